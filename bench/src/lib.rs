@@ -1,0 +1,1 @@
+//! Measures the gateway against a bare Pingora proxy in one interleaved run.

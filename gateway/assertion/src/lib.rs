@@ -1,0 +1,1 @@
+//! The signed identity that services trust: issued by the gateway, verified anywhere.

@@ -1,0 +1,1 @@
+//! The record: a durable, chained and signed log of every decision, and its verification.

@@ -1,0 +1,1 @@
+//! Sign-in pages and the gateway's own HTTP surface, an axum router behind the walk.

@@ -1,0 +1,1 @@
+//! The walk of one request through Pingora, one file per stage.

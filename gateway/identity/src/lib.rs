@@ -1,0 +1,1 @@
+//! Accounts, sessions and tenants, and the store behind them.

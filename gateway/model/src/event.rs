@@ -1,0 +1,261 @@
+//! What the audit log records. One typed, versioned schema; field names are part of the log's format.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId, SnapshotId, Stage,
+    TenantName,
+};
+
+/// The version that every entry carries. A reader refuses what it does not know.
+pub const EVENT_VERSION: u16 = 1;
+
+/// One thing that happened. Never holds a secret, a query string, a body or a matched value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The event's own id.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Micros,
+    /// Whose it is; none where the request reached no tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantName>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// The kinds of event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventBody {
+    /// A request was allowed or refused. Boxed because it is much the largest.
+    Decision(Box<Decision>),
+    /// A request was refused or cut after forwarding began.
+    Amendment(Amendment),
+    /// What became of an allowed request. Best effort: missing after a crash, it reads "unknown".
+    Outcome(Outcome),
+    /// Many alike refusals before authentication, exactly counted.
+    Folded(Folded),
+    /// Somebody signed in, failed to, or signed out.
+    Signin(Signin),
+}
+
+/// A decision of the walk, by whichever stage ended it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The decision's id, which the client and the service are told.
+    pub decision: DecisionId,
+    /// The exchange's id.
+    pub request: RequestId,
+    /// Allowed, or refused and by which stage.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The method as sent, cut to 32 characters.
+    pub method: String,
+    /// The host; as sent and cut to 260 characters where it is not canonical.
+    pub host: String,
+    /// The path without query; as sent, escaped and cut to 512 characters where it is not canonical.
+    pub path: String,
+    /// The route, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteId>,
+    /// The Cedar action, once known: `Inventory::Action::"ListItems"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Arc<str>>,
+    /// The Cedar resource, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Who asked; none for anonymous callers and before authentication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// What the inspection found, once it ran and found something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
+    /// The snapshot that decided, once one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    /// The policies that determined the decision, sorted.
+    #[serde(default, skip_serializing_if = "<[PolicyId]>::is_empty")]
+    pub determined_by: Arc<[PolicyId]>,
+}
+
+/// Allowed or refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Permitted by every stage.
+    Allow,
+    /// Answered by the gateway itself without an act: a CORS preflight.
+    Preflight,
+    /// Ended by a stage.
+    Refuse {
+        /// The stage.
+        stage: Stage,
+        /// The refusal's code.
+        code: RefusalCode,
+        /// The operator's detail.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+}
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The principal.
+    pub principal: PrincipalId,
+    /// The session it acted in.
+    pub session: SessionId,
+    /// The authentication assurance level of that session.
+    pub level: u8,
+}
+
+/// What the inspection found, by rule and never by value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// The summed score.
+    pub score: u32,
+    /// The rules that matched, sorted.
+    pub rules: Vec<Arc<str>>,
+}
+
+/// A request refused or cut after forwarding began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amendment {
+    /// The decision that it amends.
+    pub decision: DecisionId,
+    /// The stage that ended it.
+    pub stage: Stage,
+    /// Why.
+    pub code: RefusalCode,
+    /// The operator's detail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// What became of an allowed request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The decision that it belongs to.
+    pub decision: DecisionId,
+    /// The status that the client was sent; none where it got no head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Octets of body sent to the client.
+    pub response_bytes: u64,
+    /// From the head's arrival to the end of the answer, in microseconds.
+    pub duration_micros: u64,
+    /// How it ended.
+    pub end: OutcomeEnd,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeEnd {
+    /// The whole answer was sent.
+    Complete,
+    /// The client went away first.
+    ClientGone,
+    /// The upstream broke off after its head had been passed on.
+    UpstreamBroke,
+}
+
+/// Alike refusals before authentication from one address prefix within one commit, exactly counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folded {
+    /// The address prefix: an IPv4 address, or an IPv6 /64 written with its length.
+    pub prefix: String,
+    /// The stage that refused.
+    pub stage: Stage,
+    /// The refusal's code.
+    pub code: RefusalCode,
+    /// How many decisions this entry stands for.
+    pub count: u32,
+    /// The first one's time.
+    pub first_at: Micros,
+    /// The last one's time.
+    pub last_at: Micros,
+}
+
+/// A sign-in, a failed one, or a sign-out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signin {
+    /// The decision that let the sign-in request through.
+    pub decision: DecisionId,
+    /// What came of it.
+    pub result: SigninResult,
+    /// Who; none where it failed, so that the log does not tell which accounts exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalId>,
+    /// The session begun or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The client's address.
+    pub client: IpAddr,
+}
+
+/// What came of a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SigninResult {
+    /// A session began.
+    Succeeded,
+    /// The credentials were wrong, or there is no such account.
+    Failed,
+    /// Too many failures: not even tried.
+    Delayed,
+    /// The session was ended by its person.
+    SignedOut,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_as_it_was_written() {
+        let refused = Event {
+            id: EventId(uuid::Uuid::from_u128(1)),
+            at: Micros(1_700_000_000_000_000),
+            tenant: Some(TenantName::parse("acme").unwrap()),
+            body: EventBody::Decision(Box::new(Decision {
+                decision: DecisionId(uuid::Uuid::from_u128(2)),
+                request: RequestId(uuid::Uuid::from_u128(3)),
+                verdict: Verdict::Refuse {
+                    stage: Stage::Hygiene,
+                    code: RefusalCode::PathInvalid,
+                    detail: String::new(),
+                },
+                client: IpAddr::from([127, 0, 0, 1]),
+                method: "GET".into(),
+                host: "acme.localhost".into(),
+                path: "/a/../b".into(),
+                route: None,
+                action: None,
+                resource: None,
+                subject: None,
+                inspection: None,
+                snapshot: None,
+                determined_by: Arc::new([]),
+            })),
+        };
+        let text = serde_json::to_string(&refused).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"id":"00000000-0000-0000-0000-000000000001","at":1700000000000000,"tenant":"acme","kind":"decision","#,
+                r#""decision":"00000000-0000-0000-0000-000000000002","request":"00000000-0000-0000-0000-000000000003","#,
+                r#""verdict":"refuse","stage":"hygiene","code":"path_invalid","client":"127.0.0.1","method":"GET","#,
+                r#""host":"acme.localhost","path":"/a/../b"}"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), refused);
+    }
+}

@@ -1,0 +1,163 @@
+//! Whom a request is addressed to.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The authority of a request in canonical form: lower-case name without trailing dot, and the port if one was given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+/// Why a text is no host. The text itself is not repeated: it comes from an unauthenticated client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Nothing, or nothing before the port.
+    #[error("the host is empty")]
+    Empty,
+    /// More than 253 octets (RFC 1035 §2.3.4).
+    #[error("the host is longer than 253 octets")]
+    TooLong,
+    /// User information, a comma, a space, a control or another character that no host name has.
+    #[error("the host has a character that no host name has")]
+    Character,
+    /// An empty label, or one that is over 63 octets or starts or ends with a hyphen.
+    #[error("the host has a malformed label")]
+    Label,
+    /// A port that is not a number from 1 to 65535.
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+    /// Brackets without an IPv6 address in them.
+    #[error("the host has a malformed IPv6 address")]
+    Ipv6,
+}
+
+impl Host {
+    /// Parses the value of a `Host` header or an absolute target's authority (RFC 9110 §7.2, RFC 3986 §3.2.2).
+    ///
+    /// Accepts a DNS name, an IPv4 address or a bracketed IPv6 address, each with an optional port. Underscores are
+    /// accepted in names because they occur in private DNS.
+    ///
+    /// # Errors
+    /// One [`HostError`] by what is wrong first.
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        if let Some(rest) = text.strip_prefix('[') {
+            let (address, port) = rest.split_once(']').ok_or(HostError::Ipv6)?;
+            let address: Ipv6Addr = address.parse().map_err(|_| HostError::Ipv6)?;
+            let port = match port.strip_prefix(':') {
+                Some(digits) => Some(parse_port(digits)?),
+                None if port.is_empty() => None,
+                None => return Err(HostError::Character),
+            };
+            return Ok(Self { name: format!("[{address}]"), port });
+        }
+        let (name, port) = match text.split_once(':') {
+            Some((name, digits)) => (name, Some(parse_port(digits)?)),
+            None => (text, None),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        check_name(name)?;
+        Ok(Self { name: name.to_ascii_lowercase(), port })
+    }
+
+    /// The name without port: `acme.localhost`, `127.0.0.1` or `[::1]`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port, where the client gave one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+fn parse_port(digits: &str) -> Result<u16, HostError> {
+    let plain = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    match digits.parse() {
+        Ok(port) if plain && port != 0 => Ok(port),
+        _ => Err(HostError::Port),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), HostError> {
+    if name.is_empty() {
+        return Err(HostError::Empty);
+    }
+    if name.len() > 253 {
+        return Err(HostError::TooLong);
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        return Err(HostError::Character);
+    }
+    let well_formed = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+    if !name.split('.').all(well_formed) {
+        return Err(HostError::Label);
+    }
+    // A last label of digits is meant as IPv4 (RFC 3696 §2), and `127.1` or `0x7f.1` would mean different machines
+    // to different parsers.
+    let numeric_end = name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    if numeric_end && name.parse::<Ipv4Addr>().is_err() {
+        return Err(HostError::Label);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn case_and_trailing_dot_do_not_make_another_host() {
+        let host = Host::parse("ACME.localhost.:8080").unwrap();
+        assert_eq!((host.name(), host.port()), ("acme.localhost", Some(8080)));
+        assert_eq!(host.to_string(), "acme.localhost:8080");
+        assert_eq!(Host::parse("[::1]:80").unwrap().to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        for (text, why) in [
+            ("", HostError::Empty),
+            (":80", HostError::Empty),
+            ("a,b", HostError::Character),
+            ("a b", HostError::Character),
+            ("a@b", HostError::Character),
+            ("a/b", HostError::Character),
+            ("a%2eb", HostError::Character),
+            ("ä.de", HostError::Character),
+            ("a..b", HostError::Label),
+            ("-a", HostError::Label),
+            ("127.1", HostError::Label),
+            ("a:0", HostError::Port),
+            ("a:+80", HostError::Port),
+            ("a:080808", HostError::Port),
+            ("a:80:80", HostError::Port),
+            ("[::1", HostError::Ipv6),
+            ("[fe80::1%25eth0]", HostError::Ipv6),
+            ("[::1]x", HostError::Character),
+        ] {
+            assert_eq!(Host::parse(text), Err(why), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_is_idempotent(text in "\\PC{0,40}") {
+            if let Ok(host) = Host::parse(&text) {
+                prop_assert_eq!(Host::parse(&host.to_string()), Ok(host));
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Plain types that every room shares: ids, times, the canonical request, the caller, refusals and audit events.
+//!
+//! Three things are always true of what stands here:
+//! - a value exists only in valid, canonical form: [`Host`], [`NormalizedPath`] and the names each have one fallible
+//!   constructor, and tests use that same one;
+//! - nothing here does IO, reads a clock or draws randomness by itself;
+//! - every enum is closed, so that a `match` elsewhere stops compiling when a variant is added.
+//!
+//! ```
+//! use cedargate_model::{Host, NormalizedPath};
+//!
+//! let host = Host::parse("Acme.LOCALHOST:8080")?;
+//! assert_eq!(host.name(), "acme.localhost");
+//!
+//! let path = NormalizedPath::parse("/inventory/%69tems/caf%c3%a9")?;
+//! assert_eq!(path.as_str(), "/inventory/items/caf%C3%A9");
+//! assert!(NormalizedPath::parse("/inventory/%2e%2e/admin").is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! To add a refusal: one row in `refusal.rs`. It then has a stable code, a status, a public sentence, a place in the
+//! metrics and a row in the reference, and the renderer cannot forget it.
+
+mod caller;
+mod canonical;
+mod event;
+mod host;
+mod id;
+mod path;
+mod refusal;
+mod time;
+
+pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
+pub use canonical::{Canonical, Scheme};
+pub use event::{
+    Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, Signin,
+    SigninResult, Subject, Verdict,
+};
+pub use host::{Host, HostError};
+pub use id::{
+    DecisionId, EventId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId, TenantId, TenantName,
+    TenantNameError,
+};
+pub use path::{NormalizedPath, PathError};
+pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
+pub use time::{Clock, Micros, SystemClock};

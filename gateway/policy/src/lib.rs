@@ -1,0 +1,1 @@
+//! The decision point: routes, Cedar snapshots, the permission matrix and cached decisions.

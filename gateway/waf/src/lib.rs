@@ -1,0 +1,1 @@
+//! Inspection: finds attacks in a request's head and body.
