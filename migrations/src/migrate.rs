@@ -1,0 +1,203 @@
+//! Bringing a database up to its schema.
+
+use cedargate_model::Micros;
+use sha2::{Digest, Sha256};
+
+use crate::pool::Script;
+use crate::{FromRow, Pool, StoreError, SystemTx};
+
+/// The schema of one database, in steps.
+#[derive(Clone, Copy, Debug)]
+pub struct MigrationSet {
+    /// Whose schema it is, as its bookkeeping names it: `gateway`, `inventory`.
+    pub name: &'static str,
+    /// The steps in order: versions 1, 2, 3 and so on.
+    pub migrations: &'static [Migration],
+}
+
+/// One step. Never edited once merged; it first expands, a later one contracts, so that old and new binaries overlap.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number, the same for every engine.
+    pub version: i64,
+    /// What it is about, in a word or two.
+    pub name: &'static str,
+    /// Its statements for SQLite.
+    pub sqlite: &'static str,
+}
+
+/// How far a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Migrated {
+    /// How many steps were applied by this call.
+    pub applied: usize,
+    /// How many steps of the set are still missing.
+    pub pending: usize,
+    /// How many steps the database has that this binary does not know: a newer one runs beside it.
+    pub newer: usize,
+}
+
+impl Migrated {
+    /// Whether everything that this binary needs is there.
+    pub fn is_current(self) -> bool {
+        self.pending == 0
+    }
+}
+
+/// Why a database was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// Versions of a set must be 1, 2, 3 and so on.
+    #[error("migration set `{set}`: version {version} stands where another is due")]
+    Order {
+        /// The set.
+        set: &'static str,
+        /// The version out of order.
+        version: i64,
+    },
+    /// A step was edited after this database had it.
+    #[error("migration set `{set}`: version {version} is not what was applied to this database")]
+    Changed {
+        /// The set.
+        set: &'static str,
+        /// The version.
+        version: i64,
+    },
+    /// A step failed. All of this call's steps are undone.
+    #[error("migration set `{set}`: version {version} failed")]
+    Step {
+        /// The set.
+        set: &'static str,
+        /// The version.
+        version: i64,
+        /// Why.
+        source: StoreError,
+    },
+    /// The bookkeeping could not be read or written.
+    #[error("the migrations of `{set}` cannot be read")]
+    Store {
+        /// The set.
+        set: &'static str,
+        /// Why.
+        source: StoreError,
+    },
+}
+
+impl Pool {
+    /// Applies what is missing of a set, in one transaction: of two processes that start at once, one does it.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; the database is then as it was.
+    pub async fn migrate(&self, set: &MigrationSet, now: Micros) -> Result<Migrated, MigrateError> {
+        check_order(set)?;
+        let store = |source| MigrateError::Store { set: set.name, source };
+        let mut tx = self.begin_system().await.map_err(store)?;
+        tx.script(&BOOKKEEPING).await.map_err(store)?;
+        let found = compare(set, &applied(&mut tx, set).await.map_err(store)?)?;
+        for migration in found.missing {
+            let step = |source| MigrateError::Step { set: set.name, version: migration.version, source };
+            tx.script(&Script { sqlite: migration.sqlite }).await.map_err(step)?;
+            record(&mut tx, set, migration, now).await.map_err(step)?;
+        }
+        tx.commit().await.map_err(store)?;
+        let migrated = Migrated { applied: found.missing.len(), pending: 0, newer: found.newer };
+        tracing::info!(
+            cedargate.migrations.set = set.name,
+            cedargate.migrations.applied = migrated.applied,
+            cedargate.migrations.newer = migrated.newer,
+            "schema is current"
+        );
+        Ok(migrated)
+    }
+
+    /// Compares the database with a set and changes nothing: for readiness.
+    ///
+    /// # Errors
+    /// [`MigrateError::Changed`], or [`MigrateError::Store`] where the database does not answer.
+    pub async fn migrated(&self, set: &MigrationSet) -> Result<Migrated, MigrateError> {
+        let store = |source| MigrateError::Store { set: set.name, source };
+        let mut tx = self.read_system().await.map_err(store)?;
+        let found = if tx.has_table("schema_migrations").await.map_err(store)? {
+            compare(set, &applied(&mut tx, set).await.map_err(store)?)?
+        } else {
+            Found { missing: set.migrations, newer: 0 }
+        };
+        Ok(Migrated { applied: 0, pending: found.missing.len(), newer: found.newer })
+    }
+}
+
+const BOOKKEEPING: Script = Script {
+    sqlite: "
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    set_name TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version > 0),
+    name TEXT NOT NULL,
+    checksum BLOB NOT NULL CHECK (length(checksum) = 32),
+    applied_at INTEGER NOT NULL,
+    PRIMARY KEY (set_name, version)
+) STRICT",
+};
+
+const APPLIED: &str = "
+SELECT version, checksum
+FROM schema_migrations
+WHERE set_name = $1
+ORDER BY version";
+
+const RECORD: &str = "
+INSERT INTO schema_migrations (set_name, version, name, checksum, applied_at)
+VALUES ($1, $2, $3, $4, $5)";
+
+#[derive(FromRow)]
+struct AppliedRow {
+    version: i64,
+    checksum: Vec<u8>,
+}
+
+async fn applied(tx: &mut SystemTx, set: &MigrationSet) -> Result<Vec<AppliedRow>, StoreError> {
+    tx.query(APPLIED).bind(set.name).fetch_all().await
+}
+
+async fn record(tx: &mut SystemTx, set: &MigrationSet, migration: &Migration, now: Micros) -> Result<(), StoreError> {
+    tx.query(RECORD)
+        .bind(set.name)
+        .bind(migration.version)
+        .bind(migration.name)
+        .bind(checksum(migration))
+        .bind(now.0)
+        .execute()
+        .await
+        .map(drop)
+}
+
+fn checksum(migration: &Migration) -> Vec<u8> {
+    Sha256::digest(migration.sqlite).to_vec()
+}
+
+fn check_order(set: &MigrationSet) -> Result<(), MigrateError> {
+    let out_of_order = (1..).zip(set.migrations).find(|(due, migration)| *due != migration.version);
+    match out_of_order {
+        Some((_, migration)) => Err(MigrateError::Order { set: set.name, version: migration.version }),
+        None => Ok(()),
+    }
+}
+
+/// What a database still lacks, and what it has beyond this binary's set.
+struct Found {
+    missing: &'static [Migration],
+    newer: usize,
+}
+
+fn compare(set: &MigrationSet, applied: &[AppliedRow]) -> Result<Found, MigrateError> {
+    // Versions have no gaps on either side, so position and version agree.
+    for (migration, row) in set.migrations.iter().zip(applied) {
+        if row.version != migration.version || row.checksum != checksum(migration) {
+            return Err(MigrateError::Changed { set: set.name, version: migration.version });
+        }
+    }
+    Ok(Found {
+        missing: set.migrations.get(applied.len()..).unwrap_or_default(),
+        newer: applied.len().saturating_sub(set.migrations.len()),
+    })
+}
