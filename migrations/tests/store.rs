@@ -1,5 +1,7 @@
 //! What the pool promises to every repository.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::PermissionsExt;
 
 use cedargate_migrations::{Migration, MigrationSet, Pool, StoreError, StoreUrl};
