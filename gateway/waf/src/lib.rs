@@ -1,1 +1,34 @@
 //! Inspection: finds attacks in a request's head and body.
+//!
+//! Three things are always true of it:
+//! - values go in and findings come out: no IO, no clock, no proxy's types, the same answer every time;
+//! - a finding names its rule and its place and never holds what matched;
+//! - work is bounded, and what exceeds a bound is a finding that blocks, never a silence.
+//!
+//! ```
+//! use cedargate_waf::{Engine, Mode, Scope, Settings, Subject, Threshold, Verdict};
+//!
+//! let engine = Engine::new(Settings::default())?;
+//! let scope = Scope::new(Mode::Block).exempting(["password"]);
+//! let subject = Subject {
+//!     method: "GET",
+//!     target: "/inventory/items?name=O%27Brien",
+//!     path: "/inventory/items",
+//!     query: Some("name=O%27Brien"),
+//!     headers: &[("user-agent", "curl/8.5.0")],
+//!     body: None,
+//! };
+//! let inspected = engine.inspect(&subject, &scope);
+//! assert_eq!(inspected.verdict(Threshold::default()), Verdict::Pass);
+//! # Ok::<(), cedargate_waf::BuildError>(())
+//! ```
+
+mod engine;
+mod finding;
+mod settings;
+mod subject;
+
+pub use engine::Engine;
+pub use finding::{Finding, Inspected, Name, Place, Severity, Threshold, Verdict};
+pub use settings::{BuildError, Limits, Settings};
+pub use subject::{Body, Headers, Mode, Scope, Subject};
