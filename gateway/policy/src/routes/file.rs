@@ -1,0 +1,1 @@
+//! The route file of a module: `routes.toml`.
