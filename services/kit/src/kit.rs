@@ -1,0 +1,81 @@
+//! What every handler can reach, and the app around a service's routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use cedargate_migrations::{MigrateError, MigrationSet, Pool};
+use cedargate_model::{Clock, Micros};
+
+use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
+use crate::{Keys, OUTBOX, health, identity, log};
+
+/// The longest body that a service reads, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What handlers share: the store, the gateway's keys, the clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Kit {
+    pool: Pool,
+    schema: &'static MigrationSet,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Kit {
+    /// Brings the store's schema up to date and puts the parts together.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; the store is then as it was.
+    pub async fn new(
+        pool: Pool,
+        schema: &'static MigrationSet,
+        keys: Arc<Keys>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, MigrateError> {
+        let now = clock.now();
+        // `migrate` logs what it did; readiness asks the store itself.
+        let _outbox = pool.migrate(&OUTBOX, now).await?;
+        let _schema = pool.migrate(schema, now).await?;
+        Ok(Self { pool, schema, keys, clock })
+    }
+
+    /// The service's routes behind verification, logging and bounds, with `/healthz` and `/readyz` beside them.
+    ///
+    /// Whatever `routes` holds is reached with a verified identity only, its fallback included.
+    pub fn app(&self, routes: Router<Self>) -> Router {
+        let behind = routes
+            .fallback(async || Problem::new(NOT_FOUND))
+            .method_not_allowed_fallback(async || Problem::new(METHOD_NOT_ALLOWED))
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(from_fn_with_state(self.clone(), identity::authenticate))
+            .layer(from_fn(log::exchange))
+            .with_state(self.clone());
+        Router::new()
+            .route("/healthz", get(health::live))
+            .route("/readyz", get(health::ready))
+            .with_state(self.clone())
+            .fallback_service(behind)
+    }
+
+    /// The store.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The gateway's keys.
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    pub(crate) fn schema(&self) -> &'static MigrationSet {
+        self.schema
+    }
+}

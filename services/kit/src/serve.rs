@@ -1,0 +1,147 @@
+//! From command line to a running service, and to its orderly end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreUrl};
+use cedargate_model::{Clock, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::keys::RefreshError;
+use crate::listen::{Bound, ListenError};
+use crate::{KeySource, Keys, Kit, Listen, log};
+
+/// How long requests in flight may take once the service is asked to stop.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// A service, as it is made of its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Its name, which is the audience of the assertions meant for it.
+    pub name: &'static str,
+    /// Its tables.
+    pub schema: &'static MigrationSet,
+    /// Its routes.
+    pub routes: fn() -> Router<Kit>,
+}
+
+/// What an operator says about a service.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeOptions {
+    /// Where to listen: `unix:PATH`, or `127.0.0.1:PORT`
+    #[arg(long, env = "CEDARGATE_SERVICE_LISTEN", value_name = "PLACE")]
+    pub listen: Listen,
+    /// Where the service keeps its rows: `sqlite:PATH`
+    #[arg(long, env = "CEDARGATE_SERVICE_STORE", value_name = "URL", value_parser = StoreUrl::parse)]
+    pub store: StoreUrl,
+    /// The gateway's issuer URL, exactly as its configuration says it
+    #[arg(long, env = "CEDARGATE_ISSUER", value_name = "URL")]
+    pub issuer: String,
+    /// Where the gateway's public keys are: `file:PATH`, or `http://HOST:PORT/.well-known/cedargate/jwks.json`
+    #[arg(long, env = "CEDARGATE_IDENTITY_KEYS", value_name = "SOURCE")]
+    pub identity_keys: KeySource,
+}
+
+/// Why a service did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It cannot listen.
+    #[error("the service cannot listen")]
+    Listen(#[from] ListenError),
+    /// Its store cannot be opened.
+    #[error("the service's store cannot be opened")]
+    Open(#[from] OpenError),
+    /// Its schema cannot be brought up to date.
+    #[error("the service's schema cannot be brought up to date")]
+    Migrate(#[from] MigrateError),
+    /// The source of the keys cannot be used.
+    #[error("the source of the gateway's keys cannot be used")]
+    Keys(#[from] RefreshError),
+    /// The operating system refused signals or sockets.
+    #[error("the operating system does not let the service run")]
+    System(#[from] io::Error),
+}
+
+impl Service {
+    /// Runs the service until SIGTERM or SIGINT, then finishes what is in flight.
+    ///
+    /// It starts without the gateway: until the keys have been read it answers 503 and is not ready.
+    ///
+    /// # Errors
+    /// [`ServeError`] if it cannot start.
+    pub async fn serve(&self, options: &ServeOptions) -> Result<(), ServeError> {
+        log::init();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let pool = Pool::open(&options.store).await?;
+        let keys = Arc::new(Keys::new(options.identity_keys.clone(), options.issuer.as_str(), self.name)?);
+        let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock)).await?;
+        let bound = options.listen.bind().await?;
+        let keeping = tokio::spawn(keys.keep_current(clock));
+        tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
+
+        run(bound, kit.app((self.routes)()), stop_signal()?).await;
+
+        keeping.abort();
+        pool.close().await;
+        tracing::info!(cedargate.service = self.name, "service stopped");
+        Ok(())
+    }
+}
+
+/// Serves until `stop`, then for at most [`GRACE`] longer.
+async fn run(bound: Bound, app: Router, stop: impl Future<Output = ()> + Send + 'static) {
+    let (stopping, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        stop.await;
+        stopping.send_replace(true);
+    });
+    let served = {
+        let stopped = stopped.clone();
+        async move {
+            match bound {
+                Bound::Tcp(listener) => {
+                    let serve = axum::serve(listener, app);
+                    serve.with_graceful_shutdown(wait(stopped)).await
+                }
+                Bound::Unix(listener, path) => {
+                    let served = axum::serve(listener, app).with_graceful_shutdown(wait(stopped)).await;
+                    // Best effort: a socket that stays behind is recognised as stale at the next start.
+                    let _removed = std::fs::remove_file(path);
+                    served
+                }
+            }
+        }
+    };
+    let overdue = async {
+        wait(stopped).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = served => {
+            if let Err(error) = served {
+                tracing::error!(error.cause = %error, "serving ended");
+            }
+        }
+        () = overdue => tracing::warn!(cedargate.grace_s = GRACE.as_secs(), "requests in flight were cut off"),
+    }
+}
+
+async fn wait(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is no reason to stop accepting later than now.
+    let _stopped = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
