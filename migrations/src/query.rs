@@ -8,9 +8,9 @@ use crate::StoreError;
 /// What can be bound to a placeholder: what every engine of ours can encode.
 ///
 /// `Uuid`, `i64`, `i32`, `bool`, `&str`, `String`, `&[u8]`, `Vec<u8>` and `Option`s of them.
-pub trait Value: for<'q> Encode<'q, Sqlite> + Type<Sqlite> {}
+pub trait Value<'v>: Encode<'v, Sqlite> + Type<Sqlite> {}
 
-impl<T: for<'q> Encode<'q, Sqlite> + Type<Sqlite>> Value for T {}
+impl<'v, T: Encode<'v, Sqlite> + Type<Sqlite>> Value<'v> for T {}
 
 /// What a row can become: a struct that derives [`FromRow`], or a tuple.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> {}
@@ -42,7 +42,7 @@ impl<'t> Query<'t> {
     }
 
     /// Binds the next placeholder.
-    pub fn bind<V: Value>(mut self, value: V) -> Self {
+    pub fn bind<'v, V: Value<'v>>(mut self, value: V) -> Self {
         self.bound += 1;
         self.engine = match self.engine {
             Engine::Sqlite { connection, query } => Engine::Sqlite { connection, query: query.bind(value) },
