@@ -1,1 +1,64 @@
 //! Accounts, sessions and tenants, and the store behind them.
+//!
+//! Three things are always true of what stands here:
+//! - a session's token leaves this crate once, at sign-in; store, cache and logs know its SHA-256 or nothing;
+//! - what a session's lookup answers is at most [`SessionSettings::staleness_max`] old: a disabled account, changed roles and
+//!   a session ended elsewhere take effect within that time, one ended here at once;
+//! - a token of one tenant is unknown to every other.
+//!
+//! ```
+//! use cedargate_identity::{Accounts, Email, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn, Tenants};
+//! use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+//! use cedargate_model::{AuthnMethod, AuthnStrength, Micros, RoleName, TenantName};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let url = StoreUrl::sqlite(directory.path().join("gateway.db"));
+//! # let now = Micros(1_700_000_000_000_000);
+//! let pool = Pool::open(&url).await?;
+//! let _ = pool.migrate(&GATEWAY, now).await?;
+//!
+//! let acme = Tenants::new(pool.clone()).create(TenantName::parse("acme")?, now).await?;
+//! let ada = NewAccount { email: Email::parse("Ada@Example.com")?, roles: vec![RoleName::parse("clerk")?], password: None };
+//! let ada = Accounts::new(pool.clone()).create(acme.id, ada, now).await?;
+//!
+//! let sessions = Sessions::new(pool, SessionSettings::default());
+//! let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
+//! let begun = sessions.create(SignIn { tenant: acme.id, principal: ada.id, strength, replaces: None }, now).await?;
+//!
+//! let cookie = begun.token.expose();
+//! let presented = PresentedToken::parse(&cookie).ok_or("malformed")?;
+//! let principal = sessions.find(acme.id, &presented, now).await?.ok_or("unknown")?;
+//! assert_eq!(principal.display, "ada@example.com");
+//! assert_eq!(principal.roles.iter().map(RoleName::as_str).collect::<Vec<_>>(), ["clerk", "member"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To keep something more of a person: a migration, a column in `account.rs`, and a bump of the account's `version` where
+//! it changes what a principal is.
+
+mod account;
+mod accounts;
+mod email;
+mod principal;
+mod random;
+mod session;
+mod session_cache;
+mod session_rows;
+mod tenant;
+mod token;
+
+pub use account::{
+    Account, AccountState, CreateAccountError, NewAccount, PasswordHash, PasswordHashError, RolesError,
+    UpdateAccountError,
+};
+pub use accounts::Accounts;
+pub use cedargate_migrations::StoreError;
+pub use email::{Email, EmailError};
+pub use principal::MEMBER;
+pub use random::EntropyError;
+pub use session::{Begun, CreateSessionError, Maintained, SessionSettings, SessionStats, Sessions, SignIn};
+pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
+pub use token::{PresentedToken, SessionToken};

@@ -1,0 +1,310 @@
+//! Where accounts are kept.
+
+use cedargate_migrations::{Pool, StoreError, TenantTx};
+use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::principal::is_reserved;
+use crate::random::uuid_at;
+use crate::{
+    Account, AccountState, CreateAccountError, Email, NewAccount, PasswordHash, PasswordHashError, RolesError,
+    UpdateAccountError,
+};
+
+/// How many accounts one page of a list holds.
+const PAGE_MAX: i64 = 500;
+
+/// The accounts of a store.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    pool: Pool,
+}
+
+impl Accounts {
+    /// The accounts in this store.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Creates an account.
+    ///
+    /// # Errors
+    /// [`CreateAccountError`]; an address is one account's within its tenant.
+    pub async fn create(&self, tenant: TenantId, new: NewAccount, now: Micros) -> Result<Account, CreateAccountError> {
+        const INSERT: &str = "
+INSERT INTO accounts (tenant_id, id, email, password_hash, version, created_at)
+VALUES ($1, $2, $3, $4, 1, $5)";
+        let roles = grantable(new.roles)?;
+        let id = PrincipalId(uuid_at(now)?);
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let inserted = tx
+            .query(INSERT)
+            .bind(id.0)
+            .bind(new.email.as_str())
+            .bind(new.password.as_ref().map(PasswordHash::expose))
+            .bind(now.0)
+            .execute()
+            .await;
+        match inserted {
+            Ok(_) => {}
+            Err(StoreError::Conflict(_)) => return Err(CreateAccountError::EmailTaken(new.email)),
+            Err(StoreError::Constraint(_)) => return Err(CreateAccountError::TenantUnknown(tenant)),
+            Err(error) => return Err(error.into()),
+        }
+        insert_roles(&mut tx, id, &roles).await?;
+        tx.commit().await?;
+        Ok(Account {
+            id,
+            tenant,
+            email: new.email,
+            roles,
+            password: new.password,
+            state: AccountState::Active,
+            version: 1,
+            created_at: now,
+        })
+    }
+
+    /// The account with this address, disabled or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_by_email(&self, tenant: TenantId, email: &Email) -> Result<Option<Account>, StoreError> {
+        const FIND: &str = "
+SELECT id, email, password_hash, version, created_at, disabled_at
+FROM accounts
+WHERE tenant_id = $1
+  AND email = $2";
+        const ROLES: &str = "
+SELECT account_id, role
+FROM account_roles
+WHERE tenant_id = $1
+  AND account_id = $2
+ORDER BY role";
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let Some(row) = tx.query(FIND).bind(email.as_str()).fetch_optional::<AccountRow>().await? else {
+            return Ok(None);
+        };
+        let roles: Vec<RoleRow> = tx.query(ROLES).bind(row.id).fetch_all().await?;
+        row.into_account(tenant, &roles).map(Some)
+    }
+
+    /// The next accounts by address, at most 500, behind `after` where it is given.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, tenant: TenantId, after: Option<&Email>) -> Result<Vec<Account>, StoreError> {
+        const LIST: &str = "
+SELECT id, email, password_hash, version, created_at, disabled_at
+FROM accounts
+WHERE tenant_id = $1
+  AND email > $2
+ORDER BY email
+LIMIT $3";
+        const ROLES: &str = "
+SELECT r.account_id, r.role
+FROM account_roles AS r
+JOIN accounts AS a ON a.tenant_id = r.tenant_id AND a.id = r.account_id
+WHERE r.tenant_id = $1
+  AND a.email > $2
+  AND a.email <= $3
+ORDER BY r.role";
+        let after = after.map_or("", Email::as_str);
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let rows: Vec<AccountRow> = tx.query(LIST).bind(after).bind(PAGE_MAX).fetch_all().await?;
+        let last = rows.last().map(|row| row.email.clone()).unwrap_or_default();
+        let roles: Vec<RoleRow> = tx.query(ROLES).bind(after).bind(last).fetch_all().await?;
+        rows.into_iter().map(|row| row.into_account(tenant, &roles)).collect()
+    }
+
+    /// Sets the password and ends the account's sessions: whoever had the old one is out.
+    ///
+    /// # Errors
+    /// [`UpdateAccountError`].
+    pub async fn set_password(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        hash: &PasswordHash,
+    ) -> Result<(), UpdateAccountError> {
+        const SET: &str = "
+UPDATE accounts
+SET password_hash = $3, version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let moved = tx.query(SET).bind(account.0).bind(hash.expose()).execute().await?;
+        one_moved(moved, account)?;
+        end_sessions(&mut tx, account).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Replaces a hash by one of the same password with other parameters. Says whether the old one still stood there;
+    /// sessions go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rehash(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        // Compares with the old hash, so that a password that was set in between is not undone.
+        const REPLACE: &str = "
+UPDATE accounts
+SET password_hash = $4
+WHERE tenant_id = $1
+  AND id = $2
+  AND password_hash = $3";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let moved = tx.query(REPLACE).bind(account.0).bind(old.expose()).bind(new.expose()).execute().await?;
+        tx.commit().await?;
+        Ok(moved == 1)
+    }
+
+    /// Replaces the account's roles. Its sessions have the new ones within the staleness bound.
+    ///
+    /// # Errors
+    /// [`UpdateAccountError`].
+    pub async fn set_roles(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        roles: Vec<RoleName>,
+    ) -> Result<(), UpdateAccountError> {
+        const BUMP: &str = "
+UPDATE accounts
+SET version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+        const CLEAR: &str = "
+DELETE FROM account_roles
+WHERE tenant_id = $1
+  AND account_id = $2";
+        let roles = grantable(roles)?;
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let moved = tx.query(BUMP).bind(account.0).execute().await?;
+        one_moved(moved, account)?;
+        tx.query(CLEAR).bind(account.0).execute().await?;
+        insert_roles(&mut tx, account, &roles).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Disables the account and ends its sessions; disabling twice keeps the first time.
+    ///
+    /// # Errors
+    /// [`UpdateAccountError`].
+    pub async fn disable(&self, tenant: TenantId, account: PrincipalId, now: Micros) -> Result<(), UpdateAccountError> {
+        const DISABLE: &str = "
+UPDATE accounts
+SET disabled_at = COALESCE(disabled_at, $3), version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let moved = tx.query(DISABLE).bind(account.0).bind(now.0).execute().await?;
+        one_moved(moved, account)?;
+        end_sessions(&mut tx, account).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Lets a disabled account sign in again.
+    ///
+    /// # Errors
+    /// [`UpdateAccountError`].
+    pub async fn enable(&self, tenant: TenantId, account: PrincipalId) -> Result<(), UpdateAccountError> {
+        const ENABLE: &str = "
+UPDATE accounts
+SET disabled_at = NULL, version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let moved = tx.query(ENABLE).bind(account.0).execute().await?;
+        one_moved(moved, account)?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn grantable(mut roles: Vec<RoleName>) -> Result<Vec<RoleName>, RolesError> {
+    if let Some(reserved) = roles.iter().find(|role| is_reserved(role)) {
+        return Err(RolesError(reserved.clone()));
+    }
+    roles.sort();
+    roles.dedup();
+    Ok(roles)
+}
+
+async fn insert_roles(tx: &mut TenantTx, account: PrincipalId, roles: &[RoleName]) -> Result<(), StoreError> {
+    const INSERT: &str = "
+INSERT INTO account_roles (tenant_id, account_id, role)
+VALUES ($1, $2, $3)";
+    for role in roles {
+        tx.query(INSERT).bind(account.0).bind(role.as_str()).execute().await?;
+    }
+    Ok(())
+}
+
+async fn end_sessions(tx: &mut TenantTx, account: PrincipalId) -> Result<(), StoreError> {
+    const END: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2";
+    tx.query(END).bind(account.0).execute().await.map(drop)
+}
+
+fn one_moved(moved: u64, account: PrincipalId) -> Result<(), UpdateAccountError> {
+    if moved == 1 { Ok(()) } else { Err(UpdateAccountError::AccountUnknown(account)) }
+}
+
+#[derive(FromRow)]
+struct AccountRow {
+    id: Uuid,
+    email: String,
+    password_hash: Option<String>,
+    version: i64,
+    created_at: i64,
+    disabled_at: Option<i64>,
+}
+
+#[derive(FromRow)]
+struct RoleRow {
+    account_id: Uuid,
+    role: String,
+}
+
+impl AccountRow {
+    /// Takes its own of `roles`, which are sorted.
+    fn into_account(self, tenant: TenantId, roles: &[RoleRow]) -> Result<Account, StoreError> {
+        let impossible = |column| StoreError::Impossible { table: "accounts", column, id: self.id.to_string() };
+        let email = Email::parse(&self.email).map_err(|_| impossible("email"))?;
+        let roles = roles
+            .iter()
+            .filter(|row| row.account_id == self.id)
+            .map(|row| RoleName::parse(&row.role).map_err(|_| impossible("role")))
+            .collect::<Result<_, _>>()?;
+        let password = self
+            .password_hash
+            .map(PasswordHash::parse)
+            .transpose()
+            .map_err(|_: PasswordHashError| impossible("password_hash"))?;
+        Ok(Account {
+            id: PrincipalId(self.id),
+            tenant,
+            email,
+            roles,
+            password,
+            state: match self.disabled_at {
+                None => AccountState::Active,
+                Some(at) => AccountState::Disabled { at: Micros(at) },
+            },
+            version: self.version,
+            created_at: Micros(self.created_at),
+        })
+    }
+}

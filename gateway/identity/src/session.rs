@@ -1,0 +1,270 @@
+//! Sessions: begun at sign-in, looked up at every request, ended by sign-out, time or an operator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cedargate_migrations::{Pool, StoreError};
+use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
+
+use crate::random::{EntropyError, uuid_at};
+use crate::session_cache::{Key, SessionCache};
+use crate::session_rows::{self as rows, NewRow};
+use crate::{PresentedToken, SessionToken};
+
+/// How long sessions live, and how much of them is kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// A session that nobody used for this long is over. Kept to about [`TOUCH_EVERY`].
+    pub idle_timeout: Duration,
+    /// A session is over this long after its sign-in, used or not.
+    pub absolute_timeout: Duration,
+    /// How old an answer from memory may be.
+    pub staleness_max: Duration,
+    /// How many sessions are kept in memory; one takes about 600 octets.
+    pub cached_max: u64,
+}
+
+impl Default for SessionSettings {
+    /// NIST SP 800-63B-4 §2.2.3 asks at most 24 hours overall and 1 hour of inactivity at AAL2; we keep to that from the
+    /// start and end the day's session within one working day.
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(60 * 60),
+            absolute_timeout: Duration::from_secs(12 * 60 * 60),
+            staleness_max: Duration::from_secs(3),
+            cached_max: 100_000,
+        }
+    }
+}
+
+/// How often a session in use is written down as such.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// How often [`Sessions::run_maintenance`] writes what was used and deletes what is over.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Somebody has proved who they are: what a session is made from.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Who.
+    pub principal: PrincipalId,
+    /// How strongly.
+    pub strength: AuthnStrength,
+    /// The session that the client presented when it signed in: it ends, so that a planted cookie never becomes a
+    /// signed-in one.
+    pub replaces: Option<PresentedToken>,
+}
+
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// The cookie's secret. It exists nowhere else.
+    pub token: SessionToken,
+    /// Who is signed in now.
+    pub principal: Arc<Principal>,
+    /// When it is over at the latest.
+    pub expires_at: Micros,
+}
+
+/// Why no session began.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateSessionError {
+    /// The account is gone or disabled.
+    #[error("the account `{0}` may not sign in")]
+    AccountUnusable(PrincipalId),
+    /// No token could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The store failed.
+    #[error("the session could not be stored")]
+    Store(#[from] StoreError),
+}
+
+/// What the session cache did since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionStats {
+    /// Lookups answered from memory.
+    pub hits: u64,
+    /// Lookups that asked the store.
+    pub misses: u64,
+    /// Sessions in memory now, about.
+    pub entries: u64,
+}
+
+/// What one round of maintenance did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Sessions written down as used.
+    pub touched: u64,
+    /// Sessions deleted because their time was over.
+    pub pruned: u64,
+}
+
+/// The sessions of a store, with a cache in front.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    pool: Pool,
+    settings: SessionSettings,
+    cache: Arc<SessionCache>,
+}
+
+impl Sessions {
+    /// The sessions in this store. Clones share one cache.
+    pub fn new(pool: Pool, settings: SessionSettings) -> Self {
+        Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)) }
+    }
+
+    /// Begins a session with a fresh token and ends the one that it replaces, in one transaction.
+    ///
+    /// # Errors
+    /// [`CreateSessionError`].
+    pub async fn create(&self, sign_in: SignIn, now: Micros) -> Result<Begun, CreateSessionError> {
+        let token = SessionToken::draw()?;
+        let row = NewRow {
+            id: SessionId(uuid_at(now)?),
+            account: sign_in.principal,
+            token: token.hash(),
+            strength: sign_in.strength,
+            now,
+            expires_at: now.after(self.settings.absolute_timeout),
+        };
+        let mut tx = self.pool.tenant(sign_in.tenant).begin().await?;
+        let replaced = match &sign_in.replaces {
+            Some(presented) => rows::delete_by_token(&mut tx, presented.hash()).await?,
+            None => false,
+        };
+        rows::insert(&mut tx, &row).await.map_err(|error| match error {
+            // The account's row is gone: only a foreign key of this table can say so.
+            StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
+            error => CreateSessionError::Store(error),
+        })?;
+        let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
+        let loaded = rows::find_by_token(&mut tx, row.token).await?;
+        let loaded = loaded.ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
+        tx.commit().await?;
+
+        let ended = sign_in.replaces.iter().filter(|_| replaced).map(PresentedToken::hash);
+        self.cache.forget(ended.chain(dropped).map(|hash| Key::new(sign_in.tenant, hash)));
+        Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
+    }
+
+    /// Whose session this token is, if it is a live one of this tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store had to be asked and did not answer: then nobody can be known.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        token: &PresentedToken,
+        now: Micros,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let key = Key::new(tenant, token.hash());
+        if let Some(hot) = self.cache.fresh(&key, now, self.settings.staleness_max) {
+            if now >= hot.expires_at {
+                return Ok(None);
+            }
+            self.cache.touch(&key, &hot, now, TOUCH_EVERY);
+            return Ok(Some(hot.principal.clone()));
+        }
+
+        let reading = self.cache.begin_load();
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let loaded = rows::find_by_token(&mut tx, token.hash()).await?;
+        drop(tx);
+        let Some(mut loaded) = loaded else {
+            self.cache.remove(&key);
+            return Ok(None);
+        };
+        // What was used here a moment ago may not have been written down yet.
+        loaded.last_seen_at = loaded.last_seen_at.max(self.cache.touched_at(&key).unwrap_or(loaded.last_seen_at));
+        if is_over(loaded.last_seen_at, loaded.expires_at, self.settings.idle_timeout, now) {
+            self.cache.remove(&key);
+            return Ok(None);
+        }
+        let hot = self.cache.insert(key, loaded, now, reading);
+        self.cache.touch(&key, &hot, now, TOUCH_EVERY);
+        Ok(Some(hot.principal.clone()))
+    }
+
+    /// Ends one session. Says whether it was still there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the session then goes on.
+    pub async fn end(&self, tenant: TenantId, session: SessionId) -> Result<bool, StoreError> {
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let ended = rows::delete(&mut tx, session).await?;
+        tx.commit().await?;
+        self.cache.forget(ended.map(|hash| Key::new(tenant, hash)));
+        Ok(ended.is_some())
+    }
+
+    /// Ends all of a principal's sessions and says how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the sessions then go on.
+    pub async fn end_all(&self, tenant: TenantId, principal: PrincipalId) -> Result<usize, StoreError> {
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let ended = rows::delete_of_account(&mut tx, principal).await?;
+        tx.commit().await?;
+        let count = ended.len();
+        self.cache.forget(ended.into_iter().map(|hash| Key::new(tenant, hash)));
+        Ok(count)
+    }
+
+    /// Writes down which sessions were used and deletes those whose time is over, of all tenants.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was used is then written next time.
+    pub async fn maintain(&self, now: Micros) -> Result<Maintained, StoreError> {
+        let touches = self.cache.take_touches();
+        match self.write_maintenance(&touches, now).await {
+            Ok(maintained) => Ok(maintained),
+            Err(error) => {
+                self.cache.return_touches(touches);
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_maintenance(&self, touches: &[(Key, Micros)], now: Micros) -> Result<Maintained, StoreError> {
+        let mut tx = self.pool.begin_system().await?;
+        let mut maintained = Maintained::default();
+        for (key, at) in touches {
+            maintained.touched += rows::touch(&mut tx, key, *at).await?;
+        }
+        maintained.pruned = rows::prune(&mut tx, now, earlier(now, self.settings.idle_timeout)).await?;
+        tx.commit().await?;
+        Ok(maintained)
+    }
+
+    /// Maintains for ever. Drop the future to stop it, and call [`Sessions::maintain`] once more at the end.
+    pub async fn run_maintenance(&self, clock: &dyn Clock) {
+        let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.maintain(clock.now()).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be maintained");
+            }
+        }
+    }
+
+    /// What the cache did since the start.
+    pub fn stats(&self) -> SessionStats {
+        self.cache.stats()
+    }
+}
+
+/// Whether a session's time has come, by disuse or by age.
+fn is_over(last_seen_at: Micros, expires_at: Micros, idle_timeout: Duration, now: Micros) -> bool {
+    now >= expires_at || now >= last_seen_at.after(idle_timeout)
+}
+
+fn earlier(now: Micros, duration: Duration) -> Micros {
+    Micros(now.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+}

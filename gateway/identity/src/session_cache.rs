@@ -1,0 +1,185 @@
+//! Sessions in memory: what most requests ask, and nothing else.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cedargate_model::{Micros, Principal, TenantId};
+use moka::sync::Cache;
+
+use crate::SessionStats;
+use crate::session_rows::Loaded;
+use crate::token::TokenHash;
+
+/// Memory is given back this long after a session's last lookup. Correctness does not hang on it: how old an answer may
+/// be is judged by the caller's clock.
+const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// How many sessions may wait to be written down as used; beyond, a use is not noted until the next round.
+const TOUCHES_MAX: usize = 100_000;
+
+/// A session's key: the tenant is part of it, so that no tenant's token can hit another's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) tenant: TenantId,
+    pub(crate) token: TokenHash,
+}
+
+impl Key {
+    pub(crate) fn new(tenant: TenantId, token: TokenHash) -> Self {
+        Self { tenant, token }
+    }
+}
+
+/// A session in memory.
+#[derive(Debug)]
+pub(crate) struct Hot {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) expires_at: Micros,
+    loaded_at: Micros,
+    /// When its use was last noted.
+    touched_at: AtomicI64,
+}
+
+#[derive(Debug)]
+pub(crate) struct SessionCache {
+    entries: Cache<Key, Arc<Hot>>,
+    /// Counts endings, so that a lookup which read the store before one does not put the session back after it.
+    endings: AtomicU64,
+    touches: Mutex<HashMap<Key, Micros>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How many endings there had been when a lookup began to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading(u64);
+
+impl SessionCache {
+    pub(crate) fn new(cached_max: u64) -> Self {
+        Self {
+            entries: Cache::builder().max_capacity(cached_max).time_to_idle(FORGET_AFTER).build(),
+            endings: AtomicU64::new(0),
+            touches: Mutex::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// The session, if what is known of it is fresh enough. A clock that was set back makes it stale.
+    pub(crate) fn fresh(&self, key: &Key, now: Micros, staleness_max: Duration) -> Option<Arc<Hot>> {
+        let is_fresh = |hot: &Arc<Hot>| hot.loaded_at <= now && now < hot.loaded_at.after(staleness_max);
+        let hot = self.entries.get(key).filter(is_fresh);
+        let counter = if hot.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        hot
+    }
+
+    pub(crate) fn begin_load(&self) -> Reading {
+        Reading(self.endings.load(Ordering::SeqCst))
+    }
+
+    /// Keeps what was read, unless a session was ended meanwhile.
+    ///
+    /// Timeline that the check stops: a lookup reads the row; a sign-out deletes it and forgets the entry; the lookup
+    /// inserts. Without the check the session would live on until it is stale. The check comes after the insertion,
+    /// because an ending in between forgets the entry by itself.
+    pub(crate) fn insert(&self, key: Key, loaded: Loaded, now: Micros, reading: Reading) -> Arc<Hot> {
+        let hot = Arc::new(Hot {
+            principal: loaded.principal,
+            expires_at: loaded.expires_at,
+            loaded_at: now,
+            touched_at: AtomicI64::new(loaded.last_seen_at.0),
+        });
+        self.entries.insert(key, hot.clone());
+        if self.endings.load(Ordering::SeqCst) != reading.0 {
+            self.entries.invalidate(&key);
+        }
+        hot
+    }
+
+    /// Removes what the store does not confirm.
+    ///
+    /// No ending is counted: anybody can present unknown tokens, and nobody else's lookups should pay for it.
+    pub(crate) fn remove(&self, key: &Key) {
+        self.entries.invalidate(key);
+    }
+
+    /// Forgets sessions that were ended here.
+    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            self.endings.fetch_add(1, Ordering::SeqCst);
+            self.entries.invalidate(&key);
+            self.lock_touches().remove(&key);
+        }
+    }
+
+    /// Notes that a session was used, at most once every `every`.
+    pub(crate) fn touch(&self, key: &Key, hot: &Hot, now: Micros, every: Duration) {
+        let noted = hot.touched_at.load(Ordering::Relaxed);
+        if now.since(Micros(noted)) < every {
+            return;
+        }
+        // Of several requests at once, one takes the lock.
+        if hot.touched_at.compare_exchange(noted, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let mut touches = self.lock_touches();
+            if touches.len() < TOUCHES_MAX || touches.contains_key(key) {
+                touches.insert(*key, now);
+            }
+        }
+    }
+
+    /// When the session's use was last noted here, written down or not.
+    pub(crate) fn touched_at(&self, key: &Key) -> Option<Micros> {
+        let pending = self.lock_touches().get(key).copied();
+        let cached = self.entries.get(key).map(|hot| Micros(hot.touched_at.load(Ordering::Relaxed)));
+        pending.max(cached)
+    }
+
+    /// Takes the notes, to write them down.
+    pub(crate) fn take_touches(&self) -> Vec<(Key, Micros)> {
+        self.lock_touches().drain().collect()
+    }
+
+    /// Puts back notes that could not be written down.
+    pub(crate) fn return_touches(&self, touches: Vec<(Key, Micros)>) {
+        let mut noted = self.lock_touches();
+        for (key, at) in touches {
+            let newest = noted.entry(key).or_insert(at);
+            *newest = at.max(*newest);
+        }
+    }
+
+    pub(crate) fn stats(&self) -> SessionStats {
+        SessionStats {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            entries: self.entries.entry_count(),
+        }
+    }
+
+    /// Every state of the map is a valid one, so a panic elsewhere does not matter.
+    fn lock_touches(&self) -> MutexGuard<'_, HashMap<Key, Micros>> {
+        self.touches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::SessionToken;
+
+    #[test]
+    fn notes_that_come_back_do_not_hide_newer_ones() {
+        let cache = SessionCache::new(10);
+        let [older, newer] = [0, 0].map(|_| Key::new(TenantId(Uuid::nil()), SessionToken::draw().unwrap().hash()));
+        cache.return_touches(vec![(older, Micros(5)), (newer, Micros(9))]);
+        cache.return_touches(vec![(older, Micros(7)), (newer, Micros(7))]);
+        assert_eq!((cache.touched_at(&older), cache.touched_at(&newer)), (Some(Micros(7)), Some(Micros(9))));
+        assert_eq!(cache.take_touches().len(), 2);
+        assert_eq!(cache.take_touches(), []);
+    }
+}

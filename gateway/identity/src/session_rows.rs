@@ -1,0 +1,209 @@
+//! The queries behind sessions.
+
+use std::sync::Arc;
+
+use cedargate_migrations::{StoreError, SystemTx, TenantTx};
+use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantName};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::principal::{methods_from_text, methods_to_text, roles_of_principal};
+use crate::session_cache::Key;
+use crate::token::TokenHash;
+
+/// How many sessions one account may have at once; the oldest give way. A script that signs in for every call must not
+/// fill the store.
+const PER_ACCOUNT_MAX: i64 = 100;
+
+/// How many sessions one round prunes, so that the write lock is not held long.
+const PRUNE_MAX: i64 = 1_000;
+
+pub(crate) struct NewRow {
+    pub(crate) id: SessionId,
+    pub(crate) account: PrincipalId,
+    pub(crate) token: TokenHash,
+    pub(crate) strength: AuthnStrength,
+    pub(crate) now: Micros,
+    pub(crate) expires_at: Micros,
+}
+
+/// A session as the store has it, of an account that may be used.
+pub(crate) struct Loaded {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) last_seen_at: Micros,
+    pub(crate) expires_at: Micros,
+}
+
+pub(crate) async fn insert(tx: &mut TenantTx, new: &NewRow) -> Result<(), StoreError> {
+    const INSERT: &str = "
+INSERT INTO sessions
+    (tenant_id, id, account_id, token_hash, level, methods, authenticated_at, last_seen_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)";
+    tx.query(INSERT)
+        .bind(new.id.0)
+        .bind(new.account.0)
+        .bind(new.token.as_bytes())
+        .bind(i64::from(new.strength.level))
+        .bind(methods_to_text(&new.strength.methods))
+        .bind(new.now.0)
+        .bind(new.expires_at.0)
+        .execute()
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn find_by_token(tx: &mut TenantTx, token: TokenHash) -> Result<Option<Loaded>, StoreError> {
+    const FIND: &str = "
+SELECT
+    s.id AS session_id,
+    s.level AS level,
+    s.methods AS methods,
+    s.authenticated_at AS authenticated_at,
+    s.last_seen_at AS last_seen_at,
+    s.expires_at AS expires_at,
+    a.id AS account_id,
+    a.email AS email,
+    a.version AS version,
+    t.name AS tenant_name
+FROM sessions AS s
+JOIN accounts AS a ON a.tenant_id = s.tenant_id AND a.id = s.account_id
+JOIN tenants AS t ON t.id = s.tenant_id
+WHERE s.tenant_id = $1
+  AND s.token_hash = $2
+  AND a.disabled_at IS NULL";
+    const ROLES: &str = "
+SELECT role
+FROM account_roles
+WHERE tenant_id = $1
+  AND account_id = $2";
+    let Some(row) = tx.query(FIND).bind(token.as_bytes()).fetch_optional::<SessionRow>().await? else {
+        return Ok(None);
+    };
+    let roles: Vec<(String,)> = tx.query(ROLES).bind(row.account_id).fetch_all().await?;
+    row.into_loaded(tx, &roles).map(Some)
+}
+
+/// Deletes the session of this token. Says whether there was one.
+pub(crate) async fn delete_by_token(tx: &mut TenantTx, token: TokenHash) -> Result<bool, StoreError> {
+    const DELETE: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND token_hash = $2";
+    Ok(tx.query(DELETE).bind(token.as_bytes()).execute().await? == 1)
+}
+
+pub(crate) async fn delete(tx: &mut TenantTx, session: SessionId) -> Result<Option<TokenHash>, StoreError> {
+    const DELETE: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND id = $2
+RETURNING token_hash";
+    let ended: Option<(Vec<u8>,)> = tx.query(DELETE).bind(session.0).fetch_optional().await?;
+    ended.map(token_of).transpose()
+}
+
+pub(crate) async fn delete_of_account(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<TokenHash>, StoreError> {
+    const DELETE: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2
+RETURNING token_hash";
+    let ended: Vec<(Vec<u8>,)> = tx.query(DELETE).bind(account.0).fetch_all().await?;
+    ended.into_iter().map(token_of).collect()
+}
+
+/// Deletes an account's oldest sessions, so that at most [`PER_ACCOUNT_MAX`] remain.
+pub(crate) async fn delete_beyond_bound(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<TokenHash>, StoreError> {
+    const DELETE: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND id IN (
+    SELECT id
+    FROM sessions
+    WHERE tenant_id = $1
+      AND account_id = $2
+    ORDER BY authenticated_at DESC, id DESC
+    LIMIT $4 OFFSET $3
+  )
+RETURNING token_hash";
+    let ended: Vec<(Vec<u8>,)> =
+        tx.query(DELETE).bind(account.0).bind(PER_ACCOUNT_MAX).bind(PRUNE_MAX).fetch_all().await?;
+    ended.into_iter().map(token_of).collect()
+}
+
+/// Writes down that a session was used, unless another gateway noted a later use.
+pub(crate) async fn touch(tx: &mut SystemTx, key: &Key, at: Micros) -> Result<u64, StoreError> {
+    const TOUCH: &str = "
+UPDATE sessions
+SET last_seen_at = $3
+WHERE tenant_id = $1
+  AND token_hash = $2
+  AND last_seen_at < $3";
+    tx.query(TOUCH).bind(key.tenant.0).bind(key.token.as_bytes()).bind(at.0).execute().await
+}
+
+/// Deletes sessions that expired or were last seen before `idle_since`.
+pub(crate) async fn prune(tx: &mut SystemTx, now: Micros, idle_since: Micros) -> Result<u64, StoreError> {
+    const PRUNE: &str = "
+DELETE FROM sessions
+WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id
+    FROM sessions
+    WHERE expires_at <= $1
+       OR last_seen_at <= $2
+    LIMIT $3
+)";
+    tx.query(PRUNE).bind(now.0).bind(idle_since.0).bind(PRUNE_MAX).execute().await
+}
+
+fn token_of((hash,): (Vec<u8>,)) -> Result<TokenHash, StoreError> {
+    let impossible = || StoreError::Impossible { table: "sessions", column: "token_hash", id: String::new() };
+    TokenHash::from_bytes(&hash).ok_or_else(impossible)
+}
+
+#[derive(FromRow)]
+struct SessionRow {
+    session_id: Uuid,
+    level: i64,
+    methods: String,
+    authenticated_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+    account_id: Uuid,
+    email: String,
+    version: i64,
+    tenant_name: String,
+}
+
+impl SessionRow {
+    fn into_loaded(self, tx: &TenantTx, roles: &[(String,)]) -> Result<Loaded, StoreError> {
+        let impossible =
+            |table, column, id: Uuid| move || StoreError::Impossible { table, column, id: id.hyphenated().to_string() };
+        let in_session = |column| impossible("sessions", column, self.session_id);
+        let principal = Principal {
+            id: PrincipalId(self.account_id),
+            tenant: tx.tenant(),
+            tenant_name: TenantName::parse(&self.tenant_name)
+                .map_err(|_| impossible("tenants", "name", tx.tenant().0)())?,
+            display: self.email,
+            roles: roles_of_principal(roles.iter().map(|(role,)| role.as_str())).ok_or_else(impossible(
+                "account_roles",
+                "role",
+                self.account_id,
+            ))?,
+            session: SessionId(self.session_id),
+            strength: AuthnStrength {
+                level: u8::try_from(self.level).map_err(|_| in_session("level")())?,
+                methods: methods_from_text(&self.methods).ok_or_else(in_session("methods"))?,
+            },
+            authenticated_at: Micros(self.authenticated_at),
+            version: self.version,
+        };
+        Ok(Loaded {
+            principal: Arc::new(principal),
+            last_seen_at: Micros(self.last_seen_at),
+            expires_at: Micros(self.expires_at),
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! Sessions on a real store, with the clock in the test's hand.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod house;
+
+use std::time::Duration;
+
+use cedargate_identity::{CreateSessionError, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
+use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
+use house::{House, NOW, hash, role};
+use uuid::Uuid;
+
+const SETTINGS: SessionSettings = SessionSettings {
+    idle_timeout: Duration::from_secs(30 * 60),
+    absolute_timeout: Duration::from_secs(8 * 60 * 60),
+    staleness_max: Duration::from_secs(3),
+    cached_max: 1_000,
+};
+
+fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
+    SignIn { tenant, principal, strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] }, replaces: None }
+}
+
+fn after_secs(seconds: u64) -> Micros {
+    NOW.after(Duration::from_secs(seconds))
+}
+
+/// A house, one person signed in, and what their browser holds.
+async fn signed_in() -> (House, Sessions, PrincipalId, PresentedToken) {
+    let house = House::new().await;
+    let ada = house.account("ada@example.com", &["clerk"]).await;
+    let sessions = Sessions::new(house.pool.clone(), SETTINGS);
+    let token = begin(&sessions, house.acme, ada, NOW).await;
+    (house, sessions, ada, token)
+}
+
+async fn begin(sessions: &Sessions, tenant: TenantId, who: PrincipalId, now: Micros) -> PresentedToken {
+    let begun = sessions.create(sign_in(tenant, who), now).await.unwrap();
+    PresentedToken::parse(&begun.token.expose()).unwrap()
+}
+
+async fn is_known(sessions: &Sessions, tenant: TenantId, token: &PresentedToken, now: Micros) -> bool {
+    sessions.find(tenant, token, now).await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn an_unknown_token_is_nobodys() {
+    let (house, sessions, ..) = signed_in().await;
+    let unknown = PresentedToken::parse(&"A".repeat(43)).unwrap();
+    assert!(!is_known(&sessions, house.acme, &unknown, NOW).await);
+}
+
+#[tokio::test]
+async fn a_token_of_one_tenant_is_unknown_to_another() {
+    let (house, sessions, _, token) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    assert!(!is_known(&sessions, house.globex, &token, NOW).await);
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+}
+
+#[tokio::test]
+async fn a_session_says_who_signed_in_and_how() {
+    let (house, sessions, ada, token) = signed_in().await;
+    let principal = sessions.find(house.acme, &token, after_secs(1)).await.unwrap().unwrap();
+    assert_eq!(principal.id, ada);
+    assert_eq!((principal.tenant, principal.tenant_name.as_str()), (house.acme, "acme"));
+    assert_eq!(principal.display, "ada@example.com");
+    assert_eq!(principal.roles.iter().map(RoleName::as_str).collect::<Vec<_>>(), ["clerk", "member"]);
+    assert_eq!((principal.strength.level, principal.strength.methods.as_slice()), (1, [AuthnMethod::Pwd].as_slice()));
+    assert_eq!((principal.authenticated_at, principal.version), (NOW, 1));
+}
+
+#[tokio::test]
+async fn a_second_lookup_does_not_ask_the_store() {
+    let (house, sessions, _, token) = signed_in().await;
+    let first = sessions.find(house.acme, &token, NOW).await.unwrap();
+    house.pool.close().await;
+    assert_eq!(sessions.find(house.acme, &token, after_secs(2)).await.unwrap(), first);
+    assert_eq!((sessions.stats().hits, sessions.stats().misses), (1, 1));
+}
+
+#[tokio::test]
+async fn without_a_store_nobody_is_known_once_memory_is_stale() {
+    let (house, sessions, _, token) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    house.pool.close().await;
+    let failed = sessions.find(house.acme, &token, after_secs(3)).await;
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_keep_stale_answers() {
+    let (house, sessions, _, token) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    house.pool.close().await;
+    sessions.find(house.acme, &token, Micros(NOW.0 - 1)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_another_process_changes_takes_effect_within_the_bound() {
+    let (house, sessions, ada, token) = signed_in().await;
+    let elsewhere = cedargate_identity::Accounts::new(house.another_process().await);
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+
+    elsewhere.set_roles(house.acme, ada, vec![role("boss")]).await.unwrap();
+    let principal = sessions.find(house.acme, &token, after_secs(3)).await.unwrap().unwrap();
+    assert_eq!(principal.roles, [role("boss"), role("member")]);
+    assert_eq!(principal.version, 2);
+
+    elsewhere.disable(house.acme, ada, NOW).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &token, after_secs(6)).await);
+    elsewhere.enable(house.acme, ada).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &token, after_secs(9)).await, "disabling ended the session for good");
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions_of_the_old_one() {
+    let (house, sessions, ada, token) = signed_in().await;
+    house.accounts.set_password(house.acme, ada, &hash('n')).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &token, NOW).await);
+}
+
+#[tokio::test]
+async fn an_ended_session_is_unknown_at_once() {
+    let (house, sessions, _, token) = signed_in().await;
+    let principal = sessions.find(house.acme, &token, NOW).await.unwrap().unwrap();
+    assert!(!sessions.end(house.globex, principal.session).await.unwrap(), "another tenant ended it");
+    assert!(sessions.end(house.acme, principal.session).await.unwrap());
+    assert!(!is_known(&sessions, house.acme, &token, NOW).await);
+    assert!(!sessions.end(house.acme, principal.session).await.unwrap());
+}
+
+#[tokio::test]
+async fn ending_all_ends_all_of_one_person() {
+    let (house, sessions, ada, first) = signed_in().await;
+    let second = begin(&sessions, house.acme, ada, NOW).await;
+    let bob = house.account("bob@example.com", &[]).await;
+    let bobs = begin(&sessions, house.acme, bob, NOW).await;
+    for token in [&first, &second, &bobs] {
+        assert!(is_known(&sessions, house.acme, token, NOW).await);
+    }
+    assert_eq!(sessions.end_all(house.acme, ada).await.unwrap(), 2);
+    assert!(!is_known(&sessions, house.acme, &first, NOW).await);
+    assert!(!is_known(&sessions, house.acme, &second, NOW).await);
+    assert!(is_known(&sessions, house.acme, &bobs, NOW).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_that_was_presented() {
+    let (house, sessions, ada, old) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &old, NOW).await);
+    let again = SignIn { replaces: Some(old.clone()), ..sign_in(house.acme, ada) };
+    let begun = sessions.create(again, NOW).await.unwrap();
+    let new = PresentedToken::parse(&begun.token.expose()).unwrap();
+    assert!(!is_known(&sessions, house.acme, &old, NOW).await);
+    assert!(is_known(&sessions, house.acme, &new, NOW).await);
+}
+
+#[tokio::test]
+async fn another_tenants_session_is_not_ended_by_presenting_it() {
+    let (house, sessions, _, token) = signed_in().await;
+    let email = cedargate_identity::Email::parse("eve@example.com").unwrap();
+    let new = cedargate_identity::NewAccount { email, roles: vec![], password: None };
+    let eve = house.accounts.create(house.globex, new, NOW).await.unwrap();
+    let again = SignIn { replaces: Some(token.clone()), ..sign_in(house.globex, eve.id) };
+    sessions.create(again, NOW).await.unwrap();
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+}
+
+#[tokio::test]
+async fn a_disabled_or_unknown_account_gets_no_session() {
+    let (house, sessions, ada, _) = signed_in().await;
+    house.accounts.disable(house.acme, ada, NOW).await.unwrap();
+    for (tenant, who) in [(house.acme, ada), (house.globex, ada), (house.acme, PrincipalId(Uuid::from_u128(9)))] {
+        let refused = sessions.create(sign_in(tenant, who), NOW).await;
+        assert!(matches!(refused, Err(CreateSessionError::AccountUnusable(id)) if id == who), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_after_its_absolute_time_however_much_it_is_used() {
+    let (house, sessions, _, token) = signed_in().await;
+    for minute in 0..8 * 60 {
+        assert!(is_known(&sessions, house.acme, &token, after_secs(minute * 60)).await, "minute {minute}");
+    }
+    assert!(is_known(&sessions, house.acme, &token, after_secs(8 * 3_600 - 1)).await);
+    assert!(!is_known(&sessions, house.acme, &token, after_secs(8 * 3_600)).await, "from memory");
+    assert!(!is_known(&sessions, house.acme, &token, after_secs(8 * 3_600 + 5)).await, "from the store");
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends() {
+    let (house, sessions, _, token) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &token, after_secs(30 * 60 - 1)).await);
+    assert!(is_known(&sessions, house.acme, &token, after_secs(60 * 60 - 2)).await, "its use moved the limit");
+    assert!(!is_known(&sessions, house.acme, &token, after_secs(90 * 60)).await);
+}
+
+#[tokio::test]
+async fn use_is_written_down_at_most_once_a_minute_and_seen_elsewhere() {
+    let (house, sessions, _, token) = signed_in().await;
+    for second in [1, 59, 60, 61, 100] {
+        assert!(is_known(&sessions, house.acme, &token, after_secs(second)).await);
+    }
+    assert_eq!(sessions.maintain(after_secs(101)).await.unwrap().touched, 1);
+    assert_eq!(sessions.maintain(after_secs(102)).await.unwrap().touched, 0);
+    assert!(is_known(&sessions, house.acme, &token, after_secs(29 * 60)).await);
+    assert_eq!(sessions.maintain(after_secs(29 * 60)).await.unwrap().touched, 1);
+    let elsewhere = Sessions::new(house.another_process().await, SETTINGS);
+    assert!(is_known(&elsewhere, house.acme, &token, after_secs(58 * 60)).await);
+}
+
+#[tokio::test]
+async fn what_is_over_is_deleted_and_nothing_else() {
+    let (house, sessions, ada, idle) = signed_in().await;
+    let used = begin(&sessions, house.acme, ada, after_secs(60)).await;
+    assert!(is_known(&sessions, house.acme, &used, after_secs(20 * 60)).await);
+    let pruned = sessions.maintain(after_secs(31 * 60)).await.unwrap();
+    assert_eq!((pruned.touched, pruned.pruned), (1, 1));
+    assert!(!is_known(&sessions, house.acme, &idle, after_secs(31 * 60)).await);
+    assert!(is_known(&sessions, house.acme, &used, after_secs(31 * 60)).await);
+}
+
+#[tokio::test]
+async fn an_accounts_oldest_sessions_give_way() {
+    let (house, sessions, ada, oldest) = signed_in().await;
+    assert!(is_known(&sessions, house.acme, &oldest, NOW).await);
+    let mut tokens = Vec::new();
+    for n in 1..=100 {
+        tokens.push(begin(&sessions, house.acme, ada, after_secs(n)).await);
+    }
+    assert!(!is_known(&sessions, house.acme, &oldest, after_secs(1)).await);
+    for token in &tokens {
+        assert!(is_known(&sessions, house.acme, token, after_secs(101)).await);
+    }
+}
+
+/// The timeline of `SessionCache::insert`: a lookup that read the store before a sign-out must not outlive it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lookup_during_a_sign_out_does_not_bring_the_session_back() {
+    let house = House::new().await;
+    let ada = house.account("ada@example.com", &[]).await;
+    let sessions = Sessions::new(house.pool.clone(), SETTINGS);
+    for _ in 0..100 {
+        let begun = sessions.create(sign_in(house.acme, ada), NOW).await.unwrap();
+        let token = PresentedToken::parse(&begun.token.expose()).unwrap();
+        let lookups: Vec<_> = (0..4)
+            .map(|_| {
+                let (sessions, token, acme) = (sessions.clone(), token.clone(), house.acme);
+                tokio::spawn(async move { sessions.find(acme, &token, NOW).await.unwrap().is_some() })
+            })
+            .collect();
+        assert!(sessions.end(house.acme, begun.principal.session).await.unwrap());
+        for lookup in lookups {
+            lookup.await.unwrap();
+        }
+        assert!(!is_known(&sessions, house.acme, &token, NOW).await);
+    }
+}
+
+#[tokio::test]
+async fn the_store_never_holds_a_token() {
+    let (house, sessions, ada, _) = signed_in().await;
+    let begun = sessions.create(sign_in(house.acme, ada), NOW).await.unwrap();
+    let mut tx = house.pool.read_system().await.unwrap();
+    let hashes: Vec<(Vec<u8>,)> = tx.query("SELECT token_hash FROM sessions").fetch_all().await.unwrap();
+    let cookie = begun.token.expose();
+    assert_eq!(hashes.len(), 2);
+    assert!(hashes.iter().all(|(hash,)| hash.len() == 32 && !cookie.as_bytes().windows(32).any(|w| w == hash)));
+}
