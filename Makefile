@@ -1,5 +1,21 @@
-.PHONY: test
-test:
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+# Every verb of this repository. Each is a short script or a cargo command; nothing else is needed to work here.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fmt clean-demo
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | while IFS='|' read -r verb what; do printf '  make %-12s %s\n' "$$verb" "$$what"; done
+
+demo: ## build and run the gateway, a service and two tenants on port 8080 (PORT=8081 make demo)
+	@deploy/demo/run.sh
+
+test: ## formatting, lints, every test, the policies' own tests
+	@deploy/test.sh
+
+bench: ## compare with bare Pingora (see bench/README.md for ROUNDS=, SECONDS_PER_ROUND=, PROFILE=)
+	@bench/run.sh
+
+fmt: ## format the code
+	@cargo fmt --all
+
+clean-demo: ## forget the demo's people, data and audit log
+	@rm -rf var/demo

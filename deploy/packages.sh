@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs what Debian has and this purpose needs, saying what and why; does nothing where it is there already.
+# Usage: deploy/packages.sh build|demo|test|bench
+#
+# Each row: the command that shows that it is there, the Debian package, the purposes, the reason.
+set -euo pipefail
+
+rows=(
+    "cc|gcc libc6-dev|build|links Rust programs; compiles the C of SQLite, ring, zstd and mimalloc"
+    "make|make|build|builds zlib-ng, under cmake"
+    "cmake|cmake|build|configures zlib-ng, which Pingora brings for compressed responses"
+    "curl|curl|demo|for the lines to try that the demo prints"
+    "wrk|wrk|bench|puts the load on the proxies that are compared"
+)
+
+purpose=${1:?"usage: deploy/packages.sh build|demo|test|bench"}
+case $purpose in
+    build | test) wanted="build" ;; # The tests need nothing beyond a build: no database, no browser, no network.
+    demo | bench) wanted="build $purpose" ;;
+    *) echo "packages: \`$purpose\` is none of build, demo, test, bench" >&2; exit 2 ;;
+esac
+
+missing=()
+for row in "${rows[@]}"; do
+    IFS='|' read -r probe packages purposes reason <<<"$row"
+    [[ " $wanted " == *" $purposes "* ]] || continue
+    command -v "$probe" >/dev/null && continue
+    [ ${#missing[@]} -gt 0 ] || echo "Missing on this machine:"
+    printf '  %-15s %s\n' "$packages" "$reason"
+    # Several packages in one row are several words.
+    read -ra words <<<"$packages"
+    missing+=("${words[@]}")
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "This is no Debian: please install them in this system's way, then try again." >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=(env DEBIAN_FRONTEND=noninteractive)
+    elif command -v sudo >/dev/null; then
+        as_root=(sudo DEBIAN_FRONTEND=noninteractive)
+    else
+        echo "Please install them as root, then try again: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    install=("${as_root[@]}" apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}")
+    echo "Installing: ${missing[*]} (a minute or so)"
+    # A machine that was just set up has no package lists yet, and old ones may name what is no longer there.
+    "${install[@]}" >/dev/null 2>&1 || { "${as_root[@]}" apt-get -qq update && "${install[@]}" >/dev/null; }
+fi
+
+if ! command -v cargo >/dev/null; then
+    echo "Missing on this machine: Rust 1.95 or newer. See https://rustup.rs, then try again." >&2
+    exit 1
+fi
+if [ "$purpose" = test ]; then
+    for part in fmt clippy; do
+        cargo "$part" --version >/dev/null 2>&1 && continue
+        component=$part
+        [ "$part" = fmt ] && component=rustfmt
+        echo "Installing the Rust component $component: \`make test\` checks with it"
+        rustup component add "$component"
+    done
+fi
