@@ -6,11 +6,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use cedargate_migrations::{MigrateError, MigrationSet, Pool};
+use cedargate_migrations::{MigrationSet, Pool};
 use cedargate_model::{Clock, Micros};
 
 use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
-use crate::{Keys, OUTBOX, health, identity, log};
+use crate::{Keys, health, identity, log};
 
 /// The longest body that a service reads, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -25,21 +25,9 @@ pub struct Kit {
 }
 
 impl Kit {
-    /// Brings the store's schema up to date and puts the parts together.
-    ///
-    /// # Errors
-    /// [`MigrateError`]; the store is then as it was.
-    pub async fn new(
-        pool: Pool,
-        schema: &'static MigrationSet,
-        keys: Arc<Keys>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, MigrateError> {
-        let now = clock.now();
-        // `migrate` logs what it did; readiness asks the store itself.
-        let _outbox = pool.migrate(&OUTBOX, now).await?;
-        let _schema = pool.migrate(schema, now).await?;
-        Ok(Self { pool, schema, keys, clock })
+    /// Puts the parts together. The store's schema must be current: [`open_store`](crate::open_store) sees to it.
+    pub fn new(pool: Pool, schema: &'static MigrationSet, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
+        Self { pool, schema, keys, clock }
     }
 
     /// The service's routes behind verification, logging and bounds, with `/healthz` and `/readyz` beside them.

@@ -1,6 +1,7 @@
 //! From command line to a running service, and to its orderly end.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::sync::watch;
 
 use crate::keys::RefreshError;
 use crate::listen::{Bound, ListenError};
-use crate::{KeySource, Keys, Kit, Listen, log};
+use crate::problem::chain;
+use crate::{KeySource, Keys, Kit, Listen, OUTBOX, log};
 
 /// How long requests in flight may take once the service is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(20);
@@ -75,9 +77,9 @@ impl Service {
     pub async fn serve(&self, options: &ServeOptions) -> Result<(), ServeError> {
         log::init();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let pool = Pool::open(&options.store).await?;
+        let pool = open_store(self, &options.store).await?;
         let keys = Arc::new(Keys::new(options.identity_keys.clone(), options.issuer.as_str(), self.name)?);
-        let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock)).await?;
+        let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock));
         let bound = options.listen.bind().await?;
         let keeping = tokio::spawn(keys.keep_current(clock));
         tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
@@ -88,6 +90,32 @@ impl Service {
         pool.close().await;
         tracing::info!(cedargate.service = self.name, "service stopped");
         Ok(())
+    }
+}
+
+/// Opens a service's store and brings its schema up to date, the outbox first.
+///
+/// # Errors
+/// [`ServeError::Open`] or [`ServeError::Migrate`].
+pub async fn open_store(service: &Service, store: &StoreUrl) -> Result<Pool, ServeError> {
+    let pool = Pool::open(store).await?;
+    let now = SystemClock.now();
+    for set in [&OUTBOX, service.schema] {
+        // What was done is logged there; whether it sufficed is what readiness asks.
+        let _migrated = pool.migrate(set, now).await?;
+    }
+    Ok(pool)
+}
+
+/// Ends a program: says on standard error why it failed, with all causes.
+pub fn report(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if standard error is closed.
+            let _written = writeln!(std::io::stderr(), "error: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
     }
 }
 

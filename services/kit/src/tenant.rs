@@ -5,6 +5,7 @@ use cedargate_assertion::Identity;
 use cedargate_migrations::{Query, TenantTx};
 use cedargate_model::{DecisionId, Micros};
 use http::request::Parts;
+use uuid::Uuid;
 
 use crate::outbox::{self, Act};
 use crate::problem::Problem;
@@ -72,6 +73,12 @@ impl Change<'_> {
     /// The transaction itself, for functions that reading and changing share.
     pub fn tx(&mut self) -> &mut TenantTx {
         &mut self.tx
+    }
+
+    /// A new id for a row. Made within the transaction, so that the order of ids is the order of changes and a list
+    /// that is being paged through misses none.
+    pub fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
     }
 
     /// The one moment of this change: what its rows carry.
