@@ -1,0 +1,47 @@
+//! Ways in: how a person proves who they are, one module each.
+//!
+//! Three things are always true of what stands here:
+//! - a failed sign-in says nothing about why: an unknown account, a disabled one and a wrong password cost the same work and
+//!   give the same answer;
+//! - guessing gets slower with every failure, for the account and for the address, and what is delayed is not tried;
+//! - whatever takes long (a password's hash) runs beside the caller's threads, a bounded number at a time.
+//!
+//! ```
+//! use cedargate_idp_adapters::local::{Credentials, LocalAccounts, LocalSettings, NewPassword, PresentedPassword};
+//! use cedargate_idp_adapters::{SignInAdapter, SignInError};
+//! # use cedargate_identity::{Accounts, Email, NewAccount, Tenants};
+//! # use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+//! # use cedargate_model::{Micros, TenantName};
+//! # use std::net::IpAddr;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let now = Micros(1_700_000_000_000_000);
+//! # let pool = Pool::open(&StoreUrl::sqlite(directory.path().join("gateway.db"))).await?;
+//! # let _ = pool.migrate(&GATEWAY, now).await?;
+//! # let acme = Tenants::new(pool.clone()).create(TenantName::parse("acme")?, now).await?.id;
+//! # let client = IpAddr::from([127, 0, 0, 1]);
+//! let accounts = Accounts::new(pool);
+//! let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
+//!
+//! let password = local.hash(NewPassword::parse("correct horse battery")?).await?;
+//! let new = NewAccount { email: Email::parse("ada@example.com")?, roles: vec![], password: Some(password) };
+//! let ada = accounts.create(acme, new, now).await?;
+//!
+//! let right = Credentials::new("Ada@example.com", PresentedPassword::new("correct horse battery".to_owned()));
+//! assert_eq!(local.sign_in(acme, right, client, now).await?.principal, ada.id);
+//!
+//! let wrong = Credentials::new("ada@example.com", PresentedPassword::new("incorrect".to_owned()));
+//! assert!(matches!(local.sign_in(acme, wrong, client, now).await, Err(SignInError::Failed)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To add a way in (OIDC, SAML, TOTP, WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that turns it
+//! into [`Authenticated`] or a [`SignInError`]. Beginning a session is the caller's.
+
+mod adapter;
+pub mod local;
+
+pub use adapter::{Authenticated, SignInAdapter, SignInError};
