@@ -1,15 +1,63 @@
-//! The decision point: routes, Cedar snapshots, the permission matrix and cached decisions.
+//! The decision point: which route a request takes, and whether its tenant's Cedar policies permit it.
+//!
+//! Three things are always true of it:
+//! - a [`Snapshot`] exists only if every text that it was built from is without mistakes; [`Problems`] lists all of them
+//!   with their places;
+//! - an [`Allowed`] is made by a permit and by nothing else: no policy, an evaluation error or a route of another
+//!   snapshot each end in another [`Verdict`];
+//! - neither the cache ([`Decisions`]) nor the index of policies changes a verdict or what determined it.
+//!
+//! ```
+//! use std::net::IpAddr;
+//!
+//! use cedargate_model::{Caller, DecisionId, Micros, NormalizedPath};
+//! use cedargate_policy::{Context, Decisions, Query, Routing, Snapshot, Sources, TenantScope, Verdict};
+//! use http::Method;
+//!
+//! let sources = Sources::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies"))?;
+//! let snapshot = Snapshot::build(&sources, &TenantScope::bare_host())?;
+//! let decisions = Decisions::new(10_000);
+//!
+//! let path = NormalizedPath::parse("/")?;
+//! let Routing::Found(routed) = snapshot.routes().find(&Method::GET, &path) else { panic!("no route") };
+//! let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
+//! let query = Query { caller: &Caller::Anonymous, routed: &routed, context: &context };
+//! match decisions.decide(&snapshot, &query, DecisionId(uuid::Uuid::now_v7())) {
+//!     Verdict::Allow(allowed) => {
+//!         assert_eq!(allowed.determined_by()[0].as_str(), "directory/matrix/anonymous/ListTenants");
+//!     }
+//!     refused => panic!("{refused:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! To let policies see something new of a request: add it to `Cedargate::Context` in the platform's schema, to
+//! [`Context`], to `entities.rs` where it is shown to Cedar, and to `reads.rs`, where it must count as volatile unless it
+//! is put into the cache's key. Until it is there it counts as reading everything, which is slow and correct.
 
+mod authored;
+mod build;
+mod cedar_problem;
 mod decisions;
+mod entities;
+mod index;
+mod judge;
+mod matrix;
+mod platform;
 mod problem;
 mod query;
+mod reads;
 mod routes;
+mod schema;
 mod scope;
 mod snapshot;
 mod sources;
+mod toml_text;
 mod verdict;
 
 pub use decisions::{CacheStats, Decisions};
+pub use matrix::{Cell, CompiledCell, Matrix, MatrixTarget};
+pub use platform::Role;
 pub use problem::{Place, Problem, Problems};
 pub use query::{Context, Query};
 pub use routes::{

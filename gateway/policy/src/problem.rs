@@ -96,13 +96,16 @@ impl Problems {
     ///
     /// # Errors
     /// Everything that is, sorted and without repeats.
-    pub fn into_result<T>(mut self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() {
-            return Ok(value);
-        }
+    pub fn into_result<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self.sorted()) }
+    }
+
+    /// The same, sorted by place and without repeats.
+    #[must_use]
+    pub(crate) fn sorted(mut self) -> Self {
         self.0.sort();
         self.0.dedup();
-        Err(self)
+        self
     }
 
     /// The mistakes.

@@ -1,15 +1,31 @@
 //! A tenant's snapshot: everything that its decisions are made from, immutable.
 
-use cedargate_model::{DecisionId, PolicyId, RoleName, SnapshotId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::{Problems, Query, Routes, Sources, TenantScope, Verdict};
+use cedar_policy::EntityUid;
+use cedargate_model::{DecisionId, PolicyId, SnapshotId};
+
+use crate::authored::SourcedPolicy;
+use crate::build::{self, Action, Built};
+use crate::entities;
+use crate::judge::{self, Outcome};
+use crate::platform::{Ladder, Role};
+use crate::{Place, Problems, Query, Routes, Sources, TenantScope, Verdict};
 
 /// What a tenant's requests are routed and decided by. Immutable and shared by `Arc`; a change builds a new one.
 #[derive(Debug)]
 pub struct Snapshot {
     id: SnapshotId,
     tenant: TenantScope,
+    tenant_uid: EntityUid,
     routes: Routes,
+    roles: Vec<Role>,
+    ladder: Ladder,
+    actions: Vec<Action>,
+    policies: BTreeMap<PolicyId, SourcedPolicy>,
+    /// Cedar's ids as ours, so that naming what determined a decision copies no text.
+    ids: HashMap<cedar_policy::PolicyId, PolicyId>,
 }
 
 impl Snapshot {
@@ -18,8 +34,19 @@ impl Snapshot {
     /// # Errors
     /// Every mistake in the texts that concern this tenant, with its place.
     pub fn build(sources: &Sources, tenant: &TenantScope) -> Result<Self, Problems> {
-        let _ = (sources, tenant);
-        Err(Problems::none())
+        let Built { id, routes, roles, ladder, actions, policies } = build::build(sources, tenant)?;
+        let ids = policies.keys().map(|id| (cedar_policy::PolicyId::new(id.as_str()), id.clone())).collect();
+        Ok(Self {
+            id,
+            tenant: tenant.clone(),
+            tenant_uid: entities::tenant_uid(tenant.id),
+            routes,
+            roles,
+            ladder,
+            actions,
+            policies,
+            ids,
+        })
     }
 
     /// Names the exact content that this was built from: SHA-256 over the texts and the tenant's scope.
@@ -38,26 +65,65 @@ impl Snapshot {
     }
 
     /// The roles that there are, in the order of `roles.toml`.
-    pub fn roles(&self) -> &[RoleName] {
-        &[]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
     }
 
     /// Decides, without a cache.
     pub fn decide(&self, query: &Query<'_>, decision: DecisionId) -> Verdict {
-        let _ = query;
-        let basis = crate::verdict::Basis::new(decision, self.id.clone(), [].into());
-        Verdict::Failed(crate::verdict::Failed::new(basis, vec!["not yet".into()]))
+        self.judge(query).into_verdict(decision, self.id.clone())
+    }
+
+    /// The ids of all policies, sorted.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyId> {
+        self.policies.keys()
     }
 
     /// A policy as Cedar text.
     pub fn policy_text(&self, id: &PolicyId) -> Option<&str> {
-        let _ = id;
-        None
+        self.policies.get(id).map(|policy| &*policy.text)
     }
 
     /// What a policy's `@description` says.
     pub fn policy_description(&self, id: &PolicyId) -> Option<&str> {
-        let _ = id;
-        None
+        self.policies.get(id).and_then(|policy| policy.description.as_deref())
+    }
+
+    /// Where a policy stands: its text, or its cell in a matrix.
+    pub fn policy_place(&self, id: &PolicyId) -> Option<&Place> {
+        self.policies.get(id).map(|policy| &policy.place)
+    }
+
+    pub(crate) fn judge(&self, query: &Query<'_>) -> Outcome {
+        judge::judge(self, query)
+    }
+
+    /// The action that a route of this snapshot asks for; none where the route is another snapshot's.
+    pub(crate) fn action(&self, query: &Query<'_>) -> Option<&Action> {
+        let route = query.routed.route();
+        if route.snapshot != self.id {
+            return None;
+        }
+        self.actions.get(route.action_index)
+    }
+
+    pub(crate) fn tenant_uid(&self) -> &EntityUid {
+        &self.tenant_uid
+    }
+
+    pub(crate) fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// Our ids for Cedar's, sorted.
+    pub(crate) fn ids<'i>(&self, ids: impl IntoIterator<Item = &'i cedar_policy::PolicyId>) -> Arc<[PolicyId]> {
+        let mut named: Vec<PolicyId> = ids.into_iter().filter_map(|id| self.ids.get(id).cloned()).collect();
+        named.sort();
+        named.into()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn all_policies(&self) -> impl Iterator<Item = &cedar_policy::Policy> {
+        self.policies.values().map(|sourced| &sourced.policy)
     }
 }

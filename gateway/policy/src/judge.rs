@@ -1,0 +1,128 @@
+//! Deciding: a plain function of a snapshot, a caller, a routed request and a context.
+
+use std::sync::Arc;
+
+use cedar_policy::{Context as CedarContext, Entities, EntityId, EntityUid, Request};
+use cedargate_model::{Caller, DecisionId, PolicyId, SnapshotId};
+
+use crate::build::Action;
+use crate::entities::{self, Asker, Authn, ShowError};
+use crate::index::Answer;
+use crate::reads::Reads;
+use crate::verdict::{Allowed, Basis, Denied, Failed, Needed, StepUp, Verdict};
+use crate::{Query, Snapshot};
+
+/// A verdict before it has a decision's id: what the cache keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Allow(Arc<[PolicyId]>),
+    StepUp(Needed, Arc<[PolicyId]>),
+    SignIn(Arc<[PolicyId]>),
+    Deny(Arc<[PolicyId]>),
+    Failed(Vec<String>),
+}
+
+impl Outcome {
+    pub(crate) fn into_verdict(self, decision: DecisionId, snapshot: SnapshotId) -> Verdict {
+        let basis = |determined_by| Basis::new(decision, snapshot, determined_by);
+        match self {
+            Self::Allow(by) => Verdict::Allow(Allowed::new(basis(by))),
+            Self::StepUp(needed, by) => Verdict::StepUp(StepUp::new(basis(by), needed)),
+            Self::SignIn(by) => Verdict::SignIn(Denied::new(basis(by))),
+            Self::Deny(by) => Verdict::Deny(Denied::new(basis(by))),
+            Self::Failed(errors) => Verdict::Failed(Failed::new(basis([].into()), errors)),
+        }
+    }
+}
+
+/// Decides.
+pub(crate) fn judge(snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
+    let Some(action) = snapshot.action(query) else {
+        let message = format!("route `{}` is another snapshot's", query.routed.route().id);
+        return Outcome::Failed(vec![message]);
+    };
+    match Case::open(snapshot, action, query) {
+        Ok(case) => case.judge(),
+        Err(error) => Outcome::Failed(vec![error.to_string()]),
+    }
+}
+
+/// One question, shown to Cedar.
+struct Case<'a> {
+    snapshot: &'a Snapshot,
+    action: &'a Action,
+    query: &'a Query<'a>,
+    asker: Asker,
+    resource: EntityUid,
+    entities: Entities,
+}
+
+impl<'a> Case<'a> {
+    fn open(snapshot: &'a Snapshot, action: &'a Action, query: &'a Query<'a>) -> Result<Self, ShowError> {
+        let asker = Asker::new(query.caller, snapshot.tenant_uid())?;
+        let routed = query.routed.resource();
+        let resource = EntityUid::from_type_name_and_id(routed.kind.name.clone(), EntityId::new(&routed.id));
+        let shown = [asker.entity.clone(), entities::resource_entity(resource.clone(), snapshot.tenant_uid())?];
+        let entities = action.facts.entities.clone().add_entities(shown, None)?;
+        Ok(Self { snapshot, action, query, asker, resource, entities })
+    }
+
+    fn judge(&self) -> Outcome {
+        let authn = Authn::of(self.query.caller, self.query.context.now);
+        let answer = match self.ask(&authn) {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Failed(vec![error.to_string()]),
+        };
+        if !answer.errors.is_empty() {
+            return Outcome::Failed(answer.errors);
+        }
+        let determined_by = self.snapshot.ids(&answer.determined_by);
+        if answer.permitted {
+            return Outcome::Allow(determined_by);
+        }
+        match self.query.caller {
+            Caller::Anonymous => Outcome::SignIn(determined_by),
+            Caller::Principal(_) => match self.lowest_permitted(&authn) {
+                Some(needed) => Outcome::StepUp(needed, determined_by),
+                None => Outcome::Deny(determined_by),
+            },
+        }
+    }
+
+    fn ask(&self, authn: &Authn) -> Result<Answer, ShowError> {
+        let context: CedarContext = entities::cedar_context(authn, self.query.context)?;
+        let action = self.action.facts.uid.clone();
+        let request = Request::new(self.asker.uid.clone(), action, self.resource.clone(), context, None)?;
+        let groups = std::iter::once(&self.asker.uid).chain(&self.asker.roles);
+        Ok(self.action.policies.is_authorized(&request, groups, &self.entities))
+    }
+
+    /// The weakest sign-in of the ladder that would be permitted: first a fresher one of the same level, then
+    /// stronger ones, each as old as the present one and then fresher. What no policy reads is not tried.
+    fn lowest_permitted(&self, present: &Authn) -> Option<Needed> {
+        let Reads { strength, age, .. } = self.action.policies.reads();
+        let ladder = self.snapshot.ladder();
+        let stronger = ladder.strengths.iter().filter(|step| strength && step.level > present.level).map(|step| {
+            let methods = present.methods.iter().chain(&step.methods).copied().collect();
+            Authn { level: step.level, methods, age_seconds: present.age_seconds }
+        });
+        for sign_in in std::iter::once(present.clone()).chain(stronger) {
+            if sign_in != *present && self.permits(&sign_in) {
+                return Some(Needed { level: sign_in.level, max_age_seconds: None });
+            }
+            for seconds in ladder.fresh_seconds.iter().filter(|_| age) {
+                let age_seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
+                let fresher = Authn { age_seconds, ..sign_in.clone() };
+                if age_seconds < present.age_seconds && self.permits(&fresher) {
+                    return Some(Needed { level: fresher.level, max_age_seconds: Some(*seconds) });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether it would be permitted; a sign-in under which a policy errs is none that can be asked for.
+    fn permits(&self, authn: &Authn) -> bool {
+        self.ask(authn).is_ok_and(|answer| answer.permitted && answer.errors.is_empty())
+    }
+}
