@@ -52,9 +52,8 @@ pub struct SignIn {
     pub principal: PrincipalId,
     /// How strongly.
     pub strength: AuthnStrength,
-    /// The session that the client presented when it signed in: it ends, so that a planted cookie never becomes a
-    /// signed-in one.
-    pub replaces: Option<PresentedToken>,
+    /// The session that the client already had here when it signed in. It ends: one browser, one session.
+    pub replaces: Option<SessionId>,
 }
 
 /// A session that has just begun.
@@ -131,9 +130,9 @@ impl Sessions {
             expires_at: now.after(self.settings.absolute_timeout),
         };
         let mut tx = self.pool.tenant(sign_in.tenant).begin().await?;
-        let replaced = match &sign_in.replaces {
-            Some(presented) => rows::delete_by_token(&mut tx, presented.hash()).await?,
-            None => false,
+        let replaced = match sign_in.replaces {
+            Some(session) => rows::delete(&mut tx, session).await?,
+            None => None,
         };
         rows::insert(&mut tx, &row).await.map_err(|error| match error {
             // The account's row is gone: only a foreign key of this table can say so.
@@ -145,8 +144,8 @@ impl Sessions {
         let loaded = loaded.ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
         tx.commit().await?;
 
-        let ended = sign_in.replaces.iter().filter(|_| replaced).map(PresentedToken::hash);
-        self.cache.forget(ended.chain(dropped).map(|hash| Key::new(sign_in.tenant, hash)));
+        let ended = replaced.into_iter().chain(dropped);
+        self.cache.forget(ended.map(|hash| Key::new(sign_in.tenant, hash)));
         Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
     }
 

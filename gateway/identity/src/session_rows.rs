@@ -83,15 +83,6 @@ WHERE tenant_id = $1
     row.into_loaded(tx, &roles).map(Some)
 }
 
-/// Deletes the session of this token. Says whether there was one.
-pub(crate) async fn delete_by_token(tx: &mut TenantTx, token: TokenHash) -> Result<bool, StoreError> {
-    const DELETE: &str = "
-DELETE FROM sessions
-WHERE tenant_id = $1
-  AND token_hash = $2";
-    Ok(tx.query(DELETE).bind(token.as_bytes()).execute().await? == 1)
-}
-
 pub(crate) async fn delete(tx: &mut TenantTx, session: SessionId) -> Result<Option<TokenHash>, StoreError> {
     const DELETE: &str = "
 DELETE FROM sessions

@@ -4,10 +4,20 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cedargate_model::Scheme;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::random::{EntropyError, random_bytes};
+
+/// The session cookie's name: with the `__Host-` prefix wherever there is TLS, so that no other host, path or plain
+/// connection can set it (RFC 6265bis §4.1.3.2).
+pub fn session_cookie_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Https => "__Host-cedargate",
+        Scheme::Http => "cedargate",
+    }
+}
 
 /// How many random octets a token has: 256 bits cannot be guessed, so neither salt nor stretching is needed.
 const TOKEN_BYTES: usize = 32;

@@ -147,10 +147,10 @@ async fn ending_all_ends_all_of_one_person() {
 }
 
 #[tokio::test]
-async fn a_sign_in_ends_the_session_that_was_presented() {
+async fn a_sign_in_ends_the_session_that_the_browser_had() {
     let (house, sessions, ada, old) = signed_in().await;
-    assert!(is_known(&sessions, house.acme, &old, NOW).await);
-    let again = SignIn { replaces: Some(old.clone()), ..sign_in(house.acme, ada) };
+    let session = sessions.find(house.acme, &old, NOW).await.unwrap().unwrap().session;
+    let again = SignIn { replaces: Some(session), ..sign_in(house.acme, ada) };
     let begun = sessions.create(again, NOW).await.unwrap();
     let new = PresentedToken::parse(&begun.token.expose()).unwrap();
     assert!(!is_known(&sessions, house.acme, &old, NOW).await);
@@ -158,12 +158,13 @@ async fn a_sign_in_ends_the_session_that_was_presented() {
 }
 
 #[tokio::test]
-async fn another_tenants_session_is_not_ended_by_presenting_it() {
+async fn another_tenants_session_is_not_ended_by_a_sign_in() {
     let (house, sessions, _, token) = signed_in().await;
     let email = cedargate_identity::Email::parse("eve@example.com").unwrap();
     let new = cedargate_identity::NewAccount { email, roles: vec![], password: None };
     let eve = house.accounts.create(house.globex, new, NOW).await.unwrap();
-    let again = SignIn { replaces: Some(token.clone()), ..sign_in(house.globex, eve.id) };
+    let session = sessions.find(house.acme, &token, NOW).await.unwrap().unwrap().session;
+    let again = SignIn { replaces: Some(session), ..sign_in(house.globex, eve.id) };
     sessions.create(again, NOW).await.unwrap();
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
 }
