@@ -1,1 +1,44 @@
 //! Sign-in pages and the gateway's own HTTP surface, an axum router behind the walk.
+//!
+//! It is one more upstream of the walk: every request was screened, decided and recorded before it arrives here over a private
+//! Unix socket. Three things are always true of what stands here:
+//! - a request without a valid `Cedargate-Identity` for the audience [`AUDIENCE`] is refused, whatever it asks for;
+//! - a sign-in is answered only after its event is durable, and a refused one says nothing about why;
+//! - a page loads nothing from elsewhere, runs no script and needs none.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use arc_swap::ArcSwap;
+//! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router, serve_unix};
+//! # use cedargate_assertion::{Issuer, Verifier};
+//! # use cedargate_identity::{Sessions, Tenants};
+//! # use cedargate_idp_adapters::local::LocalAccounts;
+//! # use cedargate_model::SystemClock;
+//! # async fn example(
+//! #     issuer: Issuer, sessions: Sessions, local: LocalAccounts, tenants: Tenants, recorder: Arc<dyn Recorder>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
+//! let app = router(ControlPlane {
+//!     sessions,
+//!     local,
+//!     tenants,
+//!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
+//!     recorder,
+//!     clock: Arc::new(SystemClock),
+//!     services: vec![ServiceLink { title: "Inventory".into(), about: "Items and stock".into(), href: "/inventory/items".into() }],
+//! });
+//! serve_unix(app, "var/gateway.sock".as_ref(), async { /* resolves when the gateway stops */ }).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To add a page: a file under `page/` with a template of the same name, a line in [`router`], and a route with its Cedar
+//! action in `policies/gateway/routes.toml`.
+
+mod recorder;
+mod router;
+mod serve;
+
+pub use recorder::{RecordUnavailable, Recorder};
+pub use router::{AUDIENCE, ControlPlane, ServiceLink, router};
+pub use serve::{ServeError, serve_unix};
