@@ -37,6 +37,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Refuses a limit that nothing could stay within.
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        for (limit, value) in [
+            ("values_max", self.values_max),
+            ("json_depth_max", self.json_depth_max),
+            ("work_bytes_max", self.work_bytes_max),
+            ("findings_max", self.findings_max),
+        ] {
+            if value == 0 {
+                return Err(BuildError::LimitZero { limit });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
