@@ -1,0 +1,281 @@
+//! What a boot does with what it finds: nothing whole is touched, nothing torn is lost.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::{OpenError, Recovery, TornTail};
+use crate::broken::{Break, Broken};
+use crate::format::directory::{HEADS_FILE, QUARANTINE_FOLDER, SegmentName, segments};
+use crate::format::entry::Link;
+use crate::format::hash::Hash;
+use crate::format::head::UnverifiedHead;
+use crate::format::marker::{Ended, Previous, Recovered};
+use crate::read::opening::Opening;
+use crate::read::segment::{Bound, SegmentReader};
+
+/// Where a new boot takes up.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) boot: u64,
+    pub(crate) previous: Option<Previous>,
+    pub(crate) recovered: Recovered,
+    pub(crate) heads: HeadsEnd,
+    pub(crate) recovery: Recovery,
+}
+
+/// The end of the file of heads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeadsEnd {
+    pub(crate) offset: u64,
+    pub(crate) number: u64,
+    pub(crate) hash: Hash,
+}
+
+/// Looks at the end of the record and mends what a crash left.
+///
+/// Only the last segment is read: what comes before it is [`crate::verify`]'s to prove, and at start-up would take as
+/// long as the record is old.
+pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str) -> Result<Found, OpenError> {
+    let mut recovering = Recovering { dir, disk, torn: Vec::new(), damage: None };
+    let names = segments(dir).map_err(io_error("list", dir))?;
+    let (heads, last_head_covers) = recovering.heads(!names.is_empty())?;
+    let previous = recovering.segments(&names, instance)?;
+    recovering.check_covered(previous.as_ref(), last_head_covers);
+
+    let Recovering { torn, damage, .. } = recovering;
+    let previous = previous.map(|mut previous| {
+        if damage.is_some() {
+            previous.ended = Ended::Damaged;
+        }
+        previous
+    });
+    let last_boot = names.last().map_or(0, |name| name.boot).max(last_head_covers.map_or(0, |(boot, _)| boot));
+    let boot = last_boot + 1;
+    Ok(Found {
+        boot,
+        previous,
+        recovered: Recovered {
+            heads: heads.number,
+            last_head: heads.hash,
+            quarantined: torn.iter().map(|tail| tail.quarantined_as.clone()).collect(),
+            damage: damage.as_ref().map(ToString::to_string),
+        },
+        heads,
+        recovery: Recovery { boot, torn, damage },
+    })
+}
+
+struct Recovering<'a> {
+    dir: &'a Path,
+    disk: &'a dyn Disk,
+    torn: Vec<TornTail>,
+    damage: Option<Broken>,
+}
+
+impl Recovering<'_> {
+    /// Finds the last whole head, and what it covers. Cuts off what a crash left after it.
+    fn heads(&mut self, has_segments: bool) -> Result<(HeadsEnd, Option<(u64, u64)>), OpenError> {
+        let path = self.dir.join(HEADS_FILE);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if has_segments {
+                    self.damaged(Broken::new(HEADS_FILE, Break::HeadMissing, "the file of signed heads is gone"));
+                }
+                self.disk.create(&path, 0).and_then(|mut file| file.sync()).map_err(io_error("create", &path))?;
+                return Ok((HeadsEnd::default(), None));
+            }
+            Err(error) => return Err(io_error("open", &path)(error)),
+        };
+        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        // Far more than one head and one torn line.
+        let start = length.saturating_sub(64 << 10);
+        let mut end = vec![0; usize::try_from(length - start).unwrap_or(0)];
+        file.read_exact_at(&mut end, start).map_err(io_error("read", &path))?;
+
+        let (whole, last) = last_head(&end);
+        let whole = start + u64::try_from(whole).unwrap_or(0);
+        if last.is_none() && length > 0 && start > 0 {
+            self.damaged(Broken::new(HEADS_FILE, Break::HeadInvalid, "its last 64 KiB hold no signed head"));
+            return Ok((HeadsEnd { offset: length, ..HeadsEnd::default() }, None));
+        }
+        if whole < length {
+            self.cut_tail(HEADS_FILE, &file, whole, length)?;
+        }
+        let Some((head, hash)) = last else { return Ok((HeadsEnd { offset: whole, ..HeadsEnd::default() }, None)) };
+        let head = head.unverified();
+        Ok((HeadsEnd { offset: whole, number: head.number, hash }, Some((head.boot, head.sequence))))
+    }
+
+    /// Finds the last whole entry. Cuts off what a crash left after it, and moves away segments that never began.
+    fn segments(&mut self, names: &[SegmentName], instance: &str) -> Result<Option<Previous>, OpenError> {
+        for name in names.iter().rev().copied() {
+            let opening = match Opening::read(self.dir, name) {
+                Ok(opening) => opening,
+                Err(broken) => {
+                    self.segment_without_beginning(name, broken)?;
+                    continue;
+                }
+            };
+            if opening.opened.instance != instance {
+                let found = opening.opened.instance;
+                return Err(OpenError::InstanceMismatch { found, asked: instance.to_owned() });
+            }
+            return self.last_segment(name, opening.joins).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn last_segment(&mut self, name: SegmentName, joins: Link) -> Result<Previous, OpenError> {
+        let path = self.dir.join(name.to_string());
+        let mut reader = match SegmentReader::open(self.dir, name, joins, Bound::Open, None) {
+            Ok(reader) => reader,
+            Err(broken) => return Err(io_error("read", &path)(io::Error::other(broken))),
+        };
+        let end = loop {
+            match reader.advance() {
+                Ok(()) => {
+                    if let Some(end) = reader.end() {
+                        break Some(end.clone());
+                    }
+                }
+                Err(broken) => {
+                    self.damaged(broken);
+                    break None;
+                }
+            }
+        };
+        let Link { sequence, chain } = reader.link;
+        let mut ended = Ended::Damaged;
+        if let Some(end) = end {
+            ended = if end.closed.is_some() { Ended::Closed } else { Ended::Crashed };
+            let file = File::open(&path).map_err(io_error("open", &path))?;
+            let length = file.metadata().map_err(io_error("read", &path))?.len();
+            if let Some(tail) = end.tail {
+                self.cut_tail(&name.to_string(), &file, tail.offset, tail.offset + tail.bytes)?;
+            }
+            // Also where nothing is torn: after a kill, whole entries may still be in memory only, and the new boot
+            // is about to say that they are here.
+            self.make_durable(&path, (end.offset < length).then_some(end.offset))?;
+        }
+        Ok(Previous { boot: name.boot, segment: name.segment, sequence, chain, ended })
+    }
+
+    /// A segment whose first entry is not whole: a crash while it was made, or damage.
+    fn segment_without_beginning(&mut self, name: SegmentName, broken: Broken) -> Result<(), OpenError> {
+        let path = self.dir.join(name.to_string());
+        let read = |broken| io_error("read", &path)(io::Error::other::<Broken>(broken));
+        if broken.what == Break::Unreadable {
+            return Err(read(broken));
+        }
+        let mut reader = SegmentReader::open(self.dir, name, Link::default(), Bound::Open, None).map_err(read)?;
+        let tail = match reader.advance().map(|()| reader.end().cloned()) {
+            Ok(Some(end)) => end.tail,
+            Ok(None) | Err(_) => {
+                self.damaged(broken);
+                return Ok(());
+            }
+        };
+        match tail {
+            Some(tail) => {
+                let (quarantined_as, to) = self.quarantine_name(&name.to_string(), 0)?;
+                self.disk.rename(&path, &to).map_err(io_error("move", &path))?;
+                self.torn.push(TornTail { file: name.to_string(), bytes: tail.bytes, quarantined_as });
+            }
+            None => self.disk.remove(&path).map_err(io_error("remove", &path))?,
+        }
+        self.sync_dirs()
+    }
+
+    /// Copies `from..to` of a file aside and then cuts the file there.
+    fn cut_tail(&mut self, name: &str, file: &File, from: u64, to: u64) -> Result<(), OpenError> {
+        let path = self.dir.join(name);
+        let mut octets = vec![0; usize::try_from(to - from).unwrap_or(0)];
+        file.read_exact_at(&mut octets, from).map_err(io_error("read", &path))?;
+        let (quarantined_as, copy) = self.quarantine_name(name, from)?;
+        let write = || -> io::Result<()> {
+            let mut file = self.disk.create(&copy, 0)?;
+            file.write_at(0, &octets)?;
+            file.sync()
+        };
+        write().map_err(io_error("write", &copy))?;
+        self.sync_dirs()?;
+        self.make_durable(&path, Some(from))?;
+        self.torn.push(TornTail { file: name.to_owned(), bytes: to - from, quarantined_as });
+        Ok(())
+    }
+
+    fn make_durable(&self, path: &Path, cut_at: Option<u64>) -> Result<(), OpenError> {
+        let mend = || -> io::Result<()> {
+            let mut file = self.disk.open(path)?;
+            if let Some(offset) = cut_at {
+                file.truncate(offset)?;
+            }
+            file.sync()
+        };
+        mend().map_err(io_error("mend", path))
+    }
+
+    /// A name that is free: a boot that was itself interrupted may have used the first.
+    fn quarantine_name(&self, name: &str, offset: u64) -> Result<(String, PathBuf), OpenError> {
+        let folder = self.dir.join(QUARANTINE_FOLDER);
+        fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+        let mut tries = 1_u64..;
+        loop {
+            let again = tries.next().filter(|count| *count > 1).map(|count| format!("-{count}")).unwrap_or_default();
+            let short = format!("{name}.{offset}.torn{again}");
+            let path = folder.join(&short);
+            if !path.exists() {
+                return Ok((format!("{QUARANTINE_FOLDER}/{short}"), path));
+            }
+        }
+    }
+
+    fn sync_dirs(&self) -> Result<(), OpenError> {
+        let folder = self.dir.join(QUARANTINE_FOLDER);
+        if folder.exists() {
+            self.disk.sync_dir(&folder).map_err(io_error("sync", &folder))?;
+        }
+        self.disk.sync_dir(self.dir).map_err(io_error("sync", self.dir))
+    }
+
+    /// The last head may not cover more than there is.
+    fn check_covered(&mut self, previous: Option<&Previous>, last_head_covers: Option<(u64, u64)>) {
+        let ends = previous.map_or((0, 0), |previous| (previous.boot, previous.sequence));
+        let Some(covers) = last_head_covers.filter(|covers| *covers > ends) else { return };
+        let ((end_boot, end), (boot, sequence)) = (ends, covers);
+        let detail = format_args!(
+            "the record ends with entry {end} of boot {end_boot}, and the last head covers entry {sequence} of boot {boot}"
+        );
+        self.damaged(Broken { sequence: Some(end + 1), ..Broken::new(HEADS_FILE, Break::TailCut, detail) });
+    }
+
+    /// Keeps the first damage met.
+    fn damaged(&mut self, broken: Broken) {
+        self.damage.get_or_insert(broken);
+    }
+}
+
+/// The last whole head in these octets, and where it ends.
+fn last_head(octets: &[u8]) -> (usize, Option<(UnverifiedHead, Hash)>) {
+    let mut end = octets.len();
+    while let Some(line_end) = octets.get(..end).and_then(|rest| rest.iter().rposition(|octet| *octet == b'\n')) {
+        let before = octets.get(..line_end).unwrap_or_default();
+        let line_start = before.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+        let line = before.get(line_start..).unwrap_or_default();
+        if let Some(head) = UnverifiedHead::parse(line) {
+            return (line_end + 1, Some((head, Hash::of(line))));
+        }
+        end = line_end;
+    }
+    (0, None)
+}
+
+/// An error that says what was tried on what.
+pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { doing, path, source }
+}

@@ -1,0 +1,1 @@
+//! The spool on disks that lose, fail and delay.
