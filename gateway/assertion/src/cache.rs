@@ -44,6 +44,11 @@ impl IssuedCache {
         Ok(issued)
     }
 
+    /// Does the evictions that are due now instead of with later calls: for tests and for measuring.
+    pub fn settle(&self) {
+        self.entries.run_pending_tasks();
+    }
+
     /// The cached assertion, if there is one that need not be renewed.
     pub fn get(
         &self,
