@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::{BODY_MALFORMED, BODY_TOO_LARGE, CONTENT_TYPE_UNSUPPORTED, FIELDS_INVALID, Problem};
 
-/// A JSON body. Put it last among a handler's arguments.
+/// A body that is a JSON object. Put it last among a handler's arguments.
 ///
 /// Give the type `#[serde(deny_unknown_fields)]`, so that a misspelt field is an error, and make its fields `Option`s
 /// that [`Fields`](crate::Fields) then checks, so that all mistakes are reported at once.
@@ -40,9 +40,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // serde would also read a struct from an array of its fields' values: a second form that nobody documents.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(BODY_MALFORMED.into());
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
+        // What is wrong with the object as a whole, a field given twice, has no path; the detail names it.
+        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_else(|| "body".into());
         let error = error.into_inner();
         if error.is_data() {
             Problem::new(FIELDS_INVALID).field(path, expectation(&error)).caused_by(error)

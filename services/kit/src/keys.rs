@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use cedargate_assertion::{Identity, JWKS_BYTES_MAX, Jwks, JwksError, Verifier, VerifyError};
 use cedargate_model::{Clock, Micros};
+use http::StatusCode;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
 
@@ -107,9 +108,15 @@ pub enum RefreshError {
         /// Why.
         source: std::io::Error,
     },
-    /// The gateway did not answer in time, or with something else than the key set.
+    /// The gateway did not answer, or not in time.
     #[error("the gateway did not give its keys")]
     Http(#[source] reqwest::Error),
+    /// The gateway answered, but not with 200.
+    #[error("the gateway answered {status} instead of its keys")]
+    Status {
+        /// The status.
+        status: u16,
+    },
     /// What was read is no key set.
     #[error("what was read is no key set for assertions")]
     KeySet(#[source] JwksError),
@@ -194,7 +201,7 @@ impl Keys {
             KeySource::File(path) => {
                 read_file(path).await.map_err(|source| RefreshError::File { path: path.clone(), source })?
             }
-            KeySource::Http(url) => fetch(&self.client, url).await.map_err(RefreshError::Http)?,
+            KeySource::Http(url) => fetch(&self.client, url).await?,
         };
         let keys = Jwks::parse(&text).map_err(RefreshError::KeySet)?;
         let is_news = self.verifier.load().as_ref().is_none_or(|current| *current.keys() != keys);
@@ -220,10 +227,14 @@ async fn read_file(path: &PathBuf) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-async fn fetch(client: &reqwest::Client, url: &LoopbackUrl) -> Result<Vec<u8>, reqwest::Error> {
-    let mut response = client.get(url.0.clone()).send().await?.error_for_status()?;
+async fn fetch(client: &reqwest::Client, url: &LoopbackUrl) -> Result<Vec<u8>, RefreshError> {
+    let mut response = client.get(url.0.clone()).send().await.map_err(RefreshError::Http)?;
+    // Exactly 200: the body of a redirect is as much an answer of somebody else as the body of an error.
+    if response.status() != StatusCode::OK {
+        return Err(RefreshError::Status { status: response.status().as_u16() });
+    }
     let mut text = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = response.chunk().await.map_err(RefreshError::Http)? {
         text.extend_from_slice(&chunk);
         if text.len() > READ_MAX {
             break;

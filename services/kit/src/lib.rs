@@ -65,6 +65,8 @@ pub mod problem;
 mod resource_id;
 mod serve;
 mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use body::JsonBody;
 pub use cedargate_assertion::{AssertedSubject, Identity, TenantScope};

@@ -60,9 +60,9 @@ pub const CONTENT_TYPE_UNSUPPORTED: ProblemKind = ProblemKind::new(
     "content_type_unsupported",
     "Send the body as `application/json`.",
 );
-/// The body is not JSON, or could not be read.
+/// The body is not a JSON object, or could not be read.
 pub const BODY_MALFORMED: ProblemKind =
-    ProblemKind::new(StatusCode::BAD_REQUEST, "body_malformed", "The body is not valid JSON.");
+    ProblemKind::new(StatusCode::BAD_REQUEST, "body_malformed", "The body is not a valid JSON object.");
 /// The body is over the service's bound.
 pub const BODY_TOO_LARGE: ProblemKind =
     ProblemKind::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large.");

@@ -1,0 +1,275 @@
+//! What services' tests share: a service in process over a temporary store, and callers with real assertions.
+//!
+//! Everything runs through the code that serves: keys are read from a file as in production, assertions are issued by
+//! the gateway's own issuer, the clock stands still until it is set.
+//!
+//! ```
+//! use axum::routing::get;
+//! use cedargate_kit::testing::{TestService, tenant};
+//! use cedargate_kit::{Service, Tenant};
+//! use cedargate_migrations::MigrationSet;
+//!
+//! const EMPTY: MigrationSet = MigrationSet { name: "hello", migrations: &[] };
+//! async fn hello(tenant: Tenant) -> String {
+//!     format!("hello {}", tenant.identity().tenant.name)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let routes = || axum::Router::new().route("/hello", get(hello));
+//! let service = TestService::start(&Service { name: "hello", schema: &EMPTY, routes }).await;
+//! let ann = service.person(&tenant(1, "acme"));
+//! assert_eq!(ann.get("/hello").await.text, "hello acme");
+//! assert_eq!(service.stranger().get("/hello").await.status, 401);
+//! # }
+//! ```
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test's own set-up has to end the test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, Issuer, SigningKeys, TenantScope};
+use cedargate_migrations::{FromRow, Pool, StoreUrl};
+use cedargate_model::{
+    AuthnMethod, AuthnStrength, Caller, Clock, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+    TenantName,
+};
+use http::{HeaderMap, Method, Request, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::{KeySource, Keys, Kit, Service, open_store};
+
+/// The issuer URL of the tests' gateway.
+pub const ISSUER: &str = "https://gateway.example";
+
+/// A clock that stands still until it is set.
+#[derive(Debug)]
+pub struct SetClock(AtomicI64);
+
+impl SetClock {
+    /// Sets the clock.
+    pub fn set(&self, now: Micros) {
+        self.0.store(now.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Micros {
+        Micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A service in process, with everything real but the network.
+pub struct TestService {
+    app: Router,
+    pool: Pool,
+    audience: &'static str,
+    issuer: Issuer,
+    clock: Arc<SetClock>,
+    directory: TempDir,
+}
+
+/// A tenant of that number and name.
+pub fn tenant(number: u128, name: &str) -> TenantScope {
+    TenantScope { id: TenantId(Uuid::from_u128(number)), name: TenantName::parse(name).unwrap() }
+}
+
+impl TestService {
+    /// Starts the service over a store of its own, which goes with it.
+    pub async fn start(service: &Service) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = open_store(service, &StoreUrl::sqlite(directory.path().join("service.db"))).await.unwrap();
+        let issuer = Issuer::new(ISSUER, SigningKeys::from_seed(&[7; 32]));
+        let keys_file = directory.path().join("jwks.json");
+        std::fs::write(&keys_file, issuer.keys().jwks().to_json()).unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(1_790_000_000_000_000)));
+        let keys = Arc::new(Keys::new(KeySource::File(keys_file), ISSUER, service.name).unwrap());
+        keys.refresh(clock.now()).await.unwrap();
+        let kit = Kit::new(pool.clone(), service.schema, keys, Arc::clone(&clock) as Arc<dyn Clock>);
+        let app = kit.app((service.routes)());
+        Self { app, pool, audience: service.name, issuer, clock, directory }
+    }
+
+    /// The service's router, to be served on a real socket.
+    pub fn app(&self) -> Router {
+        self.app.clone()
+    }
+
+    /// The service's store.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The service's clock.
+    pub fn clock(&self) -> &SetClock {
+        &self.clock
+    }
+
+    /// The issuer whose keys the service reads.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Replaces the published key set.
+    pub fn publish(&self, keys: &SigningKeys) {
+        std::fs::write(self.directory.path().join("jwks.json"), keys.jwks().to_json()).unwrap();
+    }
+
+    /// A signed-in person of that tenant: always the same one.
+    pub fn person(&self, tenant: &TenantScope) -> TestClient {
+        let principal = Principal {
+            id: PrincipalId(Uuid::from_u128(tenant.id.0.as_u128() + 100)),
+            tenant: tenant.id,
+            tenant_name: tenant.name.clone(),
+            display: "a person".into(),
+            roles: vec![RoleName::parse("clerk").unwrap()],
+            session: SessionId(Uuid::from_u128(tenant.id.0.as_u128() + 200)),
+            strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+            authenticated_at: self.clock.now(),
+            version: 1,
+        };
+        self.asserted(&Caller::Principal(Arc::new(principal)), tenant)
+    }
+
+    /// Somebody of whom the gateway knows only the tenant.
+    pub fn anonymous(&self, tenant: &TenantScope) -> TestClient {
+        self.asserted(&Caller::Anonymous, tenant)
+    }
+
+    /// Somebody who reaches the service past the gateway.
+    pub fn stranger(&self) -> TestClient {
+        TestClient { app: self.app.clone(), headers: HeaderMap::new() }
+    }
+
+    fn asserted(&self, caller: &Caller, tenant: &TenantScope) -> TestClient {
+        let issued = self.issuer.issue(caller, tenant, self.audience, self.clock.now()).unwrap();
+        self.stranger().with(IDENTITY_HEADER, &issued.token).with(DECISION_HEADER, &Uuid::now_v7().to_string())
+    }
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub struct TestClient {
+    app: Router,
+    headers: HeaderMap,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it is.
+    pub text: String,
+    /// The body as JSON; null if it is none.
+    pub json: Value,
+}
+
+impl TestClient {
+    /// The same, with one more header on every request.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// The same, without that header.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name).unwrap();
+        self
+    }
+
+    /// The value of a header that every request carries.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap().to_str().unwrap()
+    }
+
+    /// Sends a GET.
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(Method::GET, target, "", Body::empty()).await
+    }
+
+    /// Sends a DELETE.
+    pub async fn delete(&self, target: &str) -> Answer {
+        self.send(Method::DELETE, target, "", Body::empty()).await
+    }
+
+    /// Sends a POST with JSON.
+    pub async fn post(&self, target: &str, body: Value) -> Answer {
+        self.send(Method::POST, target, "application/json", body.to_string().into()).await
+    }
+
+    /// Sends a PATCH with JSON.
+    pub async fn patch(&self, target: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, target, "application/json", body.to_string().into()).await
+    }
+
+    /// Sends anything.
+    pub async fn send(&self, method: Method, target: &str, content_type: &str, body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
+        *request.headers_mut() = self.headers.clone();
+        if !content_type.is_empty() {
+            request.headers_mut().insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        let (head, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let json = serde_json::from_slice(&body).unwrap_or_default();
+        Answer { status: head.status.as_u16(), headers: head.headers, text, json }
+    }
+}
+
+impl Answer {
+    /// The problem's code; empty if it is no problem.
+    pub fn code(&self) -> &str {
+        self.json["code"].as_str().unwrap_or_default()
+    }
+
+    /// The fields that the problem names, in order.
+    pub fn fields(&self) -> Vec<&str> {
+        let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap_or_default()).collect()
+    }
+}
+
+/// One row of the audit outbox.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct OutboxRow {
+    /// Whose it is.
+    pub tenant_id: Uuid,
+    /// The event's id.
+    pub id: Uuid,
+    /// Under which decision.
+    pub decision_id: Uuid,
+    /// By whom; none for anonymous callers.
+    pub principal_id: Option<Uuid>,
+    /// In which session.
+    pub session_id: Option<Uuid>,
+    /// What.
+    pub action: String,
+    /// On what.
+    pub resource: String,
+    /// JSON.
+    pub detail: String,
+    /// When.
+    pub recorded_at: i64,
+}
+
+const OUTBOX_ROWS: &str = "
+SELECT tenant_id, id, decision_id, principal_id, session_id, action, resource, detail, recorded_at
+FROM audit_outbox
+ORDER BY id";
+
+/// Everything in the audit outbox, of all tenants, in the order of ids.
+pub async fn outbox(pool: &Pool) -> Vec<OutboxRow> {
+    pool.read_system().await.unwrap().query(OUTBOX_ROWS).fetch_all().await.unwrap()
+}
