@@ -41,7 +41,7 @@ impl ActionPolicies {
         all: impl IntoIterator<Item = &'p Policy>,
         action: &EntityUid,
         groups: &BTreeSet<EntityUid>,
-    ) -> Result<Self, PolicySetError> {
+    ) -> Result<Self, Box<PolicySetError>> {
         let mut selected = Self { common: PolicySet::new(), by_group: HashMap::new(), reads: Reads::default() };
         let is_admitted = |uid: &EntityUid| uid == action || groups.contains(uid);
         for policy in all {
@@ -55,9 +55,11 @@ impl ActionPolicies {
             }
             selected.reads = selected.reads.union(Reads::of(policy));
             match policy.principal_constraint() {
-                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => selected.common.add(policy.clone())?,
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {
+                    selected.common.add(policy.clone()).map_err(Box::new)?
+                }
                 PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
-                    selected.by_group.entry(uid).or_default().add(policy.clone())?;
+                    selected.by_group.entry(uid).or_default().add(policy.clone()).map_err(Box::new)?;
                 }
             }
         }

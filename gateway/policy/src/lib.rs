@@ -66,4 +66,5 @@ pub use routes::{
 pub use scope::TenantScope;
 pub use snapshot::Snapshot;
 pub use sources::Sources;
+pub use toml_text::TomlText;
 pub use verdict::{Allowed, Basis, Denied, Failed, Needed, StepUp, Verdict};

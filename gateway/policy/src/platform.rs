@@ -23,7 +23,6 @@ pub struct Role {
     pub name: RoleName,
     /// What it is for, in a sentence.
     pub description: String,
-    pub(crate) place: Place,
 }
 
 /// The sign-ins that a denied person may be asked for.
@@ -72,7 +71,7 @@ pub(crate) fn parse_roles(file: &Arc<str>, text: &str) -> Result<Vec<Role>, Prob
             Ok(name) if roles.iter().any(|role| role.name == name) => {
                 problems.add(place, format!("role `{name}` is there already"));
             }
-            Ok(name) => roles.push(Role { name, description: entry.description.into_inner(), place }),
+            Ok(name) => roles.push(Role { name, description: entry.description.into_inner() }),
             Err(error) => problems.add(place, error.to_string()),
         }
     }

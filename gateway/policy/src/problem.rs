@@ -102,7 +102,7 @@ impl Problems {
 
     /// The same, sorted by place and without repeats.
     #[must_use]
-    pub(crate) fn sorted(mut self) -> Self {
+    pub fn sorted(mut self) -> Self {
         self.0.sort();
         self.0.dedup();
         self

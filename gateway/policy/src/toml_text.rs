@@ -9,19 +9,22 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::{Place, Problems};
 
 /// A TOML text and the file that it is from.
-pub(crate) struct TomlText<'t> {
-    pub(crate) file: &'t Arc<str>,
-    pub(crate) text: &'t str,
+#[derive(Clone, Copy, Debug)]
+pub struct TomlText<'t> {
+    /// The file, as places name it.
+    pub file: &'t Arc<str>,
+    /// What it holds.
+    pub text: &'t str,
 }
 
 impl<'t> TomlText<'t> {
     /// The place of a span.
-    pub(crate) fn place<T>(&self, spanned: &Spanned<T>) -> Place {
+    pub fn place<T>(&self, spanned: &Spanned<T>) -> Place {
         Place::of_span(self.file, self.text, &spanned.span())
     }
 
     /// Parses the text's syntax.
-    pub(crate) fn table(&self, problems: &mut Problems) -> Option<DeTable<'t>> {
+    pub fn table(&self, problems: &mut Problems) -> Option<DeTable<'t>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
             self.add(error, None, problems);
@@ -30,12 +33,7 @@ impl<'t> TomlText<'t> {
     }
 
     /// Reads one value; `what` is said where it is missing.
-    pub(crate) fn value<T: DeserializeOwned>(
-        &self,
-        table: &mut DeTable<'t>,
-        key: &str,
-        problems: &mut Problems,
-    ) -> Option<T> {
+    pub fn value<T: DeserializeOwned>(&self, table: &mut DeTable<'t>, key: &str, problems: &mut Problems) -> Option<T> {
         match table.remove(key) {
             Some(value) => self.read(value, problems),
             None => {
@@ -46,7 +44,7 @@ impl<'t> TomlText<'t> {
     }
 
     /// Reads the entries of an array of tables one by one, so that each has its own mistake, with each one's place.
-    pub(crate) fn entries<T: DeserializeOwned>(
+    pub fn entries<T: DeserializeOwned>(
         &self,
         table: &mut DeTable<'t>,
         key: &str,
@@ -70,7 +68,7 @@ impl<'t> TomlText<'t> {
     }
 
     /// Says of everything that was not read that it is unknown.
-    pub(crate) fn finish(&self, table: DeTable<'t>, known: &[&str], problems: &mut Problems) {
+    pub fn finish(&self, table: DeTable<'t>, known: &[&str], problems: &mut Problems) {
         for (key, _) in table {
             let message = format!("unknown key `{}`, expected {}", key.get_ref(), known.join(", "));
             problems.add(self.place(&key), message);
