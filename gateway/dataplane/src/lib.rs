@@ -1,1 +1,38 @@
 //! The walk of one request through Pingora, one file per stage.
+//!
+//! ```text
+//! accept -> hygiene -> route -> limit -> authenticate -> quota -> guard -> inspect -> authorize -> record -> forward -> respond
+//! ```
+//!
+//! Three things are always true:
+//! - a request is forwarded only with a pass, which nothing makes but the walk: it holds the decision
+//!   ([`cedargate_policy::Allowed`]) and its record;
+//! - routing, policy, inspection, log and service see the one canonical form of a request;
+//! - a refusal is a value, rendered in one place, recorded in one place, counted in one place.
+//!
+//! To add a stage: a file in `stage/` with one function that takes what earlier stages returned, a line in `walk.rs`,
+//! and the refusals it may end with as rows of [`cedargate_model::RefusalCode`].
+
+mod connection;
+mod exchange;
+mod explain;
+mod framing;
+mod gateway;
+mod metrics;
+mod proxy;
+mod server;
+mod site;
+mod stage;
+mod trail;
+mod upstream;
+mod walk;
+
+pub use explain::{Explained, ExplainedPolicy, Explanation, Parts, Question, StageOutcome, explain};
+pub use gateway::{Gateway, Settings};
+pub use metrics::Metrics;
+pub use server::{Listener, Server, ServerError, ServerSettings, TlsFiles};
+pub use site::{Site, Sites};
+pub use stage::hygiene::{HeadLimits, TrustedProxies, TrustedProxiesError};
+pub use stage::limit::{Rate, RateError, RateLimiter};
+pub use stage::quota::Quotas;
+pub use upstream::{Address, HealthChecks, UpstreamError, UpstreamSettings, Upstreams};

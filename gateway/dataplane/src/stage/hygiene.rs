@@ -27,4 +27,4 @@ pub use peers::{TrustedProxies, TrustedProxiesError};
 pub use raw::HeadLimits;
 pub(crate) use raw::{find_head_end, is_field_name, is_field_value, screen};
 pub(crate) use reserved::{is_hop_by_hop, is_reserved_header, reserved_headers};
-pub(crate) use trace::{TraceContext, TraceParent};
+pub(crate) use trace::TraceContext;

@@ -1,0 +1,15 @@
+//! End-to-end tests: the real binaries, real sockets, and what a service behind them really received.
+//!
+//! [`World`] is one running installation in a temporary directory: gateway, inventory and the echo service, two tenants and
+//! a person for each role that the tests need. [`http`] is a client that sends exactly the octets it is given, because half
+//! of what is tested no well-behaved client can send.
+//!
+//! To add a test: `let world = World::shared();`, then `world.ask(...)`, then look at the answer, at what the echo service
+//! says it received, and at `world.entry(...)`, the decision's audit entry.
+
+pub mod http;
+mod process;
+mod world;
+
+pub use process::binary;
+pub use world::{Person, World, WorldOptions};

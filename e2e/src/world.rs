@@ -1,0 +1,385 @@
+//! One running installation.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use cedargate_model::{Decision, Event, EventBody, Outcome};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::http::{self, Answer};
+use crate::process::{Running, binary, eventually, run};
+
+/// How long the installation may take to start, on a busy machine and unoptimised.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a written entry may take to be seen by a reader of the log.
+const LOG_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The role and tenant of everybody who has an account: `<role>@<tenant>.example`.
+const PEOPLE: [(&str, &str); 5] =
+    [("viewer", "acme"), ("clerk", "acme"), ("manager", "acme"), ("admin", "acme"), ("clerk", "globex")];
+
+/// How an installation differs from the plain one.
+#[derive(Clone, Default)]
+pub struct WorldOptions {
+    /// Further lines of the gateway's configuration.
+    pub config: String,
+}
+
+/// A person who is signed in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The host of the person's tenant.
+    pub host: String,
+    /// The session cookie as a `Cookie` header has it: `cedargate=...`.
+    pub cookie: String,
+}
+
+/// A gateway with two tenants, the inventory and the echo service, in a temporary directory.
+pub struct World {
+    dir: TempDir,
+    address: SocketAddr,
+    admin: SocketAddr,
+    password: String,
+    gateway: Mutex<Running>,
+    echo: Mutex<Option<Running>>,
+    _inventory: Running,
+}
+
+impl World {
+    /// The plain installation, shared by all tests of a binary that run at the time.
+    ///
+    /// # Panics
+    /// If it cannot be started, with what it said.
+    #[expect(clippy::panic, reason = "a test without its world has failed")]
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(world) = shared.upgrade() {
+            return world;
+        }
+        let world = match Self::start(&WorldOptions::default()) {
+            Ok(world) => Arc::new(world),
+            Err(error) => panic!("{error}"),
+        };
+        *shared = Arc::downgrade(&world);
+        world
+    }
+
+    /// Starts an installation of its own.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub fn start(options: &WorldOptions) -> io::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (address, admin) = (free_address()?, free_address()?);
+        lay_out(dir.path(), address, admin, options)?;
+
+        let password = format!("correct horse {}", Uuid::new_v4());
+        cedargate(dir.path(), &["keys", "init"], "")?;
+        for tenant in ["acme", "globex"] {
+            cedargate(dir.path(), &["tenant", "create", tenant], "")?;
+        }
+        for (role, tenant) in PEOPLE {
+            let email = format!("{role}@{tenant}.example");
+            let create = ["user", "create", "--tenant", tenant, &email, "--role", role, "--password-stdin"];
+            cedargate(dir.path(), &create, &format!("{password}\n"))?;
+        }
+
+        let inventory = Running::start(
+            Command::new(binary("cedargate-inventory")?)
+                .arg("serve")
+                .args(["--listen", &socket(dir.path(), "inventory")])
+                .args(["--store", &format!("sqlite:{}", dir.path().join("inventory.db").display())])
+                .args(["--identity-keys", &format!("file:{}", dir.path().join("state/jwks.json").display())])
+                .args(["--issuer", &format!("http://localhost:{}", address.port())]),
+            &dir.path().join("inventory.log"),
+        )?;
+        let echo = start_echo(dir.path())?;
+        let gateway = start_gateway(dir.path())?;
+        let world = Self {
+            dir,
+            address,
+            admin,
+            password,
+            gateway: Mutex::new(gateway),
+            echo: Mutex::new(Some(echo)),
+            _inventory: inventory,
+        };
+        world.ready()?;
+        Ok(world)
+    }
+
+    /// The gateway's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A tenant's host with its port, as `Host` has it.
+    pub fn host(&self, tenant: &str) -> String {
+        format!("{tenant}.localhost:{}", self.address.port())
+    }
+
+    /// The installation's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Everybody's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Sends octets as they are and reads the answer.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[expect(clippy::panic, reason = "a test without its answer has failed")]
+    pub fn send(&self, method: &str, octets: &[u8]) -> Answer {
+        match http::exchange(self.address, method, octets) {
+            Ok(answer) => answer,
+            Err(error) => panic!("no answer to {}: {error}\n{}", octets.escape_ascii(), self.logs()),
+        }
+    }
+
+    /// Asks for `target` at a tenant's host, with these header lines and this body.
+    pub fn ask(&self, tenant: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host(tenant));
+        for (name, value) in headers {
+            // Writing to a `String` cannot fail.
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH") {
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        }
+        let mut octets = format!("{head}\r\n").into_bytes();
+        octets.extend_from_slice(body);
+        self.send(method, &octets)
+    }
+
+    /// Asks for a page as somebody.
+    pub fn get(&self, person: &Person, target: &str) -> Answer {
+        let tenant = person.host.split('.').next().unwrap_or_default();
+        self.ask(tenant, "GET", target, &[("Cookie", &person.cookie)], b"")
+    }
+
+    /// Posts JSON as somebody.
+    pub fn post(&self, person: &Person, target: &str, json: &str) -> Answer {
+        let tenant = person.host.split('.').next().unwrap_or_default();
+        let headers = [("Cookie", &*person.cookie), ("Content-Type", "application/json")];
+        self.ask(tenant, "POST", target, &headers, json.as_bytes())
+    }
+
+    /// Signs somebody in over HTTP.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[expect(clippy::panic, reason = "a test without its person has failed")]
+    pub fn sign_in(&self, role: &str, tenant: &str) -> Person {
+        let body = serde_json::json!({ "email": format!("{role}@{tenant}.example"), "password": self.password });
+        let json = [("Content-Type", "application/json")];
+        let answer = self.ask(tenant, "POST", "/auth/login", &json, body.to_string().as_bytes());
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+        match (answer.status, cookie) {
+            (200, Some(cookie)) => Person { host: self.host(tenant), cookie },
+            _ => panic!("{role} of {tenant} could not sign in: {answer:?}\n{}", self.logs()),
+        }
+    }
+
+    /// Asks the operator's listener.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn admin(&self, path: &str) -> io::Result<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        http::exchange(self.admin, "GET", request.as_bytes())
+    }
+
+    /// The audit log's directory.
+    pub fn audit(&self) -> PathBuf {
+        self.dir.path().join("state/audit")
+    }
+
+    /// Everything in the audit log.
+    pub fn events(&self) -> Vec<Event> {
+        cedargate_audit::read(&self.audit()).filter_map(|entry| entry.ok()?.event().cloned()).collect()
+    }
+
+    /// The decision that this answer's request got.
+    ///
+    /// # Panics
+    /// If the log has none: an answer without its record.
+    #[expect(clippy::panic, reason = "an answer without its record is what the tests look for")]
+    pub fn decision(&self, answer: &Answer) -> Decision {
+        let request = answer
+            .header("cedargate-request")
+            .map(str::to_owned)
+            .unwrap_or_else(|| answer.json()["request"].as_str().unwrap_or_default().to_owned());
+        let decisions = self.events().into_iter().filter_map(|event| match event.body {
+            EventBody::Decision(decision) => Some(*decision),
+            _ => None,
+        });
+        match decisions.into_iter().find(|decision| decision.request.to_string() == request) {
+            Some(decision) => decision,
+            None => panic!("no decision on request `{request}` of this answer is on disk:\n{answer:?}"),
+        }
+    }
+
+    /// The outcome of a decision. Outcomes are written a moment after the answer.
+    ///
+    /// # Errors
+    /// `TimedOut` if there is none.
+    pub fn outcome(&self, decision: &Decision) -> io::Result<Outcome> {
+        eventually(LOG_PATIENCE, "an outcome", || {
+            self.events().into_iter().find_map(|event| match event.body {
+                EventBody::Outcome(outcome) if outcome.decision == decision.decision => Some(outcome),
+                _ => None,
+            })
+        })
+    }
+
+    /// Runs `cedargate` on this installation.
+    ///
+    /// # Errors
+    /// What it said, if it failed.
+    pub fn cedargate(&self, arguments: &[&str]) -> io::Result<String> {
+        cedargate(self.dir.path(), arguments, "")
+    }
+
+    /// Kills the gateway at once, as a power cut would.
+    ///
+    /// # Errors
+    /// Those of the process.
+    pub fn kill_gateway(&self) -> io::Result<ExitStatus> {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner).kill()
+    }
+
+    /// The gateway's process id.
+    pub fn gateway_id(&self) -> u32 {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
+    /// Waits for the gateway to end by itself.
+    ///
+    /// # Errors
+    /// `TimedOut` if it does not.
+    pub fn wait_for_gateway(&self, patience: Duration) -> io::Result<ExitStatus> {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner).wait(patience)
+    }
+
+    /// Starts the gateway again.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub fn restart_gateway(&self) -> io::Result<()> {
+        *self.gateway.lock().unwrap_or_else(PoisonError::into_inner) = start_gateway(self.dir.path())?;
+        self.ready()
+    }
+
+    /// Stops the echo service.
+    ///
+    /// # Errors
+    /// Those of the process.
+    pub fn stop_echo(&self) -> io::Result<()> {
+        self.echo.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), |mut echo| echo.kill().map(drop))
+    }
+
+    /// What the processes have said so far.
+    pub fn logs(&self) -> String {
+        ["gateway.log", "inventory.log", "echo.log"]
+            .map(|log| format!("--- {log}\n{}", std::fs::read_to_string(self.path(log)).unwrap_or_default()))
+            .join("\n")
+    }
+
+    /// Waits until the operator's listener says that the gateway is ready and the services are healthy.
+    fn ready(&self) -> io::Result<()> {
+        let ready = || self.admin("/readyz").ok().filter(|answer| answer.status == 200).map(drop);
+        eventually(START_PATIENCE, "/readyz", ready)
+            .map_err(|error| io::Error::other(format!("{error}\n{}", self.logs())))
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+fn socket(dir: &Path, service: &str) -> String {
+    format!("unix:{}", dir.join(format!("{service}.sock")).display())
+}
+
+/// Writes configuration, secret and policies: the shipped ones and the echo service's.
+fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOptions) -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    copy(&root.join("../policies"), &dir.join("policies"))?;
+    copy(&root.join("policies"), &dir.join("policies"))?;
+    let config = format!(
+        r#"
+[listen]
+base_url = "http://localhost:{port}"
+admin_address = "{admin}"
+threads = 2
+
+[[listen.listener]]
+address = "{address}"
+
+[store]
+state_dir = "state"
+
+[upstreams.inventory]
+addresses = ["{inventory}"]
+health_path = "/healthz"
+health_interval_ms = 100
+
+[upstreams.echo]
+addresses = ["{echo}"]
+health_interval_ms = 100
+
+{more}
+"#,
+        port = address.port(),
+        inventory = socket(dir, "inventory"),
+        echo = socket(dir, "echo"),
+        more = options.config,
+    );
+    std::fs::write(dir.join("cedargate.toml"), config)?;
+    let key: String = [Uuid::new_v4(), Uuid::new_v4()].iter().map(|id| id.simple().to_string()).collect();
+    std::fs::write(dir.join("master.key"), key)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &target)?,
+            false => std::fs::copy(entry.path(), target).map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+fn command(dir: &Path) -> io::Result<Command> {
+    let mut command = Command::new(binary("cedargate")?);
+    let key = std::fs::read_to_string(dir.join("master.key"))?;
+    command.current_dir(dir).env_clear().env("CEDARGATE_MASTER_KEY", key).env("CEDARGATE_CONFIG", "cedargate.toml");
+    Ok(command)
+}
+
+fn cedargate(dir: &Path, arguments: &[&str], input: &str) -> io::Result<String> {
+    run(command(dir)?.args(arguments), input)
+}
+
+fn start_gateway(dir: &Path) -> io::Result<Running> {
+    Running::start(command(dir)?.arg("serve"), &dir.join("gateway.log"))
+}
+
+fn start_echo(dir: &Path) -> io::Result<Running> {
+    Running::start(Command::new(binary("examples/echo")?).arg(socket(dir, "echo")), &dir.join("echo.log"))
+}

@@ -1,0 +1,112 @@
+//! What every request shares, and nothing of a single one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cedargate_assertion::{IssuedCache, Issuer};
+use cedargate_audit::Spool;
+use cedargate_identity::Sessions;
+use cedargate_model::{Clock, Refusal};
+use cedargate_policy::Decisions;
+use cedargate_waf::{Engine, Threshold};
+
+use crate::metrics::Metrics;
+use crate::site::Sites;
+use crate::stage::hygiene::{HeadLimits, TrustedProxies};
+use crate::stage::inspect::Inspector;
+use crate::stage::limit::RateLimiter;
+use crate::stage::quota::Quotas;
+use crate::stage::record::record;
+use crate::trail::Trail;
+use crate::upstream::Upstreams;
+
+/// The parts of a running gateway.
+pub struct Gateway {
+    /// Bounds and times.
+    pub settings: Settings,
+    /// Who answers where; replaced whole when tenants or policies change.
+    pub sites: ArcSwap<Sites>,
+    /// The decision point's cache.
+    pub decisions: Decisions,
+    /// Whose cookie is whose.
+    pub sessions: Sessions,
+    /// Inspection.
+    pub engine: Engine,
+    /// Where events become durable.
+    pub spool: Spool,
+    /// Signs identities for services; replaced when keys rotate.
+    pub issuer: ArcSwap<Issuer>,
+    /// The identities signed lately.
+    pub issued: IssuedCache,
+    /// Where services are.
+    pub upstreams: Upstreams,
+    /// Rates by address.
+    pub addresses: RateLimiter,
+    /// Rates by person and tenant.
+    pub quotas: Quotas,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The present moment.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Bounds and times of the data plane.
+pub struct Settings {
+    /// Bounds of a request's head.
+    pub head: HeadLimits,
+    /// From a head's first octet to its last.
+    pub head_timeout: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+    /// From the first to the last octet of a body that is read for inspection.
+    pub body_timeout: Duration,
+    /// Whose `X-Forwarded-*` headers and request ids are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// The inspection score from which a route in mode `block` refuses.
+    pub inspection_threshold: Threshold,
+    /// Skips inspection altogether. For benches: it says so at start.
+    pub danger_inspection_off: bool,
+}
+
+impl Gateway {
+    /// The inspection as configured.
+    pub(crate) fn inspector(&self) -> Inspector<'_> {
+        Inspector {
+            engine: &self.engine,
+            threshold: self.settings.inspection_threshold,
+            body_timeout: self.settings.body_timeout,
+            off: self.settings.danger_inspection_off,
+        }
+    }
+
+    /// Records and counts a refused request, durably before it is answered.
+    ///
+    /// Returns what the client is to be told: the refusal itself, or that it could not be recorded.
+    pub(crate) async fn conclude(&self, trail: &mut Trail, refusal: Refusal) -> Refusal {
+        trail.refused(&refusal);
+        let told = match self.make_durable(trail).await {
+            Ok(()) => refusal,
+            Err(unrecorded) => unrecorded,
+        };
+        self.metrics.refused(told.code);
+        tracing::info!(
+            cedargate.request.id = %trail.request(),
+            cedargate.decision.id = %trail.decision(),
+            cedargate.tenant = trail.tenant.as_ref().map(|t| t.as_str()),
+            cedargate.refusal.code = told.code.as_str(),
+            cedargate.stage = told.code.stage().as_str(),
+            http.request.method = trail.event.method.as_str(),
+            http.response.status_code = told.code.status(),
+            client.address = %trail.event.client,
+            detail = told.detail.as_str(),
+            "refused"
+        );
+        told
+    }
+
+    async fn make_durable(&self, trail: &Trail) -> Result<(), Refusal> {
+        let mut record = record(&self.spool, &trail.decided(), &trail.caller)?;
+        record.durable().await
+    }
+}

@@ -1,0 +1,280 @@
+//! Pingora's side of the walk: every hook is a few calls, and which of them apply is read from [`Exchange`].
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cedargate_model::{Outcome, OutcomeEnd, Refusal};
+use http::StatusCode;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use crate::exchange::{Admitted, Exchange};
+use crate::gateway::Gateway;
+use crate::stage::respond::{self, Answer, RequestFacts};
+use crate::stage::{forward, inspect, record};
+use crate::trail::Trail;
+use crate::walk::{self, Walked};
+
+/// How many backends are tried for one request when connecting fails: nothing has been sent then, so that trying
+/// another one is safe for every method.
+const CONNECT_ATTEMPTS_MAX: u32 = 3;
+
+/// The gateway as Pingora's HTTP proxy calls it.
+pub(crate) struct Proxy {
+    pub(crate) gateway: Arc<Gateway>,
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::Unscreened
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    fn on_connection_reuse(&self, _session: &mut Session, exchange: &mut Exchange, handed: Box<dyn Any + Send + Sync>) {
+        if let Ok(arrival) = handed.downcast() {
+            *exchange = Exchange::Arriving(*arrival);
+        }
+    }
+
+    /// The walk up to forwarding. `Ok(true)` says that the client has its answer.
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let Exchange::Arriving(arrival) = *exchange else {
+            return Err(Error::explain(ErrorType::InternalError, "a head that was not screened"));
+        };
+        *exchange = Exchange::Answered;
+        let gateway = &*self.gateway;
+        let now = gateway.clock.now();
+        let mut trail = Trail::of(session.req_header(), arrival, now);
+        match walk::walk(gateway, &arrival, session, now, &mut trail).await {
+            Ok(Walked::Pass(pass)) => {
+                if inspect::expects_continue(&session.req_header().headers) && !session.is_body_done() {
+                    session.write_continue_response().await?;
+                }
+                *exchange = Exchange::Admitted(Box::new(Admitted { trail, pass, connect_attempts: 0, status: None }));
+                Ok(false)
+            }
+            Ok(Walked::Preflight(headers, mut record)) => {
+                let answer = match record.durable().await {
+                    Ok(()) => respond::preflight(headers),
+                    Err(refusal) => self.refuse(session, &mut trail, refusal).await,
+                };
+                send(session, answer).await.map(|()| true)
+            }
+            Err(refusal) => {
+                let answer = self.refuse(session, &mut trail, refusal).await;
+                send(session, answer).await.map(|()| true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let admitted = admitted(exchange)?;
+        match self.gateway.upstreams.select(&admitted.pass.route) {
+            Ok(peer) => Ok(peer),
+            Err(refusal) => Err(overtake(exchange, refusal)),
+        }
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let Exchange::Admitted(admitted) = exchange {
+            admitted.connect_attempts += 1;
+            error.set_retry(admitted.connect_attempts < CONNECT_ATTEMPTS_MAX);
+        }
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let prepared = forward::prepare(&self.gateway, admitted(exchange)?, request, self.gateway.clock.now());
+        prepared.map_err(|refusal| overtake(exchange, refusal))
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let admitted = admitted(exchange)?;
+        match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream) {
+            Ok(piece) => {
+                *body = piece;
+                Ok(())
+            }
+            Err(refusal) => Err(overtake(exchange, refusal)),
+        }
+    }
+
+    /// Runs before the answer's head leaves: the decision must be on disk by now.
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let admitted = admitted(exchange)?;
+        if let Err(refusal) = admitted.pass.record.durable().await {
+            return Err(overtake(exchange, refusal));
+        }
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        admitted.status = Some(response.status.as_u16());
+        forward::finish(admitted, response)
+    }
+
+    /// An exchange that failed after it was admitted: amend the decision, then tell the client if it can still be told.
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let (mut admitted, refusal) = match std::mem::replace(exchange, Exchange::Answered) {
+            Exchange::Overtaken(admitted, refusal) => (admitted, Some(refusal)),
+            Exchange::Admitted(admitted) => (admitted, forward::classify(error)),
+            Exchange::Unscreened | Exchange::Arriving(_) | Exchange::Answered => return told(0),
+        };
+        let mut status = 0;
+        if let Some(refusal) = refusal {
+            let refusal = self.amend(&mut admitted, refusal).await;
+            if session.response_written().is_none() {
+                let answer = self.render(session, &admitted.trail, &refusal);
+                status = answer.status.as_u16();
+                admitted.status = Some(status);
+                // The client may be gone by now, which the outcome says.
+                let _ = send(session, answer).await;
+            }
+        }
+        *exchange = Exchange::Admitted(admitted);
+        told(status)
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        // The exchange's own line says it, once.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+        let Exchange::Admitted(admitted) = exchange else { return };
+        let end = match error.map(|error| error.esource()) {
+            None => OutcomeEnd::Complete,
+            Some(ErrorSource::Downstream) => OutcomeEnd::ClientGone,
+            Some(_) => OutcomeEnd::UpstreamBroke,
+        };
+        let trail = &admitted.trail;
+        let duration = trail.elapsed();
+        let outcome = Outcome {
+            decision: trail.decision(),
+            status: admitted.status,
+            response_bytes: u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX),
+            duration_micros: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            end,
+        };
+        tracing::info!(
+            cedargate.request.id = %trail.request(),
+            cedargate.decision.id = %trail.decision(),
+            cedargate.tenant = trail.tenant.as_ref().map(|tenant| tenant.as_str()),
+            cedargate.route = admitted.pass.route.id.as_str(),
+            http.request.method = trail.event.method.as_str(),
+            http.response.status_code = admitted.status,
+            http.response.body.size = outcome.response_bytes,
+            client.address = %trail.event.client,
+            trace_id = trail.trace_id(),
+            duration_us = outcome.duration_micros,
+            end = ?end,
+            error = error.map(|error| error.to_string()),
+            "forwarded"
+        );
+        self.gateway.metrics.forwarded(admitted.pass.route.id.as_str(), duration);
+        self.gateway.spool.note(&trail.ended(outcome, self.gateway.clock.now()));
+    }
+}
+
+impl Proxy {
+    /// Records a refusal, then renders it.
+    async fn refuse(&self, session: &Session, trail: &mut Trail, refusal: Refusal) -> Answer {
+        let told = self.gateway.conclude(trail, refusal).await;
+        self.render(session, trail, &told)
+    }
+
+    fn render(&self, session: &Session, trail: &Trail, refusal: &Refusal) -> Answer {
+        let mut answer = respond::render(refusal, &RequestFacts::of(session.req_header(), trail));
+        answer.headers.extend(trail.answer_headers.iter().cloned());
+        answer
+    }
+
+    /// Makes the decision and what overtook it durable before the client hears of either.
+    async fn amend(&self, admitted: &mut Admitted, refusal: Refusal) -> Refusal {
+        let gateway = &self.gateway;
+        let amended = admitted.trail.amended(&refusal, gateway.clock.now());
+        let durable = async {
+            admitted.pass.record.durable().await?;
+            record::record(&gateway.spool, &amended, &admitted.trail.caller)?.durable().await
+        };
+        let told = match durable.await {
+            Ok(()) => refusal,
+            Err(unrecorded) => unrecorded,
+        };
+        gateway.metrics.refused(told.code);
+        tracing::warn!(
+            cedargate.request.id = %admitted.trail.request(),
+            cedargate.decision.id = %admitted.trail.decision(),
+            cedargate.refusal.code = told.code.as_str(),
+            detail = told.detail.as_str(),
+            "overtaken after it was admitted"
+        );
+        told
+    }
+}
+
+fn admitted(exchange: &mut Exchange) -> Result<&mut Admitted> {
+    match exchange {
+        Exchange::Admitted(admitted) => Ok(admitted),
+        _ => Err(Error::explain(ErrorType::InternalError, "forwarding without a pass")),
+    }
+}
+
+/// Ends an admitted exchange by a later stage. The error only carries the news to `fail_to_proxy`.
+fn overtake(exchange: &mut Exchange, refusal: Refusal) -> Box<Error> {
+    let error = Error::explain(ErrorType::HTTPStatus(refusal.code.status()), refusal.code.as_str());
+    *exchange = match std::mem::replace(exchange, Exchange::Answered) {
+        Exchange::Admitted(admitted) => Exchange::Overtaken(admitted, refusal),
+        other => other,
+    };
+    error
+}
+
+fn told(status: u16) -> FailToProxy {
+    FailToProxy { error_code: status, can_reuse_downstream: false }
+}
+
+/// Sends an answer that the gateway made itself.
+async fn send(session: &mut Session, answer: Answer) -> Result<()> {
+    let mut response = ResponseHeader::build(answer.status, Some(answer.headers.len() + 1))?;
+    for (name, value) in answer.headers {
+        response.append_header(name, value)?;
+    }
+    response.insert_header(http::header::CONTENT_LENGTH, answer.body.len())?;
+    let bodiless = session.req_header().method == http::Method::HEAD || answer.body.is_empty();
+    session.write_response_header(Box::new(response), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(answer.body), true).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! The gateway as a Pingora server: listeners in front, health checks beside, and a shutdown that finishes what it began.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server as PingoraServer, ShutdownSignal, ShutdownSignalWatch};
+use pingora::services::ServiceWithDependents;
+use pingora::services::background::GenBackgroundService;
+use pingora::services::listening::Service;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::gateway::Gateway;
+use crate::proxy::Proxy;
+use crate::stage::accept::{Door, Draining};
+
+/// How often the drain looks whether requests are still in flight.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+
+/// An address that clients connect to.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Address and port.
+    pub address: std::net::SocketAddr,
+    /// Certificate chain and key in PEM files; none for plain HTTP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where a listener's certificate is.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate: std::path::PathBuf,
+    /// Its private key.
+    pub key: std::path::PathBuf,
+}
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Proxy threads.
+    pub threads: usize,
+    /// Idle connections kept to all upstreams together.
+    pub upstream_connections_idle_max: usize,
+    /// How long requests in flight may take to finish at shutdown.
+    pub drain_timeout: Duration,
+}
+
+/// Why the server could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The certificate or key of a listener cannot be used.
+    #[error("the TLS certificate or key of listener `{address}` cannot be used")]
+    Tls {
+        /// The listener.
+        address: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: Box<pingora::Error>,
+    },
+}
+
+/// A server that is set up and not yet running.
+pub struct Server {
+    inner: PingoraServer,
+    draining: Draining,
+    drain_timeout: Duration,
+}
+
+impl Server {
+    /// Puts the gateway behind its listeners.
+    ///
+    /// # Errors
+    /// A listener's certificate cannot be used.
+    pub fn new(gateway: Arc<Gateway>, settings: &ServerSettings) -> Result<Self, ServerError> {
+        let conf = ServerConf {
+            threads: settings.threads,
+            work_stealing: false,
+            upstream_keepalive_pool_size: settings.upstream_connections_idle_max,
+            grace_period_seconds: Some(0),
+            graceful_shutdown_timeout_seconds: Some(1),
+            ..ServerConf::default()
+        };
+        let mut inner = PingoraServer::new_with_opt_and_conf(None, conf);
+        inner.bootstrap();
+
+        let draining = Draining::new();
+        let proxy = Arc::new(http_proxy(&inner.configuration, Proxy { gateway: gateway.clone() }));
+        let health = gateway.upstreams.health();
+        let door = Door::new(proxy, gateway, draining.clone());
+        let mut service = Service::new("gateway".to_owned(), door);
+        for listener in &settings.listeners {
+            let address = listener.address.to_string();
+            match &listener.tls {
+                None => service.add_tcp(&address),
+                Some(files) => service
+                    .add_tls(&address, &files.certificate.to_string_lossy(), &files.key.to_string_lossy())
+                    .map_err(|source| ServerError::Tls { address: listener.address, source })?,
+            }
+        }
+        inner.add_service(service);
+        inner.add_service(GenBackgroundService::new("upstream health".to_owned(), Arc::new(health)));
+        Ok(Self { inner, draining, drain_timeout: settings.drain_timeout })
+    }
+
+    /// Adds another service to the process: the control plane's socket, the operator's listener.
+    pub fn add(&mut self, service: impl ServiceWithDependents + 'static) {
+        self.inner.add_service(service);
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. A second signal ends it at once.
+    pub fn run(self) {
+        let Self { inner, draining, drain_timeout } = self;
+        inner.run(RunArgs { shutdown_signal: Box::new(DrainOnSignal { draining, drain_timeout }) });
+    }
+}
+
+/// Waits for a signal, then for the requests in flight.
+struct DrainOnSignal {
+    draining: Draining,
+    drain_timeout: Duration,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for DrainOnSignal {
+    async fn recv(&self) -> ShutdownSignal {
+        wait_for_signal().await;
+        tracing::info!(in_flight = self.draining.in_flight(), "shutting down: finishing requests in flight");
+        self.draining.close();
+        tokio::select! {
+            () = self.drained() => tracing::info!("every request in flight has finished"),
+            () = wait_for_signal() => tracing::warn!(in_flight = self.draining.in_flight(), "shut down at once by a second signal"),
+        }
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl DrainOnSignal {
+    async fn drained(&self) {
+        let begun = Instant::now();
+        while self.draining.in_flight() > 0 {
+            if begun.elapsed() > self.drain_timeout {
+                tracing::warn!(
+                    in_flight = self.draining.in_flight(),
+                    "requests were cut: they outlasted the drain time"
+                );
+                return;
+            }
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+    }
+}
+
+/// SIGTERM or SIGINT. Where a handler cannot be installed the process keeps the default action, which ends it.
+async fn wait_for_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,205 @@
+//! The connection and the head's arrival: a deadline for the whole head, and nothing unscreened goes further.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cedargate_model::{Refusal, RefusalCode, Scheme};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::hygiene::{self, Framing};
+use super::respond::{Answer, RequestFacts};
+use crate::connection::{Connection, HeadRead};
+use crate::exchange::{Arrival, Peer};
+use crate::gateway::Gateway;
+use crate::proxy::Proxy;
+use crate::trail::Trail;
+
+/// How long a refused client may take to read its answer before the connection is cut.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The door: takes connections, lets screened heads through to Pingora one at a time, and answers the rest itself.
+///
+/// It stands between Pingora's listener and Pingora's HTTP proxy because Pingora's parser accepts and repairs what we
+/// refuse (bare LF, `Content-Length` beside `Transfer-Encoding`, a missing `Host`), and does so before any hook.
+pub(crate) struct Door {
+    proxy: Arc<HttpProxy<Proxy>>,
+    gateway: Arc<Gateway>,
+    draining: Draining,
+    dispatcher: Once,
+}
+
+/// Which requests are in flight, and whether new ones are still taken.
+#[derive(Clone)]
+pub(crate) struct Draining {
+    in_flight: Arc<AtomicUsize>,
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Draining {
+    pub(crate) fn new() -> Self {
+        Self { in_flight: Arc::default(), closing: Arc::new(watch::Sender::new(false)) }
+    }
+
+    /// From now on no further request begins on any connection.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// How many requests are being answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    fn enter(&self) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(self.in_flight.clone())
+    }
+}
+
+/// Counts one request while it lives.
+struct InFlight(Arc<AtomicUsize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[async_trait]
+impl ServerApp for Door {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        self.start_dispatcher();
+        let peer = peer_of(&stream);
+        let mut closing = self.draining.closing.subscribe();
+        let mut connection = Box::new(Connection::new(stream));
+        let mut persistent: Option<HttpPersistentSettings> = None;
+        loop {
+            tokio::select! {
+                biased;
+                begun = timeout(self.gateway.settings.idle_timeout, connection.first_octet()) => {
+                    if !matches!(begun, Ok(Ok(true))) {
+                        return None;
+                    }
+                }
+                _ = closing.wait_for(|closing| *closing) => return None,
+            }
+            let _in_flight = self.draining.enter();
+            if let Err(refusal) = self.admit_head(&mut connection).await? {
+                self.refuse(*connection, peer, refusal).await;
+                return None;
+            }
+            let arrival = Arrival { peer, started: Instant::now() };
+            let mut session = ServerSession::new_http1(connection);
+            match persistent.take() {
+                Some(settings) => settings.apply_to_session(&mut session),
+                None => session.set_keepalive(Some(self.gateway.settings.idle_timeout.as_secs())),
+            }
+            if *closing.borrow() {
+                session.set_keepalive(None);
+            }
+            session.set_connection_user_context(Some(Box::new(arrival)));
+            let reused = self.proxy.process_new_http(session, shutdown).await?;
+            let (stream, settings) = reused.consume();
+            connection = stream.into_any().downcast().ok()?;
+            persistent = settings;
+        }
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+impl Door {
+    pub(crate) fn new(proxy: Arc<HttpProxy<Proxy>>, gateway: Arc<Gateway>, draining: Draining) -> Self {
+        Self { proxy, gateway, draining, dispatcher: Once::new() }
+    }
+
+    /// Runs the audit spool's dispatcher inside the proxy's runtime, where waking those who wait for the disk is
+    /// cheap. Pingora makes that runtime when the service starts, so the first connection is the first chance.
+    fn start_dispatcher(&self) {
+        self.dispatcher.call_once(|| {
+            let spool = self.gateway.spool.clone();
+            tokio::spawn(async move { spool.dispatch().await });
+        });
+    }
+
+    /// Reads one head, within its deadline, and screens it. `None` if the client went away.
+    async fn admit_head(&self, connection: &mut Connection) -> Option<Result<(), Refusal>> {
+        let settings = &self.gateway.settings;
+        let head_bytes = match timeout(settings.head_timeout, connection.read_head(&settings.head)).await {
+            Err(_) => return Some(Err(RefusalCode::HeadTimeout.into())),
+            Ok(Err(_) | Ok(HeadRead::Closed)) => return None,
+            Ok(Ok(HeadRead::Overrun(bound))) => return Some(Err(bound.into())),
+            Ok(Ok(HeadRead::Complete(head_bytes))) => head_bytes,
+        };
+        let head = connection.unread().get(..head_bytes).unwrap_or_default();
+        Some(hygiene::screen(head, &settings.head).map(|framing: Framing| connection.begin(head_bytes, framing)))
+    }
+
+    /// Records, counts and answers a head that was refused before there was a request.
+    async fn refuse(&self, connection: Connection, peer: Peer, refusal: Refusal) {
+        let head = connection.unread();
+        let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+        let mut words = line.split(|b| *b == b' ');
+        let method = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
+        let target = words.next().unwrap_or_default();
+        let mut trail = Trail::begin(peer.address, &method, &[], target, self.gateway.clock.now(), Instant::now());
+        let facts = RequestFacts::unparsed(trail.request());
+        let refusal = self.gateway.conclude(&mut trail, refusal).await;
+        let answer = super::respond::render(&refusal, &facts);
+        write_raw(connection.into_inner(), &answer).await;
+    }
+}
+
+/// Who is at the other end. A Unix socket's client counts as this machine.
+fn peer_of(stream: &Stream) -> Peer {
+    let address = match stream.get_socket_digest().as_deref().and_then(|digest| digest.peer_addr()) {
+        Some(SocketAddr::Inet(address)) => address.ip().to_canonical(),
+        Some(SocketAddr::Unix(_)) | None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let scheme = if stream.get_ssl_digest().is_some() { Scheme::Https } else { Scheme::Http };
+    Peer { address, scheme }
+}
+
+/// Writes an answer as HTTP/1.1 and closes, giving the client a moment to read it.
+async fn write_raw(mut stream: Stream, answer: &Answer) {
+    let written = timeout(LINGER, async {
+        stream.write_all(&raw_answer(answer)).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    });
+    if !matches!(written.await, Ok(Ok(()))) {
+        return;
+    }
+    // Closing with unread input resets the connection, and the client would lose the answer.
+    let mut scratch = [0; 4096];
+    let drain = async { while matches!(stream.read(&mut scratch).await, Ok(read) if read > 0) {} };
+    let _ = timeout(LINGER, drain).await;
+}
+
+fn raw_answer(answer: &Answer) -> Bytes {
+    let reason = answer.status.canonical_reason().unwrap_or_default();
+    let mut raw = format!("HTTP/1.1 {} {reason}\r\n", answer.status.as_u16()).into_bytes();
+    for (name, value) in &answer.headers {
+        raw.extend_from_slice(name.as_str().as_bytes());
+        raw.extend_from_slice(b": ");
+        raw.extend_from_slice(value.as_bytes());
+        raw.extend_from_slice(b"\r\n");
+    }
+    raw.extend_from_slice(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", answer.body.len()).as_bytes());
+    raw.extend_from_slice(&answer.body);
+    raw.into()
+}

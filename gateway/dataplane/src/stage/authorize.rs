@@ -1,0 +1,39 @@
+//! Does the tenant's snapshot permit it? If not: would a stronger or fresher sign-in?
+
+use cedargate_model::{Canonical, Challenge, Micros, Refusal, RefusalCode};
+use cedargate_policy::{Allowed, Context, Decisions, Query, Verdict};
+
+use super::route::Found;
+use crate::trail::Trail;
+
+/// Decides. The answer is a proof that forwarding asks for.
+///
+/// # Errors
+/// 401 to sign in or to sign in more strongly, 403 naming the decision, 500 when a policy's evaluation erred: Cedar
+/// would skip that policy, we refuse.
+pub(crate) fn authorize(
+    decisions: &Decisions,
+    found: &Found,
+    canonical: &Canonical,
+    waf_score: u32,
+    now: Micros,
+    trail: &mut Trail,
+) -> Result<Allowed, Refusal> {
+    let decision = trail.decision();
+    let context = Context { now, client: canonical.client, waf_score };
+    let query = Query { caller: &trail.caller, routed: &found.routed, context: &context };
+    let verdict = decisions.decide(&found.snapshot, &query, decision);
+    trail.decided_by(verdict.basis());
+    match verdict {
+        Verdict::Allow(allowed) => Ok(allowed),
+        Verdict::SignIn(_) => Err(Refusal::from(RefusalCode::SigninRequired).with(Challenge::SignIn)),
+        Verdict::StepUp(needed) => Err(Refusal::from(RefusalCode::StepUpRequired)
+            .with(Challenge::StepUp { level: needed.level(), max_age_seconds: needed.max_age_seconds() })),
+        Verdict::Deny(_) => Err(Refusal::from(RefusalCode::Forbidden).with(Challenge::Decision(decision))),
+        Verdict::Failed(failed) => {
+            let errors = failed.errors().join("; ");
+            tracing::error!(cedargate.decision.id = %decision, error = errors, "policy evaluation failed");
+            Err(Refusal::new(RefusalCode::DecisionFailed, errors))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Which healthy upstream, with which signed assertion; and what of a request and of its answer may pass.
+
+use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
+use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
+use cedargate_policy::Upgrade;
+use http::header::{self, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::hygiene::{self, Stripped};
+use super::respond;
+use crate::exchange::Admitted;
+use crate::gateway::Gateway;
+
+/// The service that is the gateway itself: it alone may set the session cookie.
+pub(crate) const GATEWAY_SERVICE: &str = "gateway";
+
+/// Turns the client's request into the one that the service gets: the canonical target, nothing that a client may not
+/// set, and what the gateway says of it.
+///
+/// # Errors
+/// `decision_failed` if no assertion can be signed for this caller: a service must never be left to guess.
+pub(crate) fn prepare(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    request: &mut RequestHeader,
+    now: Micros,
+) -> Result<(), Refusal> {
+    let pass = &admitted.pass;
+    let scope = TenantScope { id: pass.site.tenant, name: pass.site.name.clone() };
+    let issued = gateway
+        .issued
+        .get_or_issue(&gateway.issuer.load(), &admitted.trail.caller, &scope, &pass.route.service, now)
+        .map_err(|error| Refusal::new(RefusalCode::DecisionFailed, error.to_string()))?;
+
+    for name in hygiene::reserved_headers(&request.headers) {
+        request.remove_header(&name);
+    }
+    strip_session_cookie(request);
+    // Answered by us where the body was read, and where it is not, the upstream gets the body at once.
+    request.remove_header(&header::EXPECT);
+
+    set_target(request, &pass.canonical)?;
+    set(request, "host", &pass.canonical.host.to_string())?;
+    set(request, "x-forwarded-for", &pass.canonical.client.to_string())?;
+    set(request, "x-forwarded-host", &pass.canonical.host.to_string())?;
+    set(request, "x-forwarded-proto", pass.canonical.scheme.as_str())?;
+    set(request, IDENTITY_HEADER, &issued.token)?;
+    set(request, DECISION_HEADER, &pass.allowed.decision().to_string())?;
+    set(request, REQUEST_HEADER, &pass.canonical.request.to_string())?;
+    if let Some(trace) = &admitted.trail.trace {
+        set(request, "traceparent", &trace.parent.to_string())?;
+        if let Some(state) = &trace.state {
+            set_value(request, "tracestate", state.clone())?;
+        }
+    }
+    if pass.upgrade {
+        // Hop-by-hop, so removed above; the route allows it, and both headers said so.
+        set(request, "connection", "upgrade")?;
+        set(request, "upgrade", Upgrade::Websocket.as_str())?;
+    }
+    Ok(())
+}
+
+fn set_target(request: &mut RequestHeader, canonical: &Canonical) -> Result<(), Refusal> {
+    let target = canonical.target();
+    let uri = target.parse().map_err(|_| Refusal::new(RefusalCode::PathInvalid, "the target is no URI"))?;
+    request.set_uri(uri);
+    Ok(())
+}
+
+fn set(request: &mut RequestHeader, name: &'static str, value: &str) -> Result<(), Refusal> {
+    let value = HeaderValue::from_str(value).map_err(|error| unset(name, &error))?;
+    set_value(request, name, value)
+}
+
+fn set_value(request: &mut RequestHeader, name: &'static str, value: HeaderValue) -> Result<(), Refusal> {
+    request.insert_header(name, value).map_err(|error| unset(name, &error))
+}
+
+fn unset(name: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(RefusalCode::HeaderInvalid, format!("cannot set `{name}`: {error}"))
+}
+
+/// Removes the session cookie from what goes upstream; the client's other cookies stay byte for byte.
+fn strip_session_cookie(request: &mut RequestHeader) {
+    if !hygiene::has_gateway_cookie(&request.headers) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = request
+        .headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| match hygiene::strip_gateway_cookie(value.as_bytes()) {
+            Stripped::Untouched => Some(value.clone()),
+            Stripped::Rest(rest) => HeaderValue::from_bytes(&rest).ok(),
+            Stripped::Nothing => None,
+        })
+        .collect();
+    request.remove_header(&header::COOKIE);
+    for value in kept {
+        // A value that was a header value a moment ago is one still.
+        let _ = request.append_header(header::COOKIE, value);
+    }
+}
+
+/// Turns the service's answer into the one that the client gets.
+pub(crate) fn finish(admitted: &Admitted, response: &mut ResponseHeader) -> pingora::Result<()> {
+    let pass = &admitted.pass;
+    let forbidden: Vec<_> =
+        response.headers.keys().filter(|name| respond::is_forbidden_response_header(name.as_str())).cloned().collect();
+    for name in forbidden {
+        response.remove_header(&name);
+    }
+    if *pass.route.service != *GATEWAY_SERVICE {
+        strip_gateway_set_cookies(response, &pass.canonical.host)?;
+    }
+    for (name, value) in respond::security_headers(pass.canonical.scheme, &response.headers) {
+        response.insert_header(name, value)?;
+    }
+    for (name, value) in &admitted.trail.answer_headers {
+        response.append_header(name.clone(), value.clone())?;
+    }
+    response.insert_header(REQUEST_HEADER, pass.canonical.request.to_string())?;
+    Ok(())
+}
+
+/// Drops cookies that only the gateway may set, and those that would reach another tenant's host.
+fn strip_gateway_set_cookies(response: &mut ResponseHeader, host: &Host) -> pingora::Result<()> {
+    let ours = |value: &HeaderValue| {
+        hygiene::sets_gateway_cookie(value.as_bytes()) || hygiene::spans_hosts(value.as_bytes(), host)
+    };
+    if !response.headers.get_all(header::SET_COOKIE).iter().any(ours) {
+        return Ok(());
+    }
+    let kept: Vec<_> = response.headers.get_all(header::SET_COOKIE).iter().filter(|v| !ours(v)).cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    for value in kept {
+        response.append_header(header::SET_COOKIE, value)?;
+    }
+    Ok(())
+}
+
+/// What a failed exchange with the upstream means to the client; `None` if it is the client that went away.
+pub(crate) fn classify(error: &Error) -> Option<Refusal> {
+    let code = match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, ErrorType::ReadTimedout | ErrorType::InvalidHTTPHeader) => {
+            RefusalCode::BodyUnreadable
+        }
+        (ErrorSource::Downstream, ErrorType::ReadError) => RefusalCode::BodyUnreadable,
+        (ErrorSource::Downstream, _) => return None,
+        (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
+            RefusalCode::UpstreamTimeout
+        }
+        _ => RefusalCode::UpstreamFailed,
+    };
+    Some(Refusal::new(code, error.to_string()))
+}

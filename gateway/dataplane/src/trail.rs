@@ -1,0 +1,206 @@
+//! What is known of a request so far, kept as the audit event that it will become.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cedargate_model::{
+    Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Inspection, Micros, Outcome,
+    Refusal, RequestId, Scheme, Subject, TenantName, Verdict,
+};
+use cedargate_policy::{Basis, Routed};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora::http::RequestHeader;
+use uuid::Uuid;
+
+use crate::exchange::Arrival;
+use crate::stage::authenticate::{Authenticated, clear_cookie};
+use crate::stage::hygiene::TraceContext;
+
+/// The longest piece of an unparsed request that an event keeps, in characters.
+const RAW_CHARACTERS_MAX: usize = 512;
+
+/// The growing account of one request. Every stage leaves here what it learnt; whichever stage ends the walk, the
+/// event says all that was known by then.
+pub(crate) struct Trail {
+    pub(crate) tenant: Option<TenantName>,
+    pub(crate) event: Decision,
+    /// Who asks: anonymous until somebody is known.
+    pub(crate) caller: Caller,
+    /// Headers that stages want on the answer, whatever it will be: rates, CORS, a cleared cookie.
+    pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
+    /// The trace that the exchange belongs to, once hygiene has run.
+    pub(crate) trace: Option<TraceContext>,
+    at: Micros,
+    started: Instant,
+}
+
+impl Trail {
+    /// Begins with a head that Pingora has parsed.
+    pub(crate) fn of(head: &RequestHeader, arrival: Arrival, at: Micros) -> Self {
+        let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        Self::begin(arrival.peer.address, head.method.as_str(), host, head.raw_path(), at, arrival.started)
+    }
+
+    /// Begins with what an unparsed head says of itself: for the record only, never for a decision.
+    pub(crate) fn begin(
+        client: IpAddr,
+        method: &str,
+        host: &[u8],
+        target: &[u8],
+        at: Micros,
+        started: Instant,
+    ) -> Self {
+        let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+        Self {
+            tenant: None,
+            event: Decision {
+                decision: DecisionId(Uuid::now_v7()),
+                request: RequestId(Uuid::now_v7()),
+                verdict: Verdict::Allow,
+                client,
+                method: method.chars().take(32).collect(),
+                host: printable(host, 260),
+                path: printable(path, RAW_CHARACTERS_MAX),
+                route: None,
+                action: None,
+                resource: None,
+                subject: None,
+                inspection: None,
+                snapshot: None,
+                determined_by: Arc::new([]),
+            },
+            caller: Caller::Anonymous,
+            answer_headers: Vec::new(),
+            trace: None,
+            at,
+            started,
+        }
+    }
+
+    pub(crate) fn decision(&self) -> DecisionId {
+        self.event.decision
+    }
+
+    pub(crate) fn request(&self) -> RequestId {
+        self.event.request
+    }
+
+    /// How long the exchange has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The trace's id in hexadecimal, as logs have it.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        self.trace.as_ref().map(|trace| trace.parent.trace_id())
+    }
+
+    /// Learns the canonical form, and which trace this is: a trusted proxy's, or a new one whose id is the request's.
+    pub(crate) fn canonical(&mut self, canonical: &Canonical, headers: &HeaderMap, peer_trusted: bool) {
+        let mut random = [0; 24];
+        let ids = canonical.request.0.as_bytes().iter().chain(self.event.decision.0.as_bytes().iter().rev());
+        random.iter_mut().zip(ids).for_each(|(to, from)| *to = *from);
+        self.trace = Some(TraceContext::of(headers, peer_trusted, random));
+
+        self.event.request = canonical.request;
+        self.event.client = canonical.client;
+        self.event.host = canonical.host.to_string();
+        self.event.path = canonical.path.as_str().to_owned();
+    }
+
+    pub(crate) fn routed(&mut self, tenant: &TenantName, routed: &Routed) {
+        self.tenant = Some(tenant.clone());
+        self.event.route = Some(routed.route().id.clone());
+        self.event.action = Some(routed.route().action.clone());
+        self.event.resource = Some(routed.resource().to_string());
+    }
+
+    pub(crate) fn caller(&mut self, known: Authenticated, scheme: Scheme) {
+        self.event.subject = known.caller.principal().map(|principal| Subject {
+            principal: principal.id,
+            session: principal.session,
+            level: principal.strength.level,
+        });
+        self.caller = known.caller;
+        if known.stale_cookie {
+            self.answer_headers.push(clear_cookie(scheme));
+        }
+    }
+
+    /// Adds headers that the answer will carry.
+    pub(crate) fn answer(&mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
+        self.answer_headers.extend(headers);
+    }
+
+    pub(crate) fn inspected(&mut self, inspection: Option<Inspection>) {
+        self.event.inspection = inspection;
+    }
+
+    /// Which snapshot and policies decided, whatever they said.
+    pub(crate) fn decided_by(&mut self, basis: &Basis) {
+        self.event.snapshot = Some(basis.snapshot().clone());
+        self.event.determined_by = basis.determined_by().clone();
+    }
+
+    pub(crate) fn preflight(&mut self) {
+        self.event.verdict = Verdict::Preflight;
+    }
+
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        self.event.verdict = Verdict::Refuse {
+            stage: refusal.code.stage(),
+            code: refusal.code,
+            detail: refusal.detail.chars().take(RAW_CHARACTERS_MAX).collect(),
+        };
+    }
+
+    /// The decision as the log takes it.
+    pub(crate) fn decided(&self) -> Event {
+        self.entry(self.at, EventBody::Decision(Box::new(self.event.clone())))
+    }
+
+    /// The note that this decision was overtaken after forwarding began.
+    pub(crate) fn amended(&self, refusal: &Refusal, now: Micros) -> Event {
+        let amendment = Amendment {
+            decision: self.decision(),
+            stage: refusal.code.stage(),
+            code: refusal.code,
+            detail: refusal.detail.chars().take(RAW_CHARACTERS_MAX).collect(),
+        };
+        self.entry(now, EventBody::Amendment(amendment))
+    }
+
+    /// What became of the exchange.
+    pub(crate) fn ended(&self, outcome: Outcome, now: Micros) -> Event {
+        self.entry(now, EventBody::Outcome(outcome))
+    }
+
+    fn entry(&self, at: Micros, body: EventBody) -> Event {
+        Event { id: EventId(Uuid::now_v7()), at, tenant: self.tenant.clone(), body }
+    }
+}
+
+/// Octets of an unauthenticated client as text that is safe to log: printable ASCII, everything else escaped, cut.
+fn printable(octets: &[u8], characters_max: usize) -> String {
+    octets.escape_ascii().map(char::from).take(characters_max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unparsed_request_cannot_forge_log_text() {
+        let trail = Trail::begin(
+            IpAddr::from([127, 0, 0, 1]),
+            "GET",
+            b"a\r\nb",
+            b"/x\x00\xff?secret=1",
+            Micros(0),
+            Instant::now(),
+        );
+        assert_eq!(trail.event.host, r"a\r\nb");
+        assert_eq!(trail.event.path, r"/x\x00\xff");
+    }
+}

@@ -1,0 +1,90 @@
+//! The walk of one request: a stage a line. Each takes what earlier ones returned, and a [`Pass`], which forwarding
+//! asks for, cannot be made without a decision and a record.
+
+use std::sync::Arc;
+
+use cedargate_model::{Canonical, Micros, Refusal};
+use cedargate_policy::{Allowed, Route};
+use http::{HeaderName, HeaderValue};
+use pingora::proxy::Session;
+
+use crate::exchange::{Arrival, Record};
+use crate::gateway::Gateway;
+use crate::site::Site;
+use crate::stage::guard::{self, Passage};
+use crate::stage::inspect::BodyWatch;
+use crate::stage::{authenticate, authorize, hygiene, limit, quota, record, route};
+use crate::trail::Trail;
+
+/// Leave to be forwarded.
+pub(crate) struct Pass {
+    pub(crate) canonical: Canonical,
+    pub(crate) site: Arc<Site>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) allowed: Allowed,
+    pub(crate) record: Record,
+    /// Whether the client asks to upgrade, as the route allows.
+    pub(crate) upgrade: bool,
+    pub(crate) body: BodyWatch,
+}
+
+/// How a walk ends that no stage refused.
+#[expect(clippy::large_enum_variant, reason = "moved once into the exchange's box; boxing here would allocate twice")]
+pub(crate) enum Walked {
+    /// To be forwarded.
+    Pass(Pass),
+    /// To be answered here: a CORS preflight, with these headers.
+    Preflight(Vec<(HeaderName, HeaderValue)>, Record),
+}
+
+/// Walks one request through every stage up to forwarding. `trail` learns what each stage found.
+///
+/// # Errors
+/// The refusal of the stage that ended it.
+pub(crate) async fn walk(
+    gateway: &Gateway,
+    arrival: &Arrival,
+    session: &mut Session,
+    now: Micros,
+    trail: &mut Trail,
+) -> Result<Walked, Refusal> {
+    let head = session.req_header();
+    let (headers, trusted) = (&head.headers, &gateway.settings.trusted_proxies);
+    let canonical =
+        hygiene::canonicalise(&head.method, head.raw_path(), headers, &arrival.peer, trusted, trail.request())?;
+    trail.canonical(&canonical, headers, trusted.contains(arrival.peer.address));
+
+    let found = route::route(&gateway.sites.load(), &canonical, guard::asked_method(&canonical.method, headers))?;
+    trail.routed(&found.site.name, &found.routed);
+    let route = found.routed.route().clone();
+    let upgrade = route::allow_upgrade(headers, &route)?;
+
+    limit::limit(&gateway.addresses, canonical.client, &mut trail.answer_headers)?;
+
+    let known =
+        authenticate::authenticate(&gateway.sessions, found.site.tenant, canonical.scheme, headers, now).await?;
+    trail.caller(known, canonical.scheme);
+
+    quota::quota(&gateway.quotas, found.site.tenant, &trail.caller, &mut trail.answer_headers)?;
+
+    match guard::guard(&canonical, headers, &route)? {
+        Passage::Preflight(headers) => {
+            trail.preflight();
+            let record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
+            return Ok(Walked::Preflight(headers, record));
+        }
+        Passage::Go(headers) => trail.answer(headers),
+    }
+
+    let judged = gateway.inspector().inspect(&canonical, &route, session).await?;
+    trail.inspected(judged.summary);
+
+    let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.score, now, trail)?;
+
+    let mut record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
+    if upgrade || !canonical.is_safe() {
+        // No act without its record: the upstream hears nothing before the decision is on disk.
+        record.durable().await?;
+    }
+    Ok(Walked::Pass(Pass { canonical, site: found.site, route, allowed, record, upgrade, body: judged.body }))
+}
