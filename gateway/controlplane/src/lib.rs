@@ -11,15 +11,16 @@
 //! # use arc_swap::ArcSwap;
 //! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router, serve_unix};
 //! # use cedargate_assertion::{Issuer, Verifier};
-//! # use cedargate_identity::{Sessions, Tenants};
+//! # use cedargate_identity::{Accounts, Sessions, Tenants};
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_model::SystemClock;
 //! # async fn example(
-//! #     issuer: Issuer, sessions: Sessions, local: LocalAccounts, tenants: Tenants, recorder: Arc<dyn Recorder>,
+//! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, tenants: Tenants, recorder: Arc<dyn Recorder>,
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! let app = router(ControlPlane {
 //!     sessions,
+//!     accounts,
 //!     local,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
@@ -35,9 +36,19 @@
 //! To add a page: a file under `page/` with a template of the same name, a line in [`router`], and a route with its Cedar
 //! action in `policies/gateway/routes.toml`.
 
+mod assets;
+mod cookie;
+mod keys;
+mod page;
+mod problem;
 mod recorder;
+mod return_to;
 mod router;
 mod serve;
+mod signin;
+mod signout;
+mod visit;
+mod wanted;
 
 pub use recorder::{RecordUnavailable, Recorder};
 pub use router::{AUDIENCE, ControlPlane, ServiceLink, router};

@@ -1,7 +1,10 @@
 //! Where sign-ins are recorded.
 
 use async_trait::async_trait;
-use cedargate_model::Event;
+use cedargate_assertion::TenantScope;
+use cedargate_model::{Event, EventBody, EventId, PrincipalId, SessionId, Signin, SigninResult};
+
+use crate::visit::Visit;
 
 /// Makes events durable. The app implements it with the audit spool.
 #[async_trait]
@@ -17,3 +20,27 @@ pub trait Recorder: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("the event could not be recorded")]
 pub struct RecordUnavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// The event of a sign-in, a failed one, or a sign-out.
+pub(crate) fn signin_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    result: SigninResult,
+    who: Option<(PrincipalId, SessionId)>,
+) -> Result<Event, getrandom::Error> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let millis = u64::try_from(visit.now.0.div_euclid(1_000)).unwrap_or(0);
+    Ok(Event {
+        id: EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()),
+        at: visit.now,
+        tenant: Some(tenant.name.clone()),
+        body: EventBody::Signin(Signin {
+            decision: visit.decision,
+            result,
+            principal: who.map(|(principal, _)| principal),
+            session: who.map(|(_, session)| session),
+            client: visit.client,
+        }),
+    })
+}

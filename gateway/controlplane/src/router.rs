@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use cedargate_assertion::Verifier;
-use cedargate_identity::{Sessions, Tenants};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use cedargate_assertion::{JWKS_PATH, Verifier};
+use cedargate_identity::{Accounts, Sessions, Tenants};
 use cedargate_idp_adapters::local::LocalAccounts;
-use cedargate_model::Clock;
+use cedargate_model::{Clock, RefusalCode};
 
-use crate::Recorder;
+use crate::page::{self, home, refusal, stepup};
+use crate::problem::Problem;
+use crate::visit::{Visit, require_visit};
+use crate::{Recorder, assets, keys, signin, signout};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -19,6 +26,8 @@ pub const AUDIENCE: &str = "gateway";
 pub struct ControlPlane {
     /// Sessions, shared with the data plane: what ends here ends there at once.
     pub sessions: Sessions,
+    /// Who people are.
+    pub accounts: Accounts,
     /// Sign-in with a password.
     pub local: LocalAccounts,
     /// The tenants that the bare host lists.
@@ -46,5 +55,28 @@ pub struct ServiceLink {
 
 /// The gateway's own HTTP surface. Serve it on a private socket only.
 pub fn router(control_plane: ControlPlane) -> Router {
-    Router::new().with_state(Arc::new(control_plane))
+    let state = Arc::new(control_plane);
+    Router::new()
+        .route("/", get(home::show))
+        .route("/auth/login", get(page::signin::show).post(signin::post))
+        .route("/auth/logout", post(signout::post))
+        .route("/auth/step-up", get(stepup::show))
+        .route("/auth/assets/{file}", get(assets::show))
+        .route(JWKS_PATH, get(keys::show))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(state.clone(), require_visit))
+        .with_state(state)
+}
+
+/// A sign-in with the longest address and password, percent-encoded, is under 6 KiB.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+async fn not_found(visit: Visit) -> Response {
+    refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request))
+}
+
+async fn method_not_allowed(visit: Visit) -> Response {
+    refusal::show(Problem::new(RefusalCode::MethodNotAllowed).of_request(visit.request))
 }

@@ -66,6 +66,21 @@ VALUES ($1, $2, $3, $4, 1, $5)";
         })
     }
 
+    /// The account of this principal, disabled or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(&self, tenant: TenantId, account: PrincipalId) -> Result<Option<Account>, StoreError> {
+        const FIND: &str = "
+SELECT id, email, password_hash, version, created_at, disabled_at
+FROM accounts
+WHERE tenant_id = $1
+  AND id = $2";
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let row = tx.query(FIND).bind(account.0).fetch_optional().await?;
+        with_roles(&mut tx, row).await
+    }
+
     /// The account with this address, disabled or not.
     ///
     /// # Errors
@@ -76,18 +91,9 @@ SELECT id, email, password_hash, version, created_at, disabled_at
 FROM accounts
 WHERE tenant_id = $1
   AND email = $2";
-        const ROLES: &str = "
-SELECT account_id, role
-FROM account_roles
-WHERE tenant_id = $1
-  AND account_id = $2
-ORDER BY role";
         let mut tx = self.pool.tenant(tenant).read().await?;
-        let Some(row) = tx.query(FIND).bind(email.as_str()).fetch_optional::<AccountRow>().await? else {
-            return Ok(None);
-        };
-        let roles: Vec<RoleRow> = tx.query(ROLES).bind(row.id).fetch_all().await?;
-        row.into_account(tenant, &roles).map(Some)
+        let row = tx.query(FIND).bind(email.as_str()).fetch_optional().await?;
+        with_roles(&mut tx, row).await
     }
 
     /// The next accounts by address, at most 500, behind `after` where it is given.
@@ -256,6 +262,18 @@ DELETE FROM sessions
 WHERE tenant_id = $1
   AND account_id = $2";
     tx.query(END).bind(account.0).execute().await.map(drop)
+}
+
+async fn with_roles(tx: &mut TenantTx, row: Option<AccountRow>) -> Result<Option<Account>, StoreError> {
+    const ROLES: &str = "
+SELECT account_id, role
+FROM account_roles
+WHERE tenant_id = $1
+  AND account_id = $2
+ORDER BY role";
+    let Some(row) = row else { return Ok(None) };
+    let roles: Vec<RoleRow> = tx.query(ROLES).bind(row.id).fetch_all().await?;
+    row.into_account(tx.tenant(), &roles).map(Some)
 }
 
 fn one_moved(moved: u64, account: PrincipalId) -> Result<(), UpdateAccountError> {

@@ -51,6 +51,8 @@ async fn an_address_is_one_accounts_within_its_tenant() {
     assert!(matches!(refused, Err(CreateAccountError::TenantUnknown(_))));
     let other = house.accounts.create(house.globex, new(), NOW).await.unwrap();
     assert_ne!(ada.id, other.id);
+    assert_eq!(house.accounts.find(house.acme, ada.id).await.unwrap().as_ref(), Some(&ada));
+    assert_eq!(house.accounts.find(house.globex, ada.id).await.unwrap(), None);
     assert_eq!(house.accounts.find_by_email(house.acme, &new().email).await.unwrap(), Some(ada));
 }
 

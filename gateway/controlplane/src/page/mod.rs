@@ -1,0 +1,34 @@
+//! Pages: each a struct with what it shows, and a template of the same name.
+
+pub(crate) mod directory;
+pub(crate) mod home;
+pub(crate) mod portal;
+pub(crate) mod refusal;
+pub(crate) mod signin;
+pub(crate) mod stepup;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, header};
+
+use crate::problem::{FAILED, Problem};
+
+/// A page loads its stylesheet and its images from here, sends its forms to here, and can do nothing else.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; \
+     base-uri 'none'",
+);
+
+/// Renders a page. What it shows is one person's, so nobody may keep it.
+pub(crate) fn render(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => {
+            let mut response = Html(html).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => Problem::new(FAILED).because(error).into_response(),
+    }
+}

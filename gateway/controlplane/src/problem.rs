@@ -1,0 +1,151 @@
+//! What a client is told when something is refused or fails (RFC 9457).
+
+use std::error::Error;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use cedargate_model::{RefusalCode, RequestId};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// One kind of refusal or failure: its status, its stable code, and the one plain sentence that clients read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) sentence: &'static str,
+}
+
+pub(crate) const IDENTITY_MISSING: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "identity_missing",
+    sentence: "This is answered only behind the gateway.",
+};
+pub(crate) const IDENTITY_INVALID: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "identity_invalid",
+    sentence: "The identity assertion is not accepted.",
+};
+pub(crate) const SIGNIN_FAILED: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "signin_failed",
+    sentence: "The e-mail address or the password is not right.",
+};
+pub(crate) const SIGNIN_DELAYED: Kind = Kind {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    code: "signin_delayed",
+    sentence: "Too many failed sign-ins. Please wait before the next one.",
+};
+pub(crate) const SIGNIN_BUSY: Kind = Kind {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: "signin_busy",
+    sentence: "Many people are signing in right now. Please try again in a moment.",
+};
+pub(crate) const SIGNIN_MALFORMED: Kind = Kind {
+    status: StatusCode::BAD_REQUEST,
+    code: "signin_malformed",
+    sentence: "Send `email` and `password`, once each.",
+};
+pub(crate) const SIGNIN_TYPE_UNSUPPORTED: Kind = Kind {
+    status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    code: "content_type_unsupported",
+    sentence: "Send a form or `application/json`.",
+};
+pub(crate) const FAILED: Kind = Kind {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    code: "controlplane_failed",
+    sentence: "This could not be done. It is our fault, and it has been noted.",
+};
+
+/// The walk's own refusal, where it fits: one code for one thing.
+impl From<RefusalCode> for Kind {
+    fn from(code: RefusalCode) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, code: code.as_str(), sentence: code.public_sentence() }
+    }
+}
+
+/// A refusal or failure on its way to the client. The cause is for the log and is never rendered.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    pub(crate) retry_after_seconds: Option<u64>,
+    pub(crate) request: Option<RequestId>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: impl Into<Kind>) -> Self {
+        Self { kind: kind.into(), retry_after_seconds: None, request: None, cause: None }
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    pub(crate) fn of_request(mut self, request: RequestId) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    /// Logs the cause, once, where the problem becomes an answer.
+    pub(crate) fn log(&self) {
+        if let Some(cause) = &self.cause {
+            tracing::warn!(
+                error = &**cause as &dyn Error,
+                cedargate.problem.code = self.kind.code,
+                cedargate.request.id = self.request.map(|request| request.to_string()),
+                "request failed"
+            );
+        }
+    }
+
+    /// Gives an answer, however it is rendered, the problem's status and headers.
+    pub(crate) fn dress(&self, mut response: Response) -> Response {
+        *response.status_mut() = self.kind.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2 wants a challenge. Browsers ignore schemes that they do not know.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cedargate-Session"));
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<RequestId>,
+}
+
+/// As `application/problem+json`; pages have their own way.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.log();
+        let body = Body {
+            kind: format!("urn:cedargate:problem:{}", self.kind.code),
+            title: self.kind.sentence,
+            status: self.kind.status.as_u16(),
+            code: self.kind.code,
+            request: self.request,
+        };
+        let mut response = self.dress(Json(body).into_response());
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
