@@ -1,5 +1,7 @@
 //! Who may open a record.
 
+#![cfg(test)]
+
 mod support;
 
 use std::sync::Arc;

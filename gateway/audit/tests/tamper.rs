@@ -1,5 +1,7 @@
 //! Whoever changes the record is found out, and where.
 
+#![cfg(test)]
+
 mod support;
 
 use std::fs;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file of signed heads.
 pub(crate) const HEADS_FILE: &str = "heads.jsonl";
@@ -13,6 +13,9 @@ pub(crate) const LOCK_FILE: &str = "lock";
 
 /// The folder of torn tails.
 pub(crate) const QUARANTINE_FOLDER: &str = "quarantine";
+
+/// What a segment's name ends with until its first entry is durable: only then does it stand under its own name.
+pub(crate) const UNBEGUN_SUFFIX: &str = ".new";
 
 /// Names one segment: `audit-<boot>-<segment>.jsonl`, both numbers with at least six digits, so that names sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +38,18 @@ impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "audit-{:06}-{:06}.jsonl", self.boot, self.segment)
     }
+}
+
+/// The files of segments that never began.
+pub(crate) fn unbegun(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(dir)? {
+        let item = item?;
+        let name = item.file_name();
+        let begun = name.to_str().and_then(|name| name.strip_suffix(UNBEGUN_SUFFIX)).and_then(SegmentName::parse);
+        found.extend(begun.map(|_| item.path()));
+    }
+    Ok(found)
 }
 
 /// The segments of a directory, oldest first.

@@ -1,6 +1,7 @@
 //! One segment, entry by entry, to its end.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use super::lines::{Lines, NextLine, content_end, is_padding};
@@ -199,12 +200,10 @@ impl SegmentReader {
     fn find_later_witness(&mut self, offset: u64, number: u64, sequence: u64) -> Result<bool, Broken> {
         let unreadable = |error| Broken::unreadable(self.name, &error);
         self.lines.rewind(offset, number).map_err(unreadable)?;
-        // A segment's first entry is durable before any other is written, so after it every entry is a witness.
         loop {
-            let any = number == 1 && self.lines.number >= 1;
             match self.lines.next().map_err(unreadable)? {
                 NextLine::Whole(text) => match Line::parse(text) {
-                    Ok(line) if any || line.durable >= sequence => return Ok(true),
+                    Ok(line) if line.durable >= sequence => return Ok(true),
                     Ok(_) | Err(_) => {}
                 },
                 NextLine::Fragment => {}
@@ -219,8 +218,14 @@ impl SegmentReader {
 }
 
 /// Where a segment's content ends at this moment.
-pub(crate) fn content_end_of(file: &File) -> std::io::Result<u64> {
-    content_end(file, file.metadata()?.len())
+pub(crate) fn content_end_of(file: &File) -> io::Result<u64> {
+    loop {
+        match content_end(file, file.metadata()?.len()) {
+            // Its writer cut the padding off in between, which it does once in a segment's life: measure again.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            measured => return measured,
+        }
+    }
 }
 
 /// Whether a line is the next entry; then the chain's end after it, and the closing marker if it is that.

@@ -8,7 +8,6 @@ use super::opening::Opening;
 use super::segment::{Bound, End, Placed, SegmentReader, content_end_of};
 use crate::broken::{Break, Broken};
 use crate::format::directory::{SegmentName, segments};
-use crate::format::entry::Link;
 use crate::format::marker::Ended;
 
 /// Walks the record's segments as they stood when the walk began.
@@ -100,31 +99,13 @@ impl Walk {
         let Some(name) = self.names.get(self.at).copied() else { return Ok(None) };
         let following = self.names.get(self.at + 1).copied();
         let content_end = following.is_none().then_some(self.last_content_end);
-        let opening = match Opening::read(&self.dir, name) {
-            Ok(opening) => opening,
-            Err(broken) if following.is_none() => return self.begin_torn(name, broken),
-            Err(broken) => return Err(broken),
-        };
+        let opening = Opening::read(&self.dir, name)?;
         self.check_follows(name, &opening)?;
         let bound = following.map_or(Bound::Open, |following| self.bound_by(name, following));
         let reader = SegmentReader::open(&self.dir, name, opening.joins, bound, content_end)?;
         self.at += 1;
         self.current = Some((name, bound, reader));
         Ok(Some(Step::Begins(name, Box::new(opening))))
-    }
-
-    /// The last segment does not begin with a whole entry: a crash while it was made, if nothing else stands in it.
-    fn begin_torn(&mut self, name: SegmentName, broken: Broken) -> Result<Option<Step<'_>>, Broken> {
-        if !matches!(broken.what, Break::Malformed | Break::EventChanged | Break::SegmentMisplaced) {
-            return Err(broken);
-        }
-        let mut reader =
-            SegmentReader::open(&self.dir, name, Link::default(), Bound::Open, Some(self.last_content_end))?;
-        reader.advance()?;
-        let Some(end) = reader.end().cloned() else { return Err(broken) };
-        self.at += 1;
-        self.before = Some(name);
-        Ok(Some(Step::Ends(name, Bound::Open, end)))
     }
 
     fn check_follows(&self, name: SegmentName, opening: &Opening) -> Result<(), Broken> {

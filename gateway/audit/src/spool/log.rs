@@ -1,7 +1,7 @@
 //! The files as the writer holds them: append, head, rotate, and give up a segment that failed.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cedargate_model::{Clock, Event, EventBody, EventId};
@@ -11,7 +11,7 @@ use tracing::{error, warn};
 use super::disk::{Disk, DiskFile};
 use super::queue::Batch;
 use super::recover::{Found, HeadsEnd};
-use crate::format::directory::{HEADS_FILE, SegmentName};
+use crate::format::directory::{HEADS_FILE, SegmentName, UNBEGUN_SUFFIX};
 use crate::format::entry::{LINE_OVERHEAD_BYTES, Link};
 use crate::format::hash::{Hash, Salt};
 use crate::format::head::Head;
@@ -116,6 +116,11 @@ impl Log {
         self.heads.covered < self.link.sequence
     }
 
+    /// Whether the last head could not be written.
+    pub(crate) fn heads_fail(&self) -> bool {
+        self.heads.dirty
+    }
+
     pub(crate) fn heads_written(&self) -> u64 {
         self.heads.count
     }
@@ -161,22 +166,31 @@ impl Log {
     pub(crate) fn begin_segment(&mut self) -> io::Result<()> {
         self.segment += 1;
         let path = self.dir.join(SegmentName { boot: self.boot, segment: self.segment }.to_string());
-        self.try_begin_segment().inspect_err(|error| {
-            // Nothing in it counts. Named all the same, because after a power cut it may be there again.
+        let mut unbegun = path.clone().into_os_string();
+        unbegun.push(UNBEGUN_SUFFIX);
+        let unbegun = PathBuf::from(unbegun);
+        self.try_begin_segment(&unbegun, &path).inspect_err(|error| {
             error!(segment = self.segment, %error, "a fresh audit segment cannot be written");
             self.file = None;
+            // Nothing in it counts. Named all the same: where only the last sync failed, it may be there again after a
+            // power cut.
             self.abandoned.push(self.segment);
-            if let Err(error) = self.disk.remove(&path) {
-                warn!(segment = self.segment, %error, "an abandoned audit segment could not be removed");
+            for path in [&unbegun, &path] {
+                match self.disk.remove(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        warn!(segment = self.segment, %error, "an abandoned audit segment could not be removed");
+                    }
+                    Ok(()) | Err(_) => {}
+                }
             }
         })
     }
 
-    fn try_begin_segment(&mut self) -> io::Result<()> {
-        let path = self.dir.join(SegmentName { boot: self.boot, segment: self.segment }.to_string());
-        let file = self.disk.create(&path, self.segment_bytes)?;
-        self.disk.sync_dir(&self.dir)?;
+    /// Under another name until its first entry is durable, so that a reader never meets half a beginning.
+    fn try_begin_segment(&mut self, unbegun: &Path, path: &Path) -> io::Result<()> {
+        let file = self.disk.create(unbegun, self.segment_bytes)?;
         self.file = Some(Segment { file, offset: 0, padded_to: 0 });
+        let before = self.link;
         self.write_marker(&Marker::SegmentOpened(SegmentOpened {
             instance: self.instance.clone(),
             boot: self.boot,
@@ -186,6 +200,11 @@ impl Log {
             abandoned: self.abandoned.clone(),
             recovered: self.recovered.clone(),
         }))?;
+        let named = self.disk.rename(unbegun, path).and_then(|()| self.disk.sync_dir(&self.dir));
+        if named.is_err() {
+            self.link = before;
+            return named;
+        }
         self.previous = None;
         self.recovered = None;
         self.abandoned.clear();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Disk;
 use super::{OpenError, Recovery, TornTail};
 use crate::broken::{Break, Broken};
-use crate::format::directory::{HEADS_FILE, QUARANTINE_FOLDER, SegmentName, segments};
+use crate::format::directory::{HEADS_FILE, QUARANTINE_FOLDER, SegmentName, segments, unbegun};
 use crate::format::entry::Link;
 use crate::format::hash::Hash;
 use crate::format::head::UnverifiedHead;
@@ -41,6 +41,7 @@ pub(crate) struct HeadsEnd {
 pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str) -> Result<Found, OpenError> {
     let mut recovering = Recovering { dir, disk, torn: Vec::new(), damage: None };
     let names = segments(dir).map_err(io_error("list", dir))?;
+    recovering.unbegun_segments()?;
     let (heads, last_head_covers) = recovering.heads(!names.is_empty())?;
     let previous = recovering.segments(&names, instance)?;
     recovering.check_covered(previous.as_ref(), last_head_covers);
@@ -110,13 +111,26 @@ impl Recovering<'_> {
         Ok((HeadsEnd { offset: whole, number: head.number, hash }, Some((head.boot, head.sequence))))
     }
 
-    /// Finds the last whole entry. Cuts off what a crash left after it, and moves away segments that never began.
+    /// Removes segments that never began. Nobody was answered on the strength of them: they hold nothing but the
+    /// beginning of their own first entry.
+    fn unbegun_segments(&mut self) -> Result<(), OpenError> {
+        for path in unbegun(self.dir).map_err(io_error("list", self.dir))? {
+            self.disk.remove(&path).map_err(io_error("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Finds the last whole entry. Cuts off what a crash left after it.
     fn segments(&mut self, names: &[SegmentName], instance: &str) -> Result<Option<Previous>, OpenError> {
         for name in names.iter().rev().copied() {
             let opening = match Opening::read(self.dir, name) {
                 Ok(opening) => opening,
+                Err(broken) if broken.what == Break::Unreadable => {
+                    return Err(io_error("read", &self.dir.join(name.to_string()))(io::Error::other(broken)));
+                }
+                // A segment gets its name once its first entry is durable, so this is no crash's doing.
                 Err(broken) => {
-                    self.segment_without_beginning(name, broken)?;
+                    self.damaged(broken);
                     continue;
                 }
             };
@@ -162,32 +176,6 @@ impl Recovering<'_> {
             self.make_durable(&path, (end.offset < length).then_some(end.offset))?;
         }
         Ok(Previous { boot: name.boot, segment: name.segment, sequence, chain, ended })
-    }
-
-    /// A segment whose first entry is not whole: a crash while it was made, or damage.
-    fn segment_without_beginning(&mut self, name: SegmentName, broken: Broken) -> Result<(), OpenError> {
-        let path = self.dir.join(name.to_string());
-        let read = |broken| io_error("read", &path)(io::Error::other::<Broken>(broken));
-        if broken.what == Break::Unreadable {
-            return Err(read(broken));
-        }
-        let mut reader = SegmentReader::open(self.dir, name, Link::default(), Bound::Open, None).map_err(read)?;
-        let tail = match reader.advance().map(|()| reader.end().cloned()) {
-            Ok(Some(end)) => end.tail,
-            Ok(None) | Err(_) => {
-                self.damaged(broken);
-                return Ok(());
-            }
-        };
-        match tail {
-            Some(tail) => {
-                let (quarantined_as, to) = self.quarantine_name(&name.to_string(), 0)?;
-                self.disk.rename(&path, &to).map_err(io_error("move", &path))?;
-                self.torn.push(TornTail { file: name.to_string(), bytes: tail.bytes, quarantined_as });
-            }
-            None => self.disk.remove(&path).map_err(io_error("remove", &path))?,
-        }
-        self.sync_dirs()
     }
 
     /// Copies `from..to` of a file aside and then cuts the file there.

@@ -209,11 +209,8 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_heads_written(&self, written: bool) {
-        self.heads_written.store(written, Ordering::Relaxed);
-    }
-
     pub(crate) fn publish(&self, log: &Log) {
+        self.heads_written.store(!log.heads_fail(), Ordering::Relaxed);
         self.counters.sequence.store(log.sequence(), Ordering::Relaxed);
         self.counters.heads.store(log.heads_written(), Ordering::Relaxed);
         self.counters.segments_retired.store(log.segments_retired, Ordering::Relaxed);

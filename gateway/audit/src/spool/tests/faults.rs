@@ -1,0 +1,140 @@
+//! Disks that fail: nobody is answered on the strength of what is not there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::{Priority, RecordError, SpoolSettings};
+use super::faulty_disk::{Faults, FaultyDisk};
+use super::{numbers, open, proved, settings, until, wait};
+use crate::testing::{allowed, outcome};
+
+fn faulty() -> (tempfile::TempDir, Arc<Faults>, Arc<FaultyDisk>) {
+    let faults = Arc::new(Faults::default());
+    (tempfile::tempdir().unwrap(), Arc::clone(&faults), Arc::new(FaultyDisk(faults)))
+}
+
+#[test]
+fn after_a_failed_write_or_sync_the_batch_stands_in_a_fresh_segment() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+    faults.segment_syncs.store(1, Ordering::SeqCst);
+    wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap();
+    faults.segment_writes.store(1, Ordering::SeqCst);
+    wait(spool.record(&allowed(3), Priority::Known).unwrap()).unwrap();
+    assert!(spool.writable());
+
+    let live = proved(dir.path()).unwrap();
+    assert_eq!((live.segments, live.retired_segments), (3, 2));
+    spool.close().unwrap();
+    assert_eq!(proved(dir.path()).unwrap().retired_segments, 2);
+    assert_eq!(numbers(dir.path()), [1, 2, 3].into());
+}
+
+#[test]
+fn a_full_disk_refuses_and_is_tried_again() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+
+    faults.create.store(true, Ordering::SeqCst);
+    faults.segment_writes.store(1, Ordering::SeqCst);
+    let ticket = spool.record(&allowed(2), Priority::Known).unwrap();
+    assert_eq!(wait(ticket), Err(RecordError::Unwritable));
+    assert!(!spool.writable());
+    assert_eq!(spool.record(&allowed(3), Priority::Known).err(), Some(RecordError::Unwritable));
+    spool.note(&outcome(3));
+    assert_eq!(spool.stats().notes_dropped, 1);
+    // What the disk refuses is refused, and what it holds still holds.
+    proved(dir.path()).unwrap();
+
+    faults.create.store(false, Ordering::SeqCst);
+    until(|| spool.writable());
+    wait(spool.record(&allowed(4), Priority::Known).unwrap()).unwrap();
+    spool.close().unwrap();
+    proved(dir.path()).unwrap();
+    let kept = numbers(dir.path());
+    assert!(kept.is_superset(&[1, 4].into()), "{kept:?}");
+    assert!(!kept.contains(&3));
+}
+
+#[test]
+fn every_way_to_fail_twice_is_an_error_and_no_break() {
+    // Failing syncs: the batch, the fresh segment's opening, and so on until one holds.
+    for failures in 2..6 {
+        let (dir, faults, disk) = faulty();
+        let (spool, _) = open(settings(dir.path()), disk).unwrap();
+        faults.segment_syncs.store(failures, Ordering::SeqCst);
+        let ticket = spool.record(&allowed(1), Priority::Known).unwrap();
+        assert_eq!(wait(ticket), Err(RecordError::Unwritable));
+        proved(dir.path()).unwrap();
+        until(|| spool.writable());
+        wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap();
+        proved(dir.path()).unwrap();
+        drop(spool);
+        assert!(proved(dir.path()).unwrap().retired_segments >= 1);
+    }
+}
+
+#[test]
+fn what_gathers_behind_a_failing_commit_is_refused_too() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    faults.shut();
+    let first = spool.record(&allowed(1), Priority::Known).unwrap();
+    faults.halted();
+    let second = spool.record(&allowed(2), Priority::Known).unwrap();
+    faults.segment_syncs.store(1, Ordering::SeqCst);
+    faults.create.store(true, Ordering::SeqCst);
+    faults.let_pass();
+    assert_eq!(wait(first), Err(RecordError::Unwritable));
+    assert_eq!(wait(second), Err(RecordError::Unwritable));
+    assert_eq!(spool.stats().commits_failed, 1);
+    assert_eq!(spool.stats().queue_bytes, 0);
+}
+
+#[test]
+fn without_heads_it_records_on_and_is_not_ready() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(SpoolSettings { head_interval: Duration::ZERO, ..settings(dir.path()) }, disk).unwrap();
+    faults.heads.store(true, Ordering::SeqCst);
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+    until(|| !spool.writable());
+    wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap();
+    proved(dir.path()).unwrap();
+
+    faults.heads.store(false, Ordering::SeqCst);
+    until(|| spool.writable());
+    spool.close().unwrap();
+    assert_eq!(proved(dir.path()).unwrap().entries_after_last_head, 1);
+    assert_eq!(numbers(dir.path()), [1, 2].into());
+}
+
+#[test]
+fn closing_on_a_broken_disk_says_so() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+    faults.heads.store(true, Ordering::SeqCst);
+    assert_eq!(spool.close(), Err(RecordError::Unwritable));
+    proved(dir.path()).unwrap();
+}
+
+#[test]
+fn a_writer_that_dies_leaves_nobody_waiting() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    faults.shut();
+    let first = spool.record(&allowed(1), Priority::Known).unwrap();
+    faults.halted();
+    let second = spool.record(&allowed(2), Priority::Known).unwrap();
+    faults.panic.store(true, Ordering::SeqCst);
+    faults.let_pass();
+    // The first was written before the panic; whichever way it went, both are answered.
+    let _ = wait(first);
+    assert_eq!(wait(second), Err(RecordError::Unwritable));
+    assert!(!spool.writable());
+    assert_eq!(spool.record(&allowed(3), Priority::Known).err(), Some(RecordError::Closed));
+    assert_eq!(spool.close(), Err(RecordError::Unwritable));
+}
