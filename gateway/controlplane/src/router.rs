@@ -12,10 +12,12 @@ use cedargate_assertion::{JWKS_PATH, Verifier};
 use cedargate_identity::{Accounts, Sessions, Tenants};
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_model::{Clock, RefusalCode};
+use http::HeaderMap;
 
 use crate::page::{self, home, refusal, stepup};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
+use crate::wanted::Wanted;
 use crate::{Recorder, assets, keys, signin, signout};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
@@ -73,10 +75,10 @@ pub fn router(control_plane: ControlPlane) -> Router {
 /// A sign-in with the longest address and password, percent-encoded, is under 6 KiB.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
-async fn not_found(visit: Visit) -> Response {
-    refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request))
+async fn not_found(visit: Visit, headers: HeaderMap) -> Response {
+    refusal::answer(Wanted::of(&headers), Problem::new(RefusalCode::RouteUnknown).of_request(visit.request))
 }
 
-async fn method_not_allowed(visit: Visit) -> Response {
-    refusal::show(Problem::new(RefusalCode::MethodNotAllowed).of_request(visit.request))
+async fn method_not_allowed(visit: Visit, headers: HeaderMap) -> Response {
+    refusal::answer(Wanted::of(&headers), Problem::new(RefusalCode::MethodNotAllowed).of_request(visit.request))
 }

@@ -29,11 +29,11 @@ use crate::{RecordUnavailable, cookie};
 pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: Visit, request: Request) -> Response {
     let wanted = Wanted::of(request.headers());
     let Site::Tenant(tenant) = visit.site() else {
-        return refuse(wanted, Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
+        return refusal::answer(wanted, Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
     };
     let presented = match Presented::read(request).await {
         Ok(presented) => presented,
-        Err(problem) => return refuse(wanted, problem.of_request(visit.request)),
+        Err(problem) => return refusal::answer(wanted, problem.of_request(visit.request)),
     };
     let (email, return_to) = (presented.email.clone(), ReturnTo::parse(&presented.return_to));
 
@@ -159,13 +159,6 @@ fn answer(visit: &Visit, wanted: Wanted, return_to: &ReturnTo, begun: &Begun) ->
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-fn refuse(wanted: Wanted, problem: Problem) -> Response {
-    match wanted {
-        Wanted::Page => refusal::show(problem),
-        Wanted::Json => problem.into_response(),
-    }
 }
 
 /// What somebody sent to sign in.

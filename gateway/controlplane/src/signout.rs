@@ -31,8 +31,7 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     let mut response = match (ended, wanted) {
         (Ok(()), Wanted::Page) => Redirect::to("/auth/login").into_response(),
         (Ok(()), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),
-        (Err(problem), Wanted::Page) => refusal::show(problem.of_request(visit.request)),
-        (Err(problem), Wanted::Json) => problem.of_request(visit.request).into_response(),
+        (Err(problem), _) => refusal::answer(wanted, problem.of_request(visit.request)),
     };
     // Whatever became of the session, this browser is done with it.
     response.headers_mut().insert(header::SET_COOKIE, cookie::clear(visit.scheme));

@@ -1,0 +1,278 @@
+//! The control plane over a real store, and a data plane's part played by the test: it finds out whose cookie came and
+//! signs the assertion.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
+use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
+use cedargate_identity::{
+    Accounts, Email, NewAccount, PresentedToken, SessionSettings, Sessions, Tenants, directory, session_cookie_name,
+};
+use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
+use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+use cedargate_model::{Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme, Signin, TenantName};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub(crate) const ISSUER: &str = "https://gateway.example";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const DECISION: &str = "01900000-0000-7000-8000-000000000001";
+pub(crate) const REQUEST: &str = "01900000-0000-7000-8000-000000000002";
+pub(crate) const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+pub(crate) struct House {
+    pub(crate) app: Router,
+    pub(crate) pool: Pool,
+    pub(crate) accounts: Accounts,
+    pub(crate) sessions: Sessions,
+    pub(crate) local: LocalAccounts,
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: Arc<MockClock>,
+    pub(crate) recorder: Arc<MemoryRecorder>,
+    pub(crate) acme: TenantScope,
+    pub(crate) globex: TenantScope,
+    pub(crate) ada: PrincipalId,
+    _directory: TempDir,
+}
+
+impl House {
+    /// A store with the tenants acme and globex, and ada@example.com, a clerk of acme.
+    pub(crate) async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let clock = Arc::new(MockClock(AtomicI64::new(1_700_000_000_000_000)));
+        let recorder = Arc::new(MemoryRecorder::default());
+        let pool = Pool::open(&StoreUrl::sqlite(directory.path().join("gateway.db"))).await.unwrap();
+        let _ = pool.migrate(&GATEWAY, clock.now()).await.unwrap();
+        let tenants = Tenants::new(pool.clone());
+        let accounts = Accounts::new(pool.clone());
+        let sessions = Sessions::new(pool.clone(), SessionSettings::default());
+        let parameters = HashParameters { memory_kib: 64, passes: 1, lanes: 1 };
+        let local =
+            LocalAccounts::new(accounts.clone(), LocalSettings { parameters, ..LocalSettings::default() }).unwrap();
+
+        let mut scopes = Vec::new();
+        for name in ["acme", "globex"] {
+            let tenant = tenants.create(TenantName::parse(name).unwrap(), clock.now()).await.unwrap();
+            scopes.push(TenantScope { id: tenant.id, name: tenant.name });
+        }
+        let [acme, globex] = <[TenantScope; 2]>::try_from(scopes).unwrap();
+        let password = local.hash(NewPassword::parse(PASSWORD).unwrap()).await.unwrap();
+        let email = Email::parse("ada@example.com").unwrap();
+        let new = NewAccount { email, roles: vec![RoleName::parse("clerk").unwrap()], password: Some(password) };
+        let ada = accounts.create(acme.id, new, clock.now()).await.unwrap().id;
+
+        let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
+        let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
+        let app = router(ControlPlane {
+            sessions: sessions.clone(),
+            accounts: accounts.clone(),
+            local: local.clone(),
+            tenants,
+            verifier: Arc::new(ArcSwap::from_pointee(verifier)),
+            recorder: recorder.clone(),
+            clock: clock.clone(),
+            services: vec![ServiceLink {
+                title: "Inventory".into(),
+                about: "Items, lots & stock".into(),
+                href: "/inventory/items".into(),
+            }],
+        });
+        Self { app, pool, accounts, sessions, local, issuer, clock, recorder, acme, globex, ada, _directory: directory }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// A request as the gateway would send it on, from a browser or program without cookies.
+    pub(crate) fn at<'h>(&'h self, site: &TenantScope) -> Visitor<'h> {
+        let host = if site.id == directory().id {
+            "localhost:8080".to_owned()
+        } else {
+            format!("{}.localhost:8080", site.name)
+        };
+        Visitor { house: self, site: site.clone(), host, scheme: Scheme::Http, accept: "*/*", cookie: None }
+    }
+
+    pub(crate) fn at_directory(&self) -> Visitor<'_> {
+        let tenant = directory();
+        self.at(&TenantScope { id: tenant.id, name: tenant.name })
+    }
+
+    /// Signs ada in and returns her cookie.
+    pub(crate) async fn sign_ada_in(&self) -> String {
+        let answer = self.at(&self.acme).post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.cookie_value().unwrap()
+    }
+
+    /// Whether the gateway would know somebody by this cookie.
+    pub(crate) async fn knows(&self, cookie: &str) -> bool {
+        let token = PresentedToken::parse(cookie).unwrap();
+        self.sessions.find(self.acme.id, &token, self.clock.now()).await.unwrap().is_some()
+    }
+
+    pub(crate) async fn session_count(&self) -> i64 {
+        let mut tx = self.pool.read_system().await.unwrap();
+        tx.query("SELECT COUNT(*) FROM sessions").fetch_one::<(i64,)>().await.unwrap().0
+    }
+}
+
+pub(crate) fn credentials(email: &str, password: &str) -> String {
+    format!(r#"{{"email": "{email}", "password": "{password}"}}"#)
+}
+
+#[derive(Clone)]
+pub(crate) struct Visitor<'h> {
+    house: &'h House,
+    site: TenantScope,
+    host: String,
+    scheme: Scheme,
+    accept: &'static str,
+    cookie: Option<String>,
+}
+
+impl Visitor<'_> {
+    pub(crate) fn browser(mut self) -> Self {
+        self.accept = BROWSER;
+        self
+    }
+
+    pub(crate) fn https(mut self) -> Self {
+        self.scheme = Scheme::Https;
+        self
+    }
+
+    pub(crate) fn with_cookie(mut self, cookie: &str) -> Self {
+        self.cookie = Some(cookie.to_owned());
+        self
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path).await.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> Answer {
+        self.send(self.request("POST", path).await.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, body: &str) -> Answer {
+        self.post_as(path, "application/json", body).await
+    }
+
+    pub(crate) async fn post_form(&self, path: &str, body: &str) -> Answer {
+        self.post_as(path, "application/x-www-form-urlencoded", body).await
+    }
+
+    pub(crate) async fn post_as(&self, path: &str, content_type: &str, body: &str) -> Answer {
+        let request = self.request("POST", path).await.header(header::CONTENT_TYPE, content_type);
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(crate) async fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        let now = self.house.clock.now();
+        let caller = match self.cookie.as_deref().and_then(PresentedToken::parse) {
+            Some(token) => self.house.sessions.find(self.site.id, &token, now).await.unwrap(),
+            None => None,
+        };
+        let caller = caller.map_or(Caller::Anonymous, Caller::Principal);
+        let issued = self.house.issuer.issue(&caller, &self.site, AUDIENCE, now).unwrap();
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.host)
+            .header(header::ACCEPT, self.accept)
+            .header("cedargate-identity", &*issued.token)
+            .header("cedargate-decision", DECISION)
+            .header("cedargate-request", REQUEST)
+            .header("x-forwarded-host", &self.host)
+            .header("x-forwarded-proto", self.scheme.as_str())
+            .header("x-forwarded-for", "192.0.2.1")
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.house.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+            scheme: self.scheme,
+        }
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    scheme: Scheme,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The value of the session cookie that it sets.
+    pub(crate) fn cookie_value(&self) -> Option<String> {
+        let pair = self.header("set-cookie")?.split(';').next()?;
+        let value = pair.strip_prefix(session_cookie_name(self.scheme))?.strip_prefix('=')?;
+        Some(value.to_owned())
+    }
+}
+
+/// A clock that only moves when it is told to.
+pub(crate) struct MockClock(AtomicI64);
+
+impl Clock for MockClock {
+    fn now(&self) -> Micros {
+        Micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Keeps events in memory, or refuses to.
+#[derive(Default)]
+pub(crate) struct MemoryRecorder {
+    events: Mutex<Vec<Event>>,
+    pub(crate) broken: AtomicBool,
+}
+
+impl MemoryRecorder {
+    /// The sign-in events since the last call.
+    pub(crate) fn take(&self) -> Vec<Signin> {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let signin = |event: Event| match event.body {
+            EventBody::Signin(signin) => Some(signin),
+            _ => None,
+        };
+        events.into_iter().map(|event| signin(event).unwrap()).collect()
+    }
+}
+
+#[async_trait]
+impl Recorder for MemoryRecorder {
+    async fn record(&self, event: Event) -> Result<(), RecordUnavailable> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(RecordUnavailable("the disk is full".into()));
+        }
+        self.events.lock().unwrap().push(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! What people see, and who may see it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod house;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use cedargate_assertion::{Issuer, Jwks, SigningKeys};
+use cedargate_controlplane::AUDIENCE;
+use cedargate_model::{Caller, Clock};
+use house::{House, ISSUER};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+const EVERYTHING: [(&str, &str); 8] = [
+    ("GET", "/"),
+    ("GET", "/auth/login"),
+    ("POST", "/auth/login"),
+    ("POST", "/auth/logout"),
+    ("GET", "/auth/step-up"),
+    ("GET", "/auth/assets/cedargate.css"),
+    ("GET", "/.well-known/cedargate/jwks.json"),
+    ("GET", "/no/such/thing"),
+];
+
+/// What may arrive over the socket without having come through the gateway, or not for us.
+#[tokio::test]
+async fn what_does_not_come_through_the_gateway_is_refused_everywhere() {
+    let house = House::new().await;
+    let visitor = house.at(&house.acme);
+    let now = house.clock.now();
+    let scope = &house.acme;
+    let issue =
+        |issuer: &Issuer, audience: &str, at| issuer.issue(&Caller::Anonymous, scope, audience, at).unwrap().token;
+    let stranger = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
+    let old = cedargate_model::Micros(now.0 - 600_000_000);
+    let wrong_identities = [
+        issue(&house.issuer, "inventory", now),
+        issue(&stranger, AUDIENCE, now),
+        issue(&house.issuer, AUDIENCE, old),
+        "x".into(),
+    ];
+    for (method, path) in EVERYTHING {
+        for token in &wrong_identities {
+            let mut request = visitor.request(method, path).await.body(Body::empty()).unwrap();
+            request.headers_mut().insert("cedargate-identity", HeaderValue::from_str(token).unwrap());
+            let answer = visitor.send(request).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            assert_eq!(answer.json()["code"], "identity_invalid");
+        }
+        for name in [
+            "cedargate-identity",
+            "cedargate-decision",
+            "cedargate-request",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-for",
+        ] {
+            let name = HeaderName::from_static(name);
+            let mut request = visitor.request(method, path).await.body(Body::empty()).unwrap();
+            let value = request.headers_mut().remove(&name).unwrap();
+            let answer = visitor.send(request).await;
+            assert_eq!(
+                (answer.status, answer.json()["code"].as_str()),
+                (StatusCode::UNAUTHORIZED, Some("identity_missing"))
+            );
+
+            let mut request = visitor.request(method, path).await.body(Body::empty()).unwrap();
+            request.headers_mut().append(name, value);
+            assert_eq!(visitor.send(request).await.status, StatusCode::UNAUTHORIZED, "twice: {method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_self_contained_and_kept_by_nobody() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    let acme = house.at(&house.acme).browser();
+    for page in [
+        acme.get("/auth/login").await,
+        acme.post_form("/auth/login", "email=a%40b&password=x").await,
+        acme.clone().with_cookie(&cookie).get("/").await,
+        acme.clone().with_cookie(&cookie).get("/auth/login").await,
+        acme.clone().with_cookie(&cookie).get("/auth/step-up?level=2&return_to=/x").await,
+        acme.clone().with_cookie(&cookie).get("/auth/step-up?level=1&return_to=/x").await,
+        acme.get("/no/such/page").await,
+        house.at_directory().browser().get("/").await,
+    ] {
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert_eq!(
+            page.header("content-security-policy"),
+            Some(
+                "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+            )
+        );
+        let body = page.body.to_ascii_lowercase();
+        for refused in ["<script", "<style", " style=", " onclick", " onsubmit", "javascript:", "//cdn", "@import"] {
+            assert!(!body.contains(refused), "{refused} in {}", page.body);
+        }
+        for source in body
+            .split("src=\"")
+            .skip(1)
+            .chain(body.split("<link").skip(1).filter_map(|l| l.split_once("href=\"")).map(|(_, l)| l))
+        {
+            assert!(source.starts_with("/auth/assets/"), "{source}");
+        }
+        assert!(body.contains("<html lang=\"en\">") && body.contains("name=\"viewport\"") && body.contains("<h1"));
+    }
+}
+
+#[tokio::test]
+async fn the_portal_says_who_you_are_and_where_you_can_go() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    house.advance(Duration::from_secs(5 * 60));
+    let page = house.at(&house.acme).browser().with_cookie(&cookie).get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for text in [
+        "ada@example.com",
+        "acme",
+        "<span class=\"tag\">clerk</span>",
+        "password (level 1 of 3)",
+        "5 minutes ago",
+        "href=\"/inventory/items\"",
+        "Items, lots &#38; stock",
+        "action=\"/auth/logout\"",
+    ] {
+        assert!(page.body.contains(text), "{text} in {}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn the_portal_of_somebody_unknown_is_the_sign_in() {
+    let house = House::new().await;
+    let answer = house.at(&house.acme).browser().get("/").await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some("/auth/login")));
+}
+
+#[tokio::test]
+async fn the_bare_host_lists_tenants_at_their_own_hosts() {
+    let house = House::new().await;
+    let page = house.at_directory().browser().get("/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for href in ["href=\"http://acme.localhost:8080/\"", "href=\"http://globex.localhost:8080/\""] {
+        assert!(page.body.contains(href), "{href} in {}", page.body);
+    }
+    let page = house.at_directory().browser().https().get("/").await;
+    assert!(page.body.contains("href=\"https://acme.localhost:8080/\""));
+}
+
+#[tokio::test]
+async fn a_step_up_is_honest_about_what_is_possible() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    let visitor = house.at(&house.acme).browser().with_cookie(&cookie);
+    let stronger = visitor.get("/auth/step-up?level=2&return_to=/inventory/items").await;
+    assert!(stronger.body.contains("no second factor yet") && stronger.body.contains("level 2"));
+    assert!(!stronger.body.contains("/auth/login"));
+    let fresher = visitor.get("/auth/step-up?level=1&max_age=300&return_to=/inventory/items%3Fa%3D1%2526").await;
+    assert!(fresher.body.contains("href=\"/auth/login?return_to=/inventory/items?a%3D1%2526\""), "{}", fresher.body);
+    for odd in ["", "?level=9", "?level=x&level=y", "?return_to=//evil.example"] {
+        let page = visitor.get(&format!("/auth/step-up{odd}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{odd}");
+        assert!(!page.body.contains("evil.example"));
+    }
+}
+
+#[tokio::test]
+async fn an_asset_is_kept_for_ever_under_its_version_and_briefly_without() {
+    let house = House::new().await;
+    let visitor = house.at(&house.acme).browser();
+    let page = visitor.get("/auth/login").await;
+    let (_, rest) = page.body.split_once("rel=\"stylesheet\" href=\"").unwrap();
+    let (href, _) = rest.split_once('"').unwrap();
+    let versioned = visitor.get(href).await;
+    assert_eq!(versioned.header("content-type"), Some("text/css; charset=utf-8"));
+    assert_eq!(versioned.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    for class in [".card", ".refusal", ".code", ".muted"] {
+        assert!(versioned.body.contains(class), "{class}");
+    }
+    let bare = visitor.get("/auth/assets/cedargate.css?v=0000").await;
+    assert_eq!(bare.header("cache-control"), Some("public, max-age=300"));
+
+    let tag = bare.header("etag").unwrap();
+    let request =
+        visitor.request("GET", "/auth/assets/cedargate.css").await.header("if-none-match", format!("\"x\", W/{tag}"));
+    let known = visitor.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((known.status, known.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+
+    let mark = visitor.get("/auth/assets/mark.svg").await;
+    assert_eq!((mark.status, mark.header("content-type")), (StatusCode::OK, Some("image/svg+xml")));
+    for none in ["nothing.css", "..%2fcedargate.css", "%2e%2e", "cedargate.css%00"] {
+        assert_eq!(visitor.get(&format!("/auth/assets/{none}")).await.status, StatusCode::NOT_FOUND, "{none}");
+    }
+}
+
+#[tokio::test]
+async fn the_published_keys_are_those_that_verify() {
+    let house = House::new().await;
+    let answer = house.at(&house.acme).get("/.well-known/cedargate/jwks.json").await;
+    assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
+    assert_eq!(Jwks::parse(answer.body.as_bytes()).unwrap(), house.issuer.keys().jwks());
+}
+
+#[tokio::test]
+async fn an_unknown_address_or_method_is_refused_by_its_code() {
+    let house = House::new().await;
+    let visitor = house.at(&house.acme).browser();
+    let unknown = visitor.get("/auth/nothing").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.body.contains("route_unknown") && unknown.body.contains(house::REQUEST));
+    assert_eq!(visitor.get("/auth/logout").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(house.at(&house.acme).get("/auth/nothing").await.json()["code"], "route_unknown");
+}
