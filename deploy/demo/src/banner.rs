@@ -1,0 +1,91 @@
+//! What a newcomer reads once everything runs.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use crate::check::ATTACK;
+use crate::credentials::{Credentials, TenantCredentials};
+
+/// URLs, people, three lines to try, and where things are; 80 columns wide but for long paths.
+#[derive(Debug)]
+pub struct Banner<'a> {
+    /// What is told.
+    pub credentials: &'a Credentials,
+    /// Where the demo keeps its files.
+    pub directory: &'a Path,
+    /// The `cedargate` program.
+    pub program: &'a Path,
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Credentials { url, tenants, audit, admin_url } = self.credentials;
+        let (directory, program) = (for_shell(self.directory), for_shell(self.program));
+        writeln!(f, "\nCedargate runs. Ctrl-C ends it; `make demo` takes up where it left off.\n")?;
+        writeln!(f, "  {:<12} {url}", "Open")?;
+        for tenant in tenants {
+            writeln!(f, "  {:<12} {}", "", tenant.url)?;
+        }
+        for tenant in tenants {
+            people(f, tenant)?;
+        }
+        if let Some(tenant) = tenants.first() {
+            self.lines_to_try(f, tenant)?;
+        }
+        writeln!(f, "\nWhat happened stands in the audit log\n")?;
+        let audit = for_shell(Path::new(audit));
+        writeln!(f, "  {audit}\n")?;
+        writeln!(f, "  # prove it, now or later")?;
+        writeln!(f, "  {program} audit verify \\\n    {audit}")?;
+        writeln!(f, "\nFor operators\n")?;
+        writeln!(f, "  {:<12} {admin_url}/readyz, {admin_url}/metrics", "Health")?;
+        writeln!(f, "  {:<12} {directory}/log", "Logs")?;
+        writeln!(f, "  {:<12} {directory}/credentials.json", "Credentials")
+    }
+}
+
+fn people(f: &mut fmt::Formatter<'_>, tenant: &TenantCredentials) -> fmt::Result {
+    writeln!(f, "\nPeople of {}\n", tenant.name)?;
+    for person in &tenant.people {
+        writeln!(f, "  {:<22} {:<16} {}", person.email, person.roles.join(", "), person.password)?;
+    }
+    Ok(())
+}
+
+impl Banner<'_> {
+    /// The one with the least to say: a viewer, who is refused whatever changes something.
+    fn lines_to_try(&self, f: &mut fmt::Formatter<'_>, tenant: &TenantCredentials) -> fmt::Result {
+        let Some(person) = tenant.people.last() else { return Ok(()) };
+        let jar = for_shell(&self.directory.join("cookies"));
+        let url = &tenant.url;
+        let (email, password) = (&person.email, &person.password);
+        writeln!(f, "\nTry it as {email}\n")?;
+        let mut line = |about: &str, command: &str| writeln!(f, "  # {about}\n  {command}\n");
+        line(
+            "sign in, which keeps the session in a cookie file",
+            &format!(
+                "curl -c {jar} {url}/auth/login \\\n    --json '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'"
+            ),
+        )?;
+        if let Some(path) = path_of(&person.may, "GET") {
+            line("allowed", &format!("curl -b {jar} \\\n    {url}{path}"))?;
+        }
+        if let Some(path) = path_of(&person.may_not, "DELETE") {
+            line("refused: viewers change nothing", &format!("curl -b {jar} -X DELETE \\\n    {url}{path}"))?;
+        }
+        let mut attack = String::new();
+        write!(attack, "curl -b {jar} \\\n    \"{url}{ATTACK}\"")?;
+        writeln!(f, "  # an attack\n  {attack}")
+    }
+}
+
+/// A path as a shell takes it.
+fn for_shell(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = path.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '@'));
+    if is_plain { path.into_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+fn path_of<'a>(what: &'a [String], method: &str) -> Option<&'a str> {
+    what.iter().find_map(|what| what.strip_prefix(method)?.strip_prefix(' '))
+}

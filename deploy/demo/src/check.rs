@@ -1,0 +1,100 @@
+//! What the demo promises, asked of the running gateway before it is printed.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::client::{Answer, Client};
+use crate::credentials::{Credentials, PersonCredentials, TenantCredentials};
+use crate::people::{Person, Tenant};
+
+/// Something that only an attacker asks for: a tautology in SQL, as the value of a parameter.
+pub const ATTACK: &str = "/inventory/items?cursor=1%27%20OR%20%271%27=%271";
+
+/// Two of a tenant's items, by id.
+#[derive(Clone, Debug)]
+pub struct Items {
+    item: String,
+    spare: String,
+}
+
+impl Items {
+    /// Reads them as somebody who may.
+    ///
+    /// # Errors
+    /// They cannot be read, or there are none.
+    pub async fn of(client: &Client, tenant: &Tenant, credentials: &Credentials) -> Result<Self> {
+        let reader = tenant.people.first().ok_or_else(|| anyhow!("{} has no people", tenant.name))?;
+        let password = credentials.password(tenant.name, reader.email).unwrap_or_default();
+        let session = client.sign_in(reader.email, password).await?;
+        let answer = client.ask("GET /inventory/items", Some(&session)).await?;
+        client.sign_out(&session).await?;
+        let items = answer.body.get("items").and_then(|items| items.as_array());
+        let mut ids = items.into_iter().flatten().filter_map(|item| item.get("id")?.as_str());
+        let item = ids.next().with_context(|| format!("{} has no items (status {})", tenant.name, answer.status))?;
+        let spare = ids.next_back().unwrap_or(item);
+        Ok(Self { item: item.to_owned(), spare: spare.to_owned() })
+    }
+
+    /// What somebody may or may not do, with these in place of `{item}` and `{spare}`.
+    pub fn fill_in(&self, what: &[&str]) -> Vec<String> {
+        what.iter().map(|what| what.replace("{item}", &self.item).replace("{spare}", &self.spare)).collect()
+    }
+}
+
+impl Person {
+    /// What is told about this person, once it is known which items there are.
+    pub fn described(&self, password: String, items: Option<&Items>) -> PersonCredentials {
+        let fill_in = |what| items.map(|items| items.fill_in(what)).unwrap_or_default();
+        PersonCredentials {
+            email: self.email.to_owned(),
+            password,
+            roles: self.roles.iter().map(|role| (*role).to_owned()).collect(),
+            may: fill_in(self.may),
+            may_not: fill_in(self.may_not),
+        }
+    }
+}
+
+/// Asks, as each of a tenant's people, for what they may read and for all that they may not do. What may change something
+/// is not asked for: it would.
+///
+/// # Errors
+/// The first answer that is not as promised.
+pub async fn check(client: &Client, tenant: &TenantCredentials) -> Result<()> {
+    for person in &tenant.people {
+        let session = client.sign_in(&person.email, &person.password).await?;
+        for what in person.may.iter().filter(|what| what.starts_with("GET ")) {
+            let answer = client.ask(what, Some(&session)).await?;
+            expect(answer.is_success(), person, what, "be allowed", &answer)?;
+        }
+        for what in &person.may_not {
+            let answer = client.ask(what, Some(&session)).await?;
+            expect(answer.is_refusal(), person, what, "be refused", &answer)?;
+        }
+        let attack = format!("GET {ATTACK}");
+        let answer = client.ask(&attack, Some(&session)).await?;
+        expect(answer.code() == Some("attack_detected"), person, &attack, "be stopped", &answer)?;
+        client.sign_out(&session).await?;
+        let answer = client.ask("GET /inventory/items", Some(&session)).await?;
+        expect(answer.status == 401, person, "GET /inventory/items", "need a new sign-in after signing out", &answer)?;
+    }
+    Ok(())
+}
+
+fn expect(is_so: bool, person: &PersonCredentials, what: &str, should: &str, answer: &Answer) -> Result<()> {
+    if is_so {
+        return Ok(());
+    }
+    let code = answer.code().map(|code| format!(" ({code})")).unwrap_or_default();
+    bail!("`{what}` by {} should {should}, and the answer was {}{code}", person.email, answer.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_take_their_places() {
+        let items = Items { item: "1".into(), spare: "2".into() };
+        assert_eq!(items.fill_in(&["GET /i/{item}/lots", "DELETE /i/{spare}"]), ["GET /i/1/lots", "DELETE /i/2"]);
+    }
+}

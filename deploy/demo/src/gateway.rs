@@ -1,0 +1,206 @@
+//! The gateway of a demo or a bench: its configuration, its keys, its tenants and people, all by way of its own command line.
+
+use std::fmt;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::credentials::{TenantCredentials, write_private};
+
+/// What differs from one gateway to the next; everything else is as it comes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect, on this machine.
+    pub port: u16,
+    /// Where operators connect, on this machine.
+    pub admin_port: u16,
+    /// The policy directory.
+    pub policies: PathBuf,
+    /// Where the inventory service is, as the configuration writes it.
+    pub inventory: String,
+    /// The path that tells its health; none where it has none.
+    pub inventory_health: Option<&'static str>,
+    /// Proxy threads; 0 takes one for each core.
+    pub threads: usize,
+    /// What one address, one person and one tenant may each ask for in a minute.
+    pub requests_per_minute: u32,
+    /// Switches of `[danger]` that are on.
+    pub danger: &'static [&'static str],
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { port, admin_port, threads, requests_per_minute: rate, .. } = self;
+        let policies = quoted(&self.policies.to_string_lossy());
+        let inventory = quoted(&self.inventory);
+        writeln!(f, "# Written at every start. Paths are relative to this file's directory.")?;
+        writeln!(f, "[listen]\nbase_url = \"http://localhost:{port}\"")?;
+        writeln!(f, "admin_address = \"127.0.0.1:{admin_port}\"\nthreads = {threads}")?;
+        writeln!(f, "\n[[listen.listener]]\naddress = \"127.0.0.1:{port}\"")?;
+        writeln!(f, "\n[store]\nstate_dir = \"gateway\"")?;
+        writeln!(f, "\n[secrets]\nmaster_key_file = \"master.key\"")?;
+        writeln!(f, "\n[policies]\ndir = {policies}")?;
+        writeln!(f, "\n[upstreams.inventory]\naddresses = [{inventory}]")?;
+        if let Some(path) = self.inventory_health {
+            writeln!(f, "health_path = \"{path}\"\nhealth_interval_ms = 500")?;
+        }
+        writeln!(
+            f,
+            "\n# Everybody's requests come from one address here, which the defaults would soon refuse.\n[limits]"
+        )?;
+        for whose in ["address", "principal", "tenant"] {
+            writeln!(f, "{whose}_requests = {rate}")?;
+        }
+        if !self.danger.is_empty() {
+            writeln!(f, "\n[danger]")?;
+        }
+        self.danger.iter().try_for_each(|switch| writeln!(f, "{switch} = true"))
+    }
+}
+
+/// A string as TOML writes it, which for whatever stands in a path is JSON's way.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A gateway that has a directory of its own.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    program: PathBuf,
+    directory: PathBuf,
+}
+
+impl Gateway {
+    const CONFIG: &'static str = "gateway.toml";
+    const MASTER_KEY: &'static str = "master.key";
+
+    /// Writes the configuration, and the keys where there are none yet.
+    ///
+    /// # Errors
+    /// A file cannot be written, or the gateway refuses the configuration.
+    pub fn configure(program: &Path, directory: &Path, settings: &Settings) -> Result<Self> {
+        let gateway = Self { program: program.to_owned(), directory: directory.to_owned() };
+        write_private(&directory.join(Self::CONFIG), settings.to_string().as_bytes())?;
+        let master_key = directory.join(Self::MASTER_KEY);
+        if !master_key.exists() {
+            let mut octets = [0; 32];
+            getrandom::fill(&mut octets).context("the operating system gives no randomness")?;
+            let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            write_private(&master_key, digits.as_bytes())?;
+        }
+        gateway.run(&["keys", "init", "--json"], "")?;
+        Ok(gateway)
+    }
+
+    /// The directory of its audit log.
+    pub fn audit(&self) -> PathBuf {
+        self.directory.join("gateway/audit")
+    }
+
+    /// The public keys that services verify identities with, relative to the gateway's directory.
+    pub fn public_keys(&self) -> &'static Path {
+        Path::new("gateway/jwks.json")
+    }
+
+    /// The command line with `arguments`. It runs in the gateway's directory, which keeps the paths of sockets short (the
+    /// kernel takes 107 octets), and without the variables that would override its configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.directory).args(["--config", Self::CONFIG]).args(arguments);
+        without_configuration(&mut command);
+        command
+    }
+
+    /// The tenant of that name, made where it is missing; its id.
+    ///
+    /// # Errors
+    /// The gateway's command line says why not.
+    pub fn tenant(&self, name: &str) -> Result<String> {
+        let listed = self.run(&["tenant", "list", "--json"], "")?;
+        let found = entry(&listed, "tenants", "name", name).cloned();
+        let tenant = match found {
+            Some(tenant) => tenant,
+            None => self.run(&["tenant", "create", name, "--json"], "")?,
+        };
+        tenant.get("id").and_then(Value::as_str).map(ToOwned::to_owned).context("a tenant without an id")
+    }
+
+    /// Gives a tenant's people accounts where they have none, and their roles. Whose password was `drawn` at this start has
+    /// it afterwards; everybody else keeps theirs.
+    ///
+    /// # Errors
+    /// The gateway's command line says why not.
+    pub fn accounts(&self, tenant: &TenantCredentials, drawn: &[String]) -> Result<()> {
+        let listed = self.run(&["user", "list", "--tenant", &tenant.name, "--json"], "")?;
+        for person in &tenant.people {
+            let who = ["--tenant", tenant.name.as_str(), person.email.as_str(), "--json"];
+            let roles: Vec<&str> = person.roles.iter().flat_map(|role| ["--role", role.as_str()]).collect();
+            if entry(&listed, "users", "email", &person.email).is_none() {
+                let create = [&["user", "create", "--password-stdin"], &who[..], &roles].concat();
+                self.run(&create, &person.password)?;
+                continue;
+            }
+            self.run(&[&["user", "set-roles"], &who[..], &roles].concat(), "")?;
+            if drawn.contains(&person.email) {
+                self.run(&[&["user", "set-password", "--password-stdin"], &who[..]].concat(), &person.password)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one command to its end and reads its answer.
+    fn run(&self, arguments: &[&str], input: &str) -> Result<Value> {
+        let told = || format!("cedargate {}", arguments.join(" "));
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that reads nothing may have closed it already.
+            let _unread = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().with_context(told)?;
+        if !output.status.success() {
+            bail!("`{}` failed\n{}", told(), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        serde_json::from_slice(&output.stdout).with_context(|| format!("`{}` gave no answer", told()))
+    }
+}
+
+/// Takes the variables of whoever started us out of a command's environment: they are of another gateway.
+pub fn without_configuration(command: &mut Command) {
+    for (name, _value) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CEDARGATE_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The one of a list whose `key` has this value.
+fn entry<'v>(answer: &'v Value, list: &str, key: &str, value: &str) -> Option<&'v Value> {
+    answer.get(list)?.as_array()?.iter().find(|entry| entry.get(key).and_then(Value::as_str) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_written_as_toml_reads_them() {
+        let settings = Settings {
+            port: 8080,
+            admin_port: 8081,
+            policies: r#"/a "b"\c"#.into(),
+            inventory: "unix:run/inventory.sock".into(),
+            inventory_health: None,
+            threads: 0,
+            requests_per_minute: 10,
+            danger: &["recording_off"],
+        };
+        let text = settings.to_string();
+        assert!(text.contains(r#"dir = "/a \"b\"\\c""#), "{text}");
+        assert!(text.contains("\n[danger]\nrecording_off = true\n"), "{text}");
+    }
+}
