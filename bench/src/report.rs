@@ -1,0 +1,165 @@
+//! The figures of a run, as a table for people and as JSON for programs.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+/// Median, least and most of one figure over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// The middle one; with an even number of rounds, the mean of the two in the middle.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
+}
+
+impl Spread {
+    /// Over these values; none without values.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let (&min, &max) = (values.first()?, values.last()?);
+        let low = values.get((values.len() - 1) / 2)?;
+        let high = values.get(values.len() / 2)?;
+        Some(Self { median: f64::midpoint(*low, *high), min, max })
+    }
+}
+
+/// One proxy at one number of connections.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Which proxy, and with what.
+    pub variant: String,
+    /// Connections that were kept busy.
+    pub connections: usize,
+    /// Requests answered in a second.
+    pub throughput: Spread,
+    /// Half of the answers took at most this long, in microseconds.
+    pub p50_us: Spread,
+    /// 99 of 100 answers took at most this long, in microseconds.
+    pub p99_us: Spread,
+    /// Processor time of the proxy for one request, in microseconds.
+    pub cpu_us_per_request: Spread,
+    /// The same divided by bare Pingora's in the same round.
+    pub cpu_ratio_to_bare: Spread,
+    /// Throughput divided by bare Pingora's in the same round.
+    pub throughput_ratio_to_bare: Spread,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What it ran on.
+    pub machine: String,
+    /// The commit that was measured, as `git describe` names it.
+    pub version: String,
+    /// The cargo profile of every binary.
+    pub profile: String,
+    /// Rounds of each row.
+    pub rounds: usize,
+    /// Length of a round.
+    pub seconds_per_round: u64,
+    /// Whether proxy and load each had a core of their own.
+    pub pinned: bool,
+    /// The figures.
+    pub rows: Vec<Row>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.machine)?;
+        writeln!(
+            f,
+            "{}, profile {}; {} rounds of {} s each, interleaved; {}",
+            self.version,
+            self.profile,
+            self.rounds,
+            self.seconds_per_round,
+            if self.pinned { "one core for the proxy, one for load and upstream" } else { "nothing pinned" }
+        )?;
+        writeln!(f, "medians; in brackets the least and the most of all rounds")?;
+        for connections in self.connection_counts() {
+            writeln!(f, "\n{connections} connections")?;
+            writeln!(
+                f,
+                "  {:<24} {:>10} {:>8} {:>8}  {:>19}  {:>17}",
+                "", "requests/s", "p50 ms", "p99 ms", "CPU us/request", "CPU to bare"
+            )?;
+            for row in self.rows.iter().filter(|row| row.connections == connections) {
+                writeln!(f, "  {row}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn connection_counts(&self) -> Vec<usize> {
+        let mut counts: Vec<usize> = self.rows.iter().map(|row| row.connections).collect();
+        counts.dedup();
+        counts
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cpu = String::new();
+        let mut ratio = String::new();
+        let Spread { median, min, max } = self.cpu_us_per_request;
+        write!(cpu, "{median:.1} [{min:.1} {max:.1}]")?;
+        let Spread { median, min, max } = self.cpu_ratio_to_bare;
+        write!(ratio, "{median:.2} [{min:.2} {max:.2}]")?;
+        write!(
+            f,
+            "{:<24} {:>10.0} {:>8.2} {:>8.2}  {cpu:>19}  {ratio:>17}",
+            self.variant,
+            self.throughput.median,
+            self.p50_us.median / 1000.0,
+            self.p99_us.median / 1000.0,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rounds_have_no_spread() {
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn an_even_number_of_rounds_has_its_median_between_two() {
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
+    }
+
+    #[test]
+    fn rows_fit_under_their_headings() {
+        let spread = Spread { median: 12345.6, min: 1.0, max: 99999.9 };
+        let row = Row {
+            variant: "gateway, everything on".into(),
+            connections: 64,
+            throughput: spread,
+            p50_us: spread,
+            p99_us: spread,
+            cpu_us_per_request: Spread { median: 26.7, min: 26.1, max: 31.2 },
+            cpu_ratio_to_bare: Spread { median: 1.17, min: 1.1, max: 1.3 },
+            throughput_ratio_to_bare: spread,
+        };
+        let report = Report {
+            machine: "machine".into(),
+            version: "version".into(),
+            profile: "release".into(),
+            rounds: 3,
+            seconds_per_round: 5,
+            pinned: true,
+            rows: vec![row],
+        };
+        let table = report.to_string();
+        let widths: Vec<usize> = table.lines().skip(5).map(|line| line.chars().count()).collect();
+        assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
+    }
+}
