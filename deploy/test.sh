@@ -8,31 +8,42 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 timings=()
 
-# Runs one step and notes how long it took.
+# Runs one step, through a filter for what it prints, and notes how long it took.
 step() {
-    local name=$1 began=$SECONDS
-    shift
+    local name=$1 filter=$2 began=$SECONDS
+    shift 2
     printf '\n==> %s: %s\n' "$name" "$*"
-    if ! "$@" 2>&1 | tee -a "$log"; then
+    if ! "$@" 2>&1 | "$filter"; then
         printf '\nFailed: %s (after %s s). To run it alone: %s\n' "$name" $((SECONDS - began)) "$*" >&2
         exit 1
     fi
-    timings+=("$(printf '%5s s  %s' $((SECONDS - began)) "$name")")
+    timings+=("$(printf '%6s s  %s' $((SECONDS - began)) "$name")")
 }
 
-step "formatting" cargo fmt --all --check
-step "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-# The end-to-end tests start the real binaries, so these are built before any test runs.
-step "build" cargo build --workspace --all-targets --locked
-step "tests" cargo test --workspace --locked --no-fail-fast
-step "policies" cargo run --quiet --locked -p cedargate -- policy test policies policy-tests/cases
+# Keeps everything for the count below, and shows it without what passing tests print.
+without_passing_output() {
+    tee "$log" | awk '/^successes:$/ { hidden = 1 } /^(failures:|test result:)/ { hidden = 0 } !hidden'
+}
 
-printf '\n==> All passed\n'
+step "formatting" cat cargo fmt --all --check
+step "lints" cat cargo clippy --workspace --all-targets --locked -- -D warnings
+# The end-to-end tests start the real programs, so these are built before any test runs.
+step "build" cat cargo build --workspace --all-targets --locked
+step "tests" without_passing_output cargo test --workspace --locked --no-fail-fast -- --show-output
+step "policies" cat cargo run --quiet --locked -p cedargate -- policy test policies policy-tests/cases
+
+printf '\n==> All passed\n\n'
 printf '%s\n' "${timings[@]}"
 
-# A test that cannot run here says `skipped: NAME: WHY` on a line of its own; Rust counts those it was told to ignore.
-ignored=$(sed -n 's/^test result: .* \([0-9]*\) ignored.*/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
-skipped=$(grep -ac '^skipped: ' "$log" || true)
-printf '\n%s tests skipped, %s ignored\n' "$skipped" "$ignored"
-grep -a '^skipped: ' "$log" | sort -u | sed 's/^skipped: /  /' || true
-grep -a '^test .* \.\.\. ignored' "$log" | sed 's/^test /  /' || true
+# What did not run, by name: a test that cannot run here prints `skipped: WHY`; others are marked as ignored.
+printf '\n'
+awk '
+    /^---- .* stdout ----$/     { name = $2 }
+    /^skipped: /                { sub(/^skipped: /, ""); skipped[++count] = name ": " $0 }
+    /^test .* \.\.\. ignored/   { sub(/^test /, ""); skipped[++count] = $0 }
+    /^test result:/             { for (i = 2; i < NF; i++) if ($(i + 1) == "passed;") passed += $i }
+    END {
+        printf "%d tests passed, %d skipped\n", passed, count
+        for (i = 1; i <= count; i++) print "  " skipped[i]
+    }
+' "$log"
