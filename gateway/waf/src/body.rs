@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::decode::Coding;
 use crate::rules::{self, Surfaces};
 use crate::run::Run;
-use crate::{Body, Name, Place, Scope, head, json, multipart};
+use crate::{Body, Name, Place, Scope, head, json, multipart, xml};
 
 /// What a body is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,13 @@ pub(crate) fn judge(run: &mut Run<'_>, body: &Body<'_>, scope: &Scope) {
             }
         }
         Kind::Multipart(boundary) => judge_multipart(run, body, scope, boundary),
-        Kind::Xml => run.judge(Surfaces::XML, body.bytes, Coding::Plain, || Place::Body),
+        Kind::Xml => {
+            run.judge(Surfaces::XML, body.bytes, Coding::Plain, || Place::Body);
+            xml::walk(body.bytes, |value| {
+                run.judge(Surfaces::FIELD, value, Coding::Plain, || Place::Body);
+                !run.ended()
+            });
+        }
         Kind::Text => judge_text(run, body, scope),
         Kind::Opaque => {
             run.judge(Surfaces::OPAQUE, body.bytes, Coding::Plain, || Place::Body);

@@ -33,6 +33,8 @@ impl Classes {
     pub(crate) const QUOTE: Self = Self(1 << 12);
     /// Every other octet.
     pub(crate) const OTHER: Self = Self(1 << 13);
+    /// Besides one of the above: whatever stands in no number, date, time or version.
+    pub(crate) const WORDY: Self = Self(1 << 14);
 
     /// No class.
     pub(crate) const NONE: Self = Self(0);
@@ -41,7 +43,9 @@ impl Classes {
     /// What hints at a further encoding.
     pub(crate) const ENCODED: Self = Self::PERCENT.or(Self::AMPERSAND).or(Self::BACKSLASH).or(Self::FOLDED);
     /// A value of these alone holds no literal of any rule.
-    pub(crate) const CALM: Self = Self::WORD.or(Self::QUIET).or(Self::PLUS).or(Self::FOLDED);
+    pub(crate) const CALM: Self = Self::ONE_WORD.or(Self::QUIET).or(Self::PLUS).or(Self::FOLDED);
+    /// A value of these alone is one word.
+    pub(crate) const ONE_WORD: Self = Self::WORD.or(Self::WORDY);
 
     /// Every class that is not calm.
     pub(crate) const LOUD: Self = Self(!Self::CALM.0);
@@ -77,7 +81,8 @@ static TABLE: [u16; 256] = {
     let mut rest: &mut [u16] = &mut table;
     let mut byte = 0u8;
     while let Some((entry, tail)) = rest.split_first_mut() {
-        *entry = classify(byte).0;
+        let numeric = matches!(byte, b'0'..=b'9' | b'T' | b'Z' | b' ' | b',' | b'.' | b':' | b'/' | b'+' | b'-');
+        *entry = classify(byte).0 | if numeric { 0 } else { Classes::WORDY.0 };
         rest = tail;
         byte = byte.wrapping_add(1);
     }
@@ -111,14 +116,14 @@ mod tests {
     #[test]
     fn every_octet_has_exactly_one_class() {
         for byte in 0..=255u8 {
-            assert_eq!(Classes::of(&[byte]).0.count_ones(), 1, "{byte:#x}");
+            assert_eq!((Classes::of(&[byte]).0 & !Classes::WORDY.0).count_ones(), 1, "{byte:#x}");
         }
     }
 
     #[test]
     fn classes_add_up() {
         let classes = Classes::of(b"a b<c");
-        assert!(classes.only(Classes::WORD.or(Classes::QUIET).or(Classes::LESS)));
+        assert!(classes.only(Classes::ONE_WORD.or(Classes::QUIET).or(Classes::LESS)));
         assert!(classes.any(Classes::LESS));
         assert!(!classes.any(Classes::EQUALS));
         assert!(Classes::of(b"").only(Classes::NONE));

@@ -107,7 +107,11 @@ fn entities(value: &[u8]) -> Cow<'_, [u8]> {
 /// Undoes `\x41`, `\u0041` and `\u{41}` of script and JSON strings.
 fn escapes(value: &[u8]) -> Cow<'_, [u8]> {
     rewrite(value, |rest| match rest {
-        [b'\\', b'x' | b'X', high, low, ..] => Some((4, Replacement::Octet(hex(*high)? << 4 | hex(*low)?))),
+        // Not a null octet, which `\x00` in a text about code is not.
+        [b'\\', b'x' | b'X', high, low, ..] => match hex(*high)? << 4 | hex(*low)? {
+            0 => None,
+            octet => Some((4, Replacement::Octet(octet))),
+        },
         [b'\\', b'u', b'{', digits @ ..] => {
             let digits = leading(digits, |byte| byte.is_ascii_hexdigit());
             if rest.get(3 + digits.len()) != Some(&b'}') {
@@ -157,7 +161,10 @@ impl Replacement {
             return None;
         }
         let value = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, radix).ok());
-        Some(Self::Char(value.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)))
+        match value.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER) {
+            '\0' => None,
+            char => Some(Self::Char(char)),
+        }
     }
 }
 
@@ -254,9 +261,23 @@ mod tests {
 
     #[test]
     fn malformed_encodings_stand_for_themselves() {
-        for malformed in
-            ["100%", "100%z", "%u00", "&;", "&#;", "&#x;", "\\u12", "\\x1", "\\u{zz}", "&unknown;", "%", "\\"]
-        {
+        for malformed in [
+            "100%",
+            "100%z",
+            "%u00",
+            "&;",
+            "&#;",
+            "&#x;",
+            "\\u12",
+            "\\x1",
+            "\\u{zz}",
+            "\\x00",
+            "\\u0000",
+            "&#0;",
+            "&unknown;",
+            "%",
+            "\\",
+        ] {
             assert_eq!(text(again(malformed.as_bytes())), None, "{malformed}");
         }
     }

@@ -40,6 +40,7 @@ mod rules;
 mod run;
 mod settings;
 mod subject;
+mod xml;
 
 pub use engine::Engine;
 pub use finding::{Finding, Inspected, Name, Place, Severity, Threshold, Verdict};

@@ -29,8 +29,8 @@ impl Default for Limits {
         Self {
             values_max: 10_000,
             json_depth_max: 64,
-            // A body of 1 MiB in up to eight forms.
-            work_bytes_max: 8 << 20,
+            // A text of 1 MiB, which is judged as a form and as a whole, comes to 28 MiB.
+            work_bytes_max: 32 << 20,
             decodings_max: 3,
             findings_max: 64,
         }

@@ -44,6 +44,11 @@ pub(super) const RULES: &[Rule] = &[
         tags: &["ssrf"],
         surfaces: Surfaces::VALUES.without(Surfaces::XML).without(Surfaces::AGENT),
         patterns: &[
+            // Addresses in the spellings that only a resolver reads: 0x7f000001, 2130706433, 0177.0.0.1.
+            confirmed(
+                &["://0", "://1", "://2", "://3", "://4"],
+                r"://(?:0x[0-9a-f]{2,8}|0[0-7]{3,11}|\d{8,10}|\d{1,3}\.\d{4,8})(?:[/:.?#]|$)",
+            ),
             literal(&["//169.254.169.254", "//metadata.google.internal", "//100.100.100.200", "//[fd00:ec2::254]"]),
             confirmed(
                 &["file:/", "gopher:", "dict:/", "netdoc:", "jar:http", "jar:file"],
@@ -58,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         surfaces: Surfaces::VALUES.without(Surfaces::PATH).without(Surfaces::XML),
         patterns: &[confirmed(
             &[")(|", ")(&", ")(!", "*)("],
-            r"\)\s*\([|&!]\s*\(|\*\)\s*\((?:[|&!]|\w{1,40}[~<>]?=)|\)\(\|\(",
+            r"\)\s*\([|&!]\s*\(|\*\)\s*\((?:[|&!]|\w+[~<>]?=)|\)\(\|\(",
         )],
     },
     Rule {
@@ -67,8 +72,8 @@ pub(super) const RULES: &[Rule] = &[
         tags: &["nosql"],
         surfaces: Surfaces::NAME.or(Surfaces::JSON_NAME),
         patterns: &[confirmed(
-            &["$ne", "$eq", "$gt", "$lt", "$nin", "$where", "$regex", "$exists", "$expr"],
-            r"(?:^|[\[.])\$(?:ne|eq|gte?|lte?|nin|where|regex|exists|expr)(?:$|\])",
+            &["$ne", "$eq", "$gt", "$lt", "$nin", "$where", "$regex", "$exists", "$expr", "$not", "$nor", "$elemmatch"],
+            r"(?:^|[\[.])\$(?:ne|eq|gte?|lte?|nin|where|regex|exists|expr|not|nor|elemmatch)(?:$|\])",
         )],
     },
 ];

@@ -19,7 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Critical,
         tags: &["code", "rce"],
         surfaces: CODE_SURFACES.or(Surfaces::OPAQUE),
-        patterns: &[literal(&["<?php", "<?=", "<script language=\"php\""])],
+        patterns: &[literal(&["<?php", "<script language=\"php\""])],
     },
     Rule {
         id: "code/java",
@@ -43,6 +43,20 @@ pub(super) const RULES: &[Rule] = &[
                 "org.apache.commons.collections.functors",
             ]),
             confirmed(&["(java."], r"\bT\(java\."),
+            word(
+                &[
+                    "clonetransformer",
+                    "instantiatetransformer",
+                    "invokertransformer",
+                    "instantiatefactory",
+                    "forclosure",
+                    "whileclosure",
+                    "prototypeclonefactory",
+                    "prototypeserializationfactory",
+                ],
+                r"\b(?:runtime|processbuilder|functors)\W",
+                Classes::LOUD,
+            ),
         ],
     },
     Rule {
@@ -93,9 +107,10 @@ const PHP: &[Pattern] = &[
     confirmed(&["$_", "$globals"], r"\$_(?:get|post|request|cookie|server|files|session|env)\b\s*[\[{]|\$globals\b"),
     word(
         &["eval", "assert", "system", "exec", "passthru", "popen", "include", "require"],
-        r#"\b(?:eval|assert|system|exec|passthru|popen|include|require|include_once|require_once)\s*\(\s*(?:['"]|\$[_a-z]|@|base64_decode|gzinflate|str_rot13)"#,
+        r#"\b(?:eval|assert|system|exec|passthru|popen)\s*\(\s*(?:['"]|\$[_a-z]|@|base64_decode|gzinflate|str_rot13)|\b(?:include|require)(?:_once)?\b[\s('"]*\$_?[a-z]"#,
         Classes::OTHER,
     ),
+    confirmed(&["<?"], r"<\?=|<\?\s+(?:php|echo|print|system|eval|exec)\b"),
     word(
         &[
             "shell_exec",
@@ -118,7 +133,7 @@ const PHP: &[Pattern] = &[
         r"\b(?:shell_exec|base64_decode|phpinfo|proc_open|create_function|file_get_contents|file_put_contents|call_user_func(?:_array)?|move_uploaded_file|gzinflate|str_rot13|pcntl_exec|preg_replace|array_map)\s*\(|\b(?:allow_url_include|auto_prepend_file)\b\s*=",
         Classes::OTHER.or(Classes::EQUALS),
     ),
-    confirmed(&[":{"], r#"\b[oc]:\d{1,5}:"[\w\\]{1,200}":\d{1,5}:\{"#),
+    confirmed(&[":{"], r#"\b[oc]:\d+:"[\w\\]+":\d+:\{"#),
 ];
 
 const SQL: &[Pattern] = &[
@@ -136,7 +151,7 @@ const SQL: &[Pattern] = &[
             "dbms_lock.",
             "xmltype(",
         ],
-        r#"\bsleep\(\s*[\d(]|\bpg_sleep\(|\bbenchmark\(\s*\d|\bload_file\(\s*(?:['"]|0x|char)|\b(?:extractvalue|updatexml)\(\s*[^,)]{0,80},|\bxp_cmdshell\b|\b(?:dbms_pipe|dbms_lock|utl_http|utl_inaddr)\.\w+\s*\("#,
+        r#"\bsleep\(\s*[\d(]|\bpg_sleep\(|\bbenchmark\(\s*\d|\bload_file\(\s*(?:['"]|0x|char)|\b(?:extractvalue|updatexml)\(\s*[^,)]*,|\bxp_cmdshell\b|\b(?:dbms_pipe|dbms_lock|utl_http|utl_inaddr)\.\w+\s*\("#,
         Classes::OTHER,
     ),
     confirmed(
@@ -144,20 +159,27 @@ const SQL: &[Pattern] = &[
         r"\binformation_schema\.(?:tables|columns|schemata|routines|user_privileges)\b",
     ),
     word(&["outfile", "dumpfile"], r#"\binto\s+(?:out|dump)file\s*['"]"#, Classes::QUOTE),
-    word(&["waitfor"], r"\bwaitfor\s+(?:delay|time)\s*'\d", Classes::QUOTE),
+    word(&["waitfor"], r#"\bwaitfor\s+(?:delay|time)\s*['"]"#, Classes::QUOTE),
     word(
         &["union"],
-        r#"\bunion(?:\s|/\*.{0,80}?\*/|\()+(?:(?:all|distinct)(?:\s|/\*.{0,80}?\*/|\()+)?select(?:\s|/\*.{0,80}?\*/|\()+(?:\d|null\b|['"*@]|char\(|concat|group_concat|\w+\s*(?:,|\(|\bfrom\b))"#,
+        r#"\bunion(?:\s|/\*[^*]*\*/|\()+(?:(?:all|distinct)(?:\s|/\*[^*]*\*/|\()+)?select(?:\s|/\*[^*]*\*/|\()+(?:\d|null\b|['"*@]|char\(|concat|group_concat|\w+\s*(?:,|\(|\bfrom\b))"#,
         Classes::OTHER.or(Classes::QUOTE).or(Classes::EQUALS).or(Classes::JOIN),
     ),
     word(
-        &["select"],
-        r"['\x22)]\s*;?\s*(?:select|insert|update|delete|drop|alter|truncate|create|exec(?:ute)?)\s+(?:\S{1,80}\s+)?(?:from|into|set|table|database|user|view|\*)\b",
-        Classes::QUOTE.or(Classes::OTHER),
+        &["select", "insert", "update", "delete", "drop", "alter", "truncate", "create", "exec", "declare", "shutdown"],
+        r"['\x22)\d]\s*;\s*(?:(?:select|insert|update|delete|drop|alter|truncate|create)\s+(?:\S+\s+)?(?:from|into|set|table|database|user|view)\b|select\s+(?:[\w@(*]|$)|exec(?:ute)?\s+\w+|declare\s+@|shutdown\b)",
+        Classes::JOIN,
     ),
     word(
         &["drop", "truncate", "alter"],
-        r"(?:;|\*/)\s*(?:drop|truncate|alter)\s+(?:table|database|schema|user|view)\b",
-        Classes::JOIN.or(Classes::OTHER),
+        r"\*/\s*(?:drop|truncate|alter)\s+(?:table|database|schema|user|view)\b",
+        Classes::OTHER,
+    ),
+    // JSON operators, which most detectors of SQL do not know.
+    confirmed(&["::json"], r"'\s*::jsonb?\b"),
+    word(
+        &["json_extract", "json_array_length", "json_contains", "json_depth", "json_keys", "json_valid", "json_type"],
+        r"\bjson_(?:extract|array_length|contains|depth|keys|valid|type)\s*\(",
+        Classes::OTHER,
     ),
 ];

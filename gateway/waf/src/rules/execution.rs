@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         patterns: &[confirmed(
             &["${"],
             // `${jndi:...}`, and the lookups that hide it: `${lower:j}`, `${::-j}`, `${env:X:-j}`.
-            r"\$\{\s*(?:jndi|lower|upper|env|sys|java|ctx|date|main|base64|k8s|docker|bundle|web|spring|sd|map|marker|event|log4j|jvmrunargs)\s*:|\$\{[^{}$]{0,40}:-|\$\{script:",
+            r"\$\{\s*(?:jndi|lower|upper|env|sys|java|ctx|date|main|base64|k8s|docker|bundle|web|spring|sd|map|marker|event|log4j|jvmrunargs)\s*:|\$\{\s*:{1,2}-|\$\{script:",
         )],
     },
 ];
@@ -142,7 +142,7 @@ const SHELL: &[Pattern] = &[
         &["`"],
         concat!(
             r#"(?:^|[=;|&$,'"]|\w)`\s*(?:/(?:usr/)?s?bin/)?(?:cat|ls|id|whoami|wget|curl|ping|sleep|echo|uname|nslookup|dig|nc"#,
-            r"|bash|sh|python[23]?|perl|ruby|php|env|pwd|ps|rm|cp|mv|find|host)\b[^`]{0,400}`\s*(?:$|[;|&])",
+            r"|bash|sh|python[23]?|perl|ruby|php|env|pwd|ps|rm|cp|mv|find|host)\b[^`]*`\s*(?:$|[;|&])",
         ),
     ),
 ];
@@ -154,8 +154,14 @@ const INTERPRETER: &[Pattern] = &[
         r"\b(?:powershell|pwsh)(?:\.exe)?\s+-(?:e|en|enc|encodedcommand|c|command|nop|noprofile|w|windowstyle|ep|executionpolicy|exec|version)\b",
         Classes::LOUD,
     ),
-    confirmed(&["/bin/"], r"/bin/(?:ba|z|k|c|tc|da|a|fi)?sh\b|/bin/(?:cat|nc|ls|id|echo|python|perl)\b"),
+    confirmed(
+        &["/bin/"],
+        r"(?:^\s*|[;|&<>]\s*|\$\(\s*|\s-e\s+)/(?:usr/)?(?:local/)?s?bin/(?:(?:ba|z|k|c|tc|da|a|fi)?sh|cat|nc|ls|id|echo|python\d?|perl|wget|curl|uname|whoami)\b|/bin/(?:ba|z|k|c|tc|da|a|fi)?sh\s+-[ic]\b",
+    ),
     literal(&["/dev/tcp/", "/dev/udp/", "${ifs", "$ifs"]),
+    // Names with single characters left open, which only a shell fills in: `/???/c?t`, `/[e]tc`.
+    confirmed(&["?/", "/?", "/["], r"/\w*\?[\w?]*/\w*\?|/\w*\[[\w?]\]\w*[/ ]"),
+    word(&["for"], r"\bfor\s+(?:/[a-z]\s[^%]*)?%{1,2}[\w-]+\s+in\s*\(", Classes::PERCENT),
     word(&["bash"], r"\bbash\s+-[ic]\b", Classes::LOUD),
     word(&["nc -", "rm -"], r"\bnc\s+-[a-z]*e\b|\brm\s+-[rf]{2,3}\s+[/~*.]", Classes::LOUD),
 ];
@@ -163,18 +169,20 @@ const INTERPRETER: &[Pattern] = &[
 const EXPRESSIONS: &[Pattern] = &[
     confirmed(
         &["{{"],
-        r#"\{\{[^{}]{0,200}(?:\d\s*[*+/%-]\s*['"]?\d|__\w+__|\.constructor\b|\bconstructor\.|\b(?:self|config|cycler|joiner|lipsum|request|namespace|dump|app)\s*(?:[(|\[]|\.(?:application|items|__|_|request|environment|from_object))|\|\s*attr\s*\(|\bpopen\b|\bsystem\b)"#,
+        r#"\{\{[^{}]*(?:\d\s*[*+]\s*['"]?\d|__\w+__|\.constructor\b|\bconstructor\.|\b(?:self|config|cycler|joiner|lipsum|request|namespace|dump|app)\s*(?:[(|\[]|\.(?:application|items|__|_|request|environment|from_object))|\|\s*attr\s*\(|\bpopen\b|\bsystem\b)"#,
     ),
     confirmed(
         &["${", "#{", "*{", "@{", "~{"],
-        r"[$#*@~]\{[^{}]{0,200}(?:\d\s*[*+/%-]\s*\d|\bT\(|\.getclass\b|\bjava\.|runtime\b|\.exec\(|processbuilder|\bsystem\(|`)",
+        r"[$#*@~]\{[^{}]*(?:\d\s*[*+]\s*\d|\bT\(|\.getclass\b|\bjava\.|runtime\b|\.exec\(|processbuilder|\bsystem\(|`)",
     ),
     confirmed(
         &["<%"],
-        r"<%[=@!#-]?[^%]{0,200}(?:\d\s*[*]\s*\d|\bsystem\b|\bexec\b|runtime|\beval\b|\bopen\b|file\.|io\.|dir\.|require\b)",
+        r"<%[=@!#-]?[^%]*(?:\d\s*[*]\s*\d|\bsystem\b|\bexec\b|runtime|\beval\b|\bopen\b|file\.|io\.|dir\.|require\b)",
     ),
     confirmed(&["{%"], r"\{%-?\s*(?:import|include|extends|macro|debug|set|for|if|raw|call|with|import)\b"),
     confirmed(&["#set"], r"#set\s*\(\s*\$\w+\s*="),
     confirmed(&["%{"], r"%\{\s*(?:\(|#|@|\d+\s*[*+-])"),
+    confirmed(&["@{"], r"@\{\s*\["),
+    confirmed(&["<!--#"], r"<!--#\s*(?:exec|include|echo|set|config|printenv|fsize|flastmod|if)\b"),
     confirmed(&["@("], r"@\(\s*\d+\s*[*+-]\s*\d+\s*\)"),
 ];

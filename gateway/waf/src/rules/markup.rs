@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
             confirmed(
                 &["javascript:", "vbscript:", "data:text/html"],
                 // A call or an assignment behind the colon: `JavaScript: the good parts` is a book.
-                r#"(?:java|vb)script:[^\s"'<>]{0,80}[(`=]|(?:java|vb)script:\s*//|data:text/html[;,]"#,
+                r#"(?:java|vb)script:[^\s"'<>]*[(`=]|(?:java|vb)script:\s*//|data:text/html[;,]|url\(\s*['"]?\s*(?:java|vb)script:"#,
             ),
         ],
     },
@@ -29,6 +29,13 @@ pub(super) const RULES: &[Rule] = &[
                 &["document.", "window.", "self[", "top[", "this["],
                 r#"\bdocument\s*\.\s*(?:cookie|write(?:ln)?\s*\(|domain\b\s*[)=]|location\s*=|body\.)|\bwindow\s*\.\s*(?:location|name|open)\s*[=(]|\b(?:window|self|top|this|parent|frames)\s*\[\s*['"`/]"#,
             ),
+            word(
+                &["cookie"],
+                r#"\b(?:document|window)\b(?:\s|/\*[^*]*\*/|\))*(?:\.(?:\s|/\*[^*]*\*/)*|\[\s*['"`])cookie\b"#,
+                Classes::OTHER,
+            ),
+            // Script written without letters.
+            literal(&["(![]+", "(!![]+", "[![]]+", "+!![]", "+(![]"]),
             confirmed(
                 &[".innerhtml", ".outerhtml", ".insertadjacenthtml"],
                 r"\.(?:inner|outer)html\s*\+?=|\.insertadjacenthtml\s*\(",
@@ -36,7 +43,7 @@ pub(super) const RULES: &[Rule] = &[
             literal(&["string.fromcharcode", ".fromcharcode(", "localstorage.getitem(", "sessionstorage.getitem("]),
             confirmed(
                 &["alert(", "confirm(", "prompt(", "alert`", "confirm`", "prompt`", "eval("],
-                r#"\b(?:alert|confirm|prompt|eval)(?:\((?:\d|['"`/\[]|document|location|origin|top\b|self|window|this|atob|string\.|name\)|\))|`)"#,
+                r#"\b(?:alert|confirm|prompt|eval)(?:\((?:\d|['"`/\[]|document|location|origin|top\b|self|window|this|atob|string\.|name\))|`)"#,
             ),
         ],
     },
@@ -45,7 +52,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Critical,
         tags: &["xxe"],
         surfaces: Surfaces::VALUES,
-        patterns: &[literal(&["<!entity"]), confirmed(&["<!doctype"], r"<!doctype[^>\[]{0,400}(?:\bsystem\b|\[)")],
+        patterns: &[literal(&["<!entity"]), confirmed(&["<!doctype"], r"<!doctype[^>\[]*(?:\bsystem\b|\[)")],
     },
     Rule {
         id: "http/response-splitting",

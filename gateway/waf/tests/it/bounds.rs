@@ -123,6 +123,9 @@ fn hostile_repetition_stays_within_bounds() {
         "0x",
         "<%",
         "javascript:",
+        "`a",
+        "a.",
+        "<a onx=",
     ] {
         let text = unit.repeat(65_536 / unit.len());
         for content_type in [

@@ -14,13 +14,13 @@ use crate::sender::{engine, scope};
 /// percent. "Negative" says that one rule must not match, not that the request is harmless: many are attacks of
 /// another kind, or of one that a higher paranoia level would catch.
 const RATCHET: &[(&str, u32, u32)] = &[
-    ("REQUEST-930-APPLICATION-ATTACK-LFI", 0, 100),
-    ("REQUEST-932-APPLICATION-ATTACK-RCE", 0, 100),
-    ("REQUEST-933-APPLICATION-ATTACK-PHP", 0, 100),
-    ("REQUEST-934-APPLICATION-ATTACK-GENERIC", 0, 100),
-    ("REQUEST-941-APPLICATION-ATTACK-XSS", 0, 100),
-    ("REQUEST-942-APPLICATION-ATTACK-SQLI", 0, 100),
-    ("REQUEST-944-APPLICATION-ATTACK-JAVA", 0, 100),
+    ("REQUEST-930-APPLICATION-ATTACK-LFI", 35, 18),
+    ("REQUEST-932-APPLICATION-ATTACK-RCE", 27, 10),
+    ("REQUEST-933-APPLICATION-ATTACK-PHP", 37, 18),
+    ("REQUEST-934-APPLICATION-ATTACK-GENERIC", 38, 13),
+    ("REQUEST-941-APPLICATION-ATTACK-XSS", 62, 15),
+    ("REQUEST-942-APPLICATION-ATTACK-SQLI", 25, 10),
+    ("REQUEST-944-APPLICATION-ATTACK-JAVA", 27, 36),
 ];
 
 #[derive(Default)]

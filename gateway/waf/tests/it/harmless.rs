@@ -111,6 +111,18 @@ fn mathematics_and_formats_pass() {
         "application/json; charset=utf-8",
         "{{name}}, your order {{order_id}} is ready",
         "Hello ${name}",
+        "{{date 2024-01-02}}",
+        "image: app:${TAG:-latest}",
+        "const parse = require('semver/functions/parse')",
+        "The shell is `/bin/sh`, on Windows `cmd.exe`; Perl is in /usr/bin/perl",
+        "let rows = query(\"SELECT name FROM items WHERE id = ?\")",
+        "b\"a\\x00b\\x00\"",
+        "https://10.0.0.5:8443/a",
+        "see https://example.com/?a=b/?c=d",
+        "for 5 % in (parts)",
+        "v1.2.3/4",
+        "/images/a.png",
+        "1/2, 3/4 + 5",
     ]);
 }
 
