@@ -1,7 +1,5 @@
 //! What people see, and who may see it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod house;
 
 use std::time::Duration;
