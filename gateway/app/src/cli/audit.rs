@@ -1,0 +1,233 @@
+//! `cedargate audit`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cedargate_audit::{Broken, Entry, EntryBody, Marker, read, verify};
+use cedargate_model::{Decision, DecisionId, Event, EventBody, SigninResult, TenantName, Verdict};
+use clap::Subcommand;
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey as _;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Common, Ending, Failure};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Prove the chain and the signed heads of an audit log, also while it is being written
+    ///
+    /// Ends with 0 where the log holds, with 1 and the first break where it does not.
+    Verify {
+        /// The log's directory; the configured one where it is left out
+        dir: Option<PathBuf>,
+        /// The public key that must have signed, as `cedargate keys export-public audit` prints it. Without it, the
+        /// keys beside the log are used, which proves consistency only.
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+        /// Answer as JSON: {"holds": true, "report": {..}} or {"holds": false, "break": {..}}
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the entries of an audit log, oldest first
+    Show {
+        /// The log's directory; the configured one where it is left out
+        dir: Option<PathBuf>,
+        /// Only this tenant's
+        #[arg(long, value_parser = TenantName::parse)]
+        tenant: Option<TenantName>,
+        /// Only what belongs to this decision
+        #[arg(long, value_name = "ID")]
+        decision: Option<DecisionId>,
+        /// One line of JSON for each entry, markers of the log's own files included
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl AuditCommand {
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Verify { json, .. } | Self::Show { json, .. } => *json,
+        }
+    }
+
+    pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
+        match self {
+            Self::Verify { dir, public_key, .. } => {
+                let dir = directory(dir, common)?;
+                let trusted = public_key.as_deref().map(read_public_key).transpose()?;
+                match verify(&dir, trusted) {
+                    Ok(report) => output.answer(&json!({ "holds": true, "report": report }), &report),
+                    Err(broken) => {
+                        output.answer(&json!({ "holds": false, "break": broken }), format_args!("BROKEN at {broken}"));
+                        return Ok(Ending::No);
+                    }
+                }
+                Ok(Ending::Done)
+            }
+            Self::Show { dir, tenant, decision, .. } => {
+                let dir = directory(dir, common)?;
+                let mut broken = false;
+                for entry in read(&dir) {
+                    broken |= entry.is_err();
+                    show(entry, tenant.as_ref(), decision, output);
+                }
+                Ok(Ending::yes_if(!broken))
+            }
+        }
+    }
+}
+
+/// A directory that is there. The configuration is read only where it is needed.
+fn directory(given: Option<PathBuf>, common: &Common) -> Result<PathBuf, Failure> {
+    let dir = match given {
+        Some(dir) => dir,
+        None => common.load()?.audit.dir,
+    };
+    match fs::read_dir(&dir) {
+        Ok(_) => Ok(dir),
+        Err(error) => {
+            Err(Failure::unavailable_because(format_args!("the directory `{}` cannot be read", dir.display()), &error))
+        }
+    }
+}
+
+fn read_public_key(file: &Path) -> Result<VerifyingKey, Failure> {
+    let cannot = |error| Failure::unavailable_because(format_args!("`{}` cannot be read", file.display()), &error);
+    let text = fs::read_to_string(file).map_err(cannot)?;
+    VerifyingKey::from_public_key_pem(text.trim()).map_err(|_| {
+        let hint = "is not an Ed25519 public key as PEM; `cedargate keys export-public audit` prints one";
+        Failure::mistake(format!("`{}` {hint}", file.display()))
+    })
+}
+
+fn show(entry: Result<Entry, Broken>, tenant: Option<&TenantName>, decision: Option<DecisionId>, output: &Output) {
+    match entry {
+        Err(broken) => output.answer(&json!({ "break": broken }), format_args!("BROKEN at {broken}")),
+        Ok(entry) => {
+            let unfiltered = tenant.is_none() && decision.is_none();
+            match &entry.body {
+                EntryBody::Marker(marker) if unfiltered => {
+                    let value = json!({ "boot": entry.boot, "sequence": entry.sequence, "marker": marker });
+                    output
+                        .answer(&value, format_args!("{:>4}:{:<8} ({})", entry.boot, entry.sequence, describe(marker)));
+                }
+                EntryBody::Event(event) if unfiltered || wanted(event, tenant, decision) => {
+                    let value = json!({ "boot": entry.boot, "sequence": entry.sequence, "event": event });
+                    output.answer(&value, format_args!("{:>4}:{:<8} {}", entry.boot, entry.sequence, summary(event)));
+                }
+                EntryBody::Marker(_) | EntryBody::Event(_) => {}
+            }
+        }
+    }
+}
+
+fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionId>) -> bool {
+    let of_tenant = tenant.is_none_or(|tenant| event.tenant.as_ref() == Some(tenant));
+    let of_decision = decision.is_none_or(|wanted| match &event.body {
+        EventBody::Decision(decision) => decision.decision == wanted,
+        EventBody::Amendment(amendment) => amendment.decision == wanted,
+        EventBody::Outcome(outcome) => outcome.decision == wanted,
+        EventBody::Signin(signin) => signin.decision == wanted,
+        EventBody::Folded(_) => false,
+    });
+    of_tenant && of_decision
+}
+
+/// An event on one line.
+fn summary(event: &Event) -> String {
+    let tenant = event.tenant.as_ref().map_or("-", TenantName::as_str);
+    let what = match &event.body {
+        EventBody::Decision(decision) => decided(decision),
+        EventBody::Amendment(amendment) => {
+            format!("amended  {} {} by {}", amendment.decision, amendment.code, amendment.stage.as_str())
+        }
+        EventBody::Outcome(outcome) => {
+            let status = outcome.status.map_or("-".to_owned(), |status| status.to_string());
+            format!(
+                "outcome  {} {status} {} octets {} us",
+                outcome.decision, outcome.response_bytes, outcome.duration_micros
+            )
+        }
+        EventBody::Folded(folded) => {
+            format!("folded   {} times {} from {}", folded.count, folded.code, folded.prefix)
+        }
+        EventBody::Signin(signin) => {
+            let who = signin.principal.map_or("-".to_owned(), |principal| principal.to_string());
+            format!("sign-in  {} {} {who} from {}", signin.decision, signed(signin.result), signin.client)
+        }
+    };
+    format!("{} {tenant:<12} {what}", moment(event.at.0))
+}
+
+fn decided(decision: &Decision) -> String {
+    let verdict = match &decision.verdict {
+        Verdict::Allow => "allow   ".to_owned(),
+        Verdict::Preflight => "preflight".to_owned(),
+        Verdict::Refuse { stage, code, .. } => format!("refuse   {code} by {}", stage.as_str()),
+    };
+    let who = decision.subject.as_ref().map_or("anonymous".to_owned(), |subject| subject.principal.to_string());
+    format!("{verdict} {} {} {}{} {who}", decision.decision, decision.method, decision.host, decision.path)
+}
+
+fn describe(marker: &Marker) -> String {
+    match marker {
+        Marker::SegmentOpened(opened) => {
+            format!("segment {} of boot {} of `{}` begins", opened.segment, opened.boot, opened.instance)
+        }
+        Marker::SegmentClosed(_) => "the segment ends in order".to_owned(),
+    }
+}
+
+fn signed(result: SigninResult) -> &'static str {
+    match result {
+        SigninResult::Succeeded => "succeeded",
+        SigninResult::Failed => "failed",
+        SigninResult::Delayed => "delayed",
+        SigninResult::SignedOut => "signed out",
+    }
+}
+
+/// RFC 3339, UTC, to the millisecond.
+fn moment(micros: i64) -> String {
+    let (seconds, millis) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) / 1_000);
+    let (mut day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Four hundred years have the same days whenever they begin; what is left of them is counted year by year.
+    let mut year = 1970 + 400 * day.div_euclid(146_097);
+    day = day.rem_euclid(146_097);
+    while day >= days_of(year) {
+        day -= days_of(year);
+        year += 1;
+    }
+    let february = days_of(year) - 337;
+    let mut month = 1;
+    for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if day < days {
+            break;
+        }
+        day -= days;
+        month += 1;
+    }
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z", day + 1)
+}
+
+fn days_of(year: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if leap { 366 } else { 365 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    #[test]
+    fn a_moment_is_a_date() {
+        assert_eq!(moment(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(moment(951_782_399_999_000), "2000-02-28T23:59:59.999Z");
+        assert_eq!(moment(951_782_400_000_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(moment(1_795_132_800_123_456), "2026-11-20T00:00:00.123Z");
+        assert_eq!(moment(-1), "1969-12-31T23:59:59.999Z");
+    }
+}

@@ -1,0 +1,82 @@
+//! `cedargate keys`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Common, Ending, Failure};
+use crate::keys::{Listed, Purpose};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make the signing keys that are missing, sealed under the master key; a second time does nothing
+    Init {
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys by name; secrets are never shown
+    List {
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace a key by a new one
+    ///
+    /// A running gateway signs with a new identity key within `policies.reload_interval_ms`, or at once on SIGHUP; the
+    /// former one stays published, so that assertions in flight still verify. A new audit key is taken at the next start;
+    /// the former public key stays beside the record.
+    Rotate {
+        /// What the key is for
+        purpose: Purpose,
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a public key: a JSON Web Key Set for identities, PEM for the audit log
+    ///
+    /// Keep the audit log's public key away from the gateway: `cedargate audit verify --public-key` with it proves that
+    /// nobody replaced the whole log.
+    ExportPublic {
+        /// What the key is for
+        purpose: Purpose,
+    },
+}
+
+impl KeysCommand {
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Init { json } | Self::List { json } | Self::Rotate { json, .. } => *json,
+            Self::ExportPublic { .. } => false,
+        }
+    }
+
+    pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
+        let (_, ring) = common.load_with_keys()?;
+        match self {
+            Self::Init { .. } => {
+                let made = ring.init()?;
+                let text = if made.is_empty() { "every key is there already".to_owned() } else { table(&made) };
+                output.answer(&json!({ "made": made }), text);
+            }
+            Self::List { .. } => {
+                let listed = ring.list()?;
+                output.answer(&json!({ "keys": listed }), table(&listed));
+            }
+            Self::Rotate { purpose, .. } => {
+                let made = ring.rotate(purpose)?;
+                output.answer(&json!({ "made": [made] }), table(std::slice::from_ref(&made)));
+            }
+            Self::ExportPublic { purpose } => output.text(ring.public(purpose)?),
+        }
+        Ok(Ending::Done)
+    }
+}
+
+fn table(keys: &[Listed]) -> String {
+    let row = |key: &Listed| {
+        let use_ = if key.signs { "signs" } else { "published" };
+        format!("{:<9} {:<10} {}", key.purpose.to_string(), use_, key.id)
+    };
+    keys.iter().map(row).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,61 @@
+//! The only place that writes to the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::ending::Failure;
+
+/// Where a command says its answer: text for people, or JSON for programs.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says the answer: `text` for people, `value` as one line of JSON for programs.
+    pub(crate) fn answer(&self, value: &impl Serialize, text: impl Display) {
+        if self.json { self.value(value) } else { line(io::stdout().lock(), text) }
+    }
+
+    /// Says a value as one line of JSON.
+    pub(crate) fn value(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(text) => line(io::stdout().lock(), text),
+            Err(error) => {
+                line(io::stderr().lock(), format_args!("error: the answer cannot be written as JSON: {error}"))
+            }
+        }
+    }
+
+    /// Says something for people that stands as it is, such as a file's text.
+    pub(crate) fn text(&self, text: impl Display) {
+        line(io::stdout().lock(), text);
+    }
+
+    /// Says something beside the answer.
+    pub(crate) fn note(&self, text: impl Display) {
+        line(io::stderr().lock(), format_args!("note: {text}"));
+    }
+
+    /// Says why there is no answer: for people on standard error, for programs also as JSON.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.said {
+            return;
+        }
+        if self.json {
+            self.value(&json!({ "error": failure.message, "mistakes": failure.mistakes }));
+        }
+        line(io::stderr().lock(), format_args!("error: {}", failure.message));
+    }
+}
+
+/// A reader that has gone away (`cedargate audit show | head`) is no error of ours.
+fn line(mut to: impl Write, text: impl Display) {
+    let _reader_gone = writeln!(to, "{}", text.to_string().trim_end_matches('\n'));
+}

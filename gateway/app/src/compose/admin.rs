@@ -1,0 +1,101 @@
+//! The operator's listener: `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use cedargate_dataplane::Gateway;
+use cedargate_migrations::{GATEWAY, Pool};
+use pingora::services::listening::Service;
+use serde::Serialize;
+
+use super::http_app::HttpApp;
+
+/// What the operator's listener looks at.
+#[derive(Clone)]
+pub(super) struct Admin {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) pool: Pool,
+    /// Set once the process was asked to end.
+    pub(super) draining: Arc<AtomicBool>,
+}
+
+/// What the probes answer.
+#[derive(Debug, Serialize)]
+struct Health {
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: &'static str,
+}
+
+/// The listener as a service.
+pub(super) fn service(admin: Admin, address: std::net::SocketAddr) -> Service<HttpApp> {
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(admin);
+    let mut service = Service::new("operator".to_owned(), HttpApp::new(router));
+    service.add_tcp(&address.to_string());
+    service.threads = Some(1);
+    service
+}
+
+/// The process answers, and its store does.
+async fn healthz(State(admin): State<Admin>) -> Response {
+    let store = Check::of("store", admin.pool.ping().await.is_ok(), "the store does not answer");
+    health(vec![Check::of("process", true, ""), store])
+}
+
+/// The gateway may be sent requests.
+async fn readyz(State(admin): State<Admin>) -> Response {
+    let migrated = admin.pool.migrated(&GATEWAY).await.is_ok_and(|migrated| migrated.is_current());
+    let draining = admin.draining.load(Ordering::Acquire);
+    health(vec![
+        Check::of("migrations", migrated, "the store does not answer, or lacks migrations"),
+        Check::of("spool", admin.gateway.spool.writable(), "the audit log cannot be written"),
+        Check::of("snapshots", admin.gateway.sites.load().all_loaded(), "a tenant has no snapshot; see the log"),
+        Check::of("accepting", !draining, "the gateway is shutting down"),
+    ])
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let gateway = &admin.gateway;
+    let decisions = gateway.decisions.stats();
+    gateway.metrics.cache("decisions", decisions.hits, decisions.misses);
+    let sessions = gateway.sessions.stats();
+    gateway.metrics.cache("sessions", sessions.hits, sessions.misses);
+    let spool = gateway.spool.stats();
+    gateway.metrics.spool(spool.notes_dropped, spool.queue_bytes);
+    match gateway.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the metrics cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn health(checks: Vec<Check>) -> Response {
+    let ok = checks.iter().all(|check| check.ok);
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Health { ok, checks })).into_response()
+}
+
+impl Check {
+    /// `otherwise` is said where it fails.
+    fn of(name: &'static str, ok: bool, otherwise: &'static str) -> Self {
+        Self { name, ok, detail: if ok { "" } else { otherwise } }
+    }
+}

@@ -1,0 +1,42 @@
+//! Whether the listeners can be had, asked before the server starts: its own answer would be a panic on a thread.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use super::StartError;
+use crate::config::Config;
+
+/// Binds every address once and lets go of it.
+pub(super) fn check_addresses(config: &Config) -> Result<(), StartError> {
+    for listener in &config.listen.listeners {
+        bind("listen.listener", listener.address)?;
+    }
+    bind("listen.admin_address", config.listen.admin_address)
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<(), StartError> {
+    TcpListener::bind(address).map(drop).map_err(|source| StartError::Bind { key, address, source })
+}
+
+/// Reads the certificates and keys as far as that they are there.
+pub(super) fn check_tls_files(config: &Config) -> Result<(), StartError> {
+    for tls in config.listen.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        for path in [&tls.certificate, &tls.key] {
+            fs::read(path).map_err(|source| StartError::TlsFile { path: path.clone(), source })?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a socket's way is removed by whoever binds it: nothing but a socket may be.
+pub(super) fn check_socket(path: &Path) -> Result<(), StartError> {
+    let not_there = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+    match fs::symlink_metadata(path) {
+        Err(error) if not_there(&error) => Ok(()),
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(()),
+        Ok(_) | Err(_) => Err(StartError::NotASocket(path.to_owned())),
+    }
+}

@@ -1,0 +1,26 @@
+//! The composition root: from a checked configuration to running parts.
+//!
+//! `check` and `serve` build the same parts by the same functions; `serve` goes on to open the record and listeners.
+
+mod admin;
+mod check;
+mod control;
+mod error;
+mod http_app;
+mod listeners;
+mod log;
+mod parts;
+mod proof;
+mod reload;
+mod serve;
+mod sites;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::check::check;
+pub(crate) use self::error::StartError;
+pub(crate) use self::parts::{engine, settings};
+pub(crate) use self::serve::serve;
+pub(crate) use self::sites::{SiteLoader, known_roles};
+pub(crate) use self::store::open as open_store;

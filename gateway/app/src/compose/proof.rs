@@ -1,0 +1,72 @@
+//! The gateway proves its own record, at start and now and then.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use cedargate_audit::verify;
+use cedargate_dataplane::Gateway;
+use ed25519_dalek::VerifyingKey;
+
+use super::StartError;
+
+/// How much the thread yields to the rest (`nice`): proving may take as long as it likes.
+const NICENESS: i32 = 15;
+
+/// A thread that proves the record until this is dropped.
+pub(super) struct Prover {
+    _stop: mpsc::Sender<()>,
+}
+
+impl Prover {
+    /// Starts it.
+    pub(super) fn start(
+        dir: PathBuf,
+        key: VerifyingKey,
+        every: Duration,
+        gateway: Arc<Gateway>,
+    ) -> Result<Self, StartError> {
+        let (stop, stopped) = mpsc::channel();
+        let prove = move || {
+            yield_to_others();
+            loop {
+                prove_once(&dir, key, &gateway);
+                match stopped.recv_timeout(every) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("audit-prover".to_owned()).spawn(prove);
+        thread.map_err(|source| StartError::Machine { doing: "the thread that proves the audit log", source })?;
+        Ok(Self { _stop: stop })
+    }
+}
+
+fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway) {
+    match verify(dir, Some(key)) {
+        Ok(report) => tracing::info!(
+            cedargate.audit.entries = report.entries,
+            cedargate.audit.heads = report.heads,
+            "the audit log holds"
+        ),
+        Err(broken) => {
+            gateway.metrics.audit_chain_broken(1);
+            tracing::error!(
+                error.type = "audit_chain_broken",
+                cedargate.audit.file = broken.file,
+                cedargate.audit.line = broken.line,
+                cedargate.audit.sequence = broken.sequence,
+                cedargate.audit.detail = broken.detail,
+                "the audit log is broken"
+            );
+        }
+    }
+}
+
+/// On Linux a thread has its own niceness. Where it cannot be set, the proof is merely less modest.
+fn yield_to_others() {
+    let _best_effort = rustix::process::setpriority_process(None, NICENESS);
+}

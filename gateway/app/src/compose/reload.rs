@@ -1,0 +1,206 @@
+//! What may change while the gateway runs: policies, tenants, the identity key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use cedargate_assertion::{Issuer, Verifier};
+use cedargate_controlplane::AUDIENCE;
+use cedargate_dataplane::Gateway;
+use cedargate_identity::{Tenant, Tenants};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use super::StartError;
+use super::serve::write_jwks;
+use super::sites::{Loaded, SiteLoader};
+use crate::keys::{KeyRing, Purpose};
+
+/// Watches, builds aside, and swaps in what passed every check.
+pub(super) struct Reloader {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) loader: SiteLoader,
+    pub(super) tenants: Tenants,
+    pub(super) policies: PathBuf,
+    pub(super) ring: KeyRing,
+    pub(super) verifier: Arc<ArcSwap<Verifier>>,
+    pub(super) jwks_file: PathBuf,
+    /// What was looked at last, whether it could be built or not: a mistake is reported once.
+    pub(super) seen: Seen,
+}
+
+/// What tells whether anything changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    tenants: Vec<Tenant>,
+    files: BTreeMap<PathBuf, Stamp>,
+    identity_key: Option<SystemTime>,
+}
+
+/// A file's outer marks. A changed text always changes one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Seen {
+    pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing) -> Self {
+        let mut files = BTreeMap::new();
+        stamp(policies, 0, &mut files);
+        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity) }
+    }
+}
+
+/// As deep as policy directories go.
+const DEPTH_MAX: usize = 4;
+
+fn stamp(directory: &Path, depth: usize, files: &mut BTreeMap<PathBuf, Stamp>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        // Follows links, as the reader of policies does: mounted configuration is made of them.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_dir() && depth < DEPTH_MAX {
+            stamp(&path, depth + 1, files);
+        } else {
+            let stamp = Stamp {
+                inode: metadata.ino(),
+                length: metadata.len(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            };
+            files.insert(path, stamp);
+        }
+    }
+}
+
+impl Reloader {
+    /// Looks every `interval`, and at once on SIGHUP, for ever.
+    pub(super) async fn run(mut self, interval: Duration) -> Result<(), StartError> {
+        let doing = "the handler of SIGHUP";
+        let mut hangups = signal(SignalKind::hangup()).map_err(|source| StartError::Machine { doing, source })?;
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                _ = ticks.tick() => false,
+                _ = hangups.recv() => {
+                    tracing::info!("SIGHUP: reading policies, tenants and keys anew");
+                    true
+                }
+            };
+            let tenants = match self.tenants.list().await {
+                Ok(tenants) => tenants,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the tenants cannot be listed");
+                    continue;
+                }
+            };
+            // Building is work of milliseconds to seconds, beside nobody's request.
+            let worked = tokio::task::spawn_blocking(move || {
+                self.look(tenants, asked);
+                self
+            });
+            match worked.await {
+                Ok(reloader) => self = reloader,
+                Err(source) => {
+                    tracing::error!(error = %source, "reloading has ended");
+                    let source = std::io::Error::other(source);
+                    return Err(StartError::Machine { doing: "reloading", source });
+                }
+            }
+        }
+    }
+
+    /// Takes up what has changed since the last look.
+    pub(super) fn look(&mut self, tenants: Vec<Tenant>, asked: bool) {
+        let now = Seen::of(tenants, &self.policies, &self.ring);
+        let before = std::mem::replace(&mut self.seen, now);
+        if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
+            self.load_sites();
+        }
+        if asked || before.identity_key != self.seen.identity_key {
+            self.load_identity_key();
+        }
+    }
+
+    fn load_sites(&mut self) {
+        match self.loader.load(&self.seen.tenants) {
+            Err(problems) => {
+                self.gateway.metrics.policy_reload_failed();
+                tracing::error!(
+                    error.type = "policy_reload_failed",
+                    problems = %problems,
+                    "the policies have mistakes: what was live stays"
+                );
+            }
+            Ok(Loaded { sites, failed, without_snapshot, changed, services }) => {
+                for failed in failed {
+                    self.gateway.metrics.policy_reload_failed();
+                    report_failed(&failed.tenant, &failed.problems);
+                }
+                warn_of_unknown_services(&self.gateway, services.iter().map(AsRef::as_ref));
+                let count = sites.iter().count();
+                self.gateway.sites.store(Arc::new(sites));
+                tracing::info!(
+                    cedargate.sites = count,
+                    cedargate.sites.changed = changed,
+                    cedargate.sites.without_snapshot = without_snapshot,
+                    "tenants and policies are taken up"
+                );
+            }
+        }
+    }
+
+    /// Publishes before it signs: a service that meets the new key's name must be able to find it.
+    fn load_identity_key(&self) {
+        let keys = match self.ring.identity() {
+            Ok(keys) => keys,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the identity key cannot be opened: the former one stays");
+                return;
+            }
+        };
+        let former = self.gateway.issuer.load();
+        if former.keys().kid() == keys.kid() {
+            return;
+        }
+        if let Err(error) = write_jwks(&self.jwks_file, &keys) {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the public keys cannot be published: the former key signs on");
+            return;
+        }
+        let issuer = Issuer::new(former.url(), keys);
+        self.verifier.store(Arc::new(Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks())));
+        tracing::info!(cedargate.key.id = %issuer.keys().kid(), "a new identity key signs");
+        self.gateway.issuer.store(Arc::new(issuer));
+    }
+}
+
+pub(super) fn report_failed(tenant: &str, problems: &cedargate_policy::Problems) {
+    tracing::error!(
+        error.type = "policy_reload_failed",
+        cedargate.tenant = tenant,
+        problems = %problems,
+        "the tenant's policies have mistakes: what was live for it stays"
+    );
+}
+
+/// A route may lead to a service that no upstream is configured for: it answers 503, and the operator should know.
+pub(super) fn warn_of_unknown_services<'a>(gateway: &Gateway, services: impl Iterator<Item = &'a str>) {
+    let known = gateway.upstreams.services();
+    for service in services.filter(|service| !known.contains(service)) {
+        tracing::warn!(
+            cedargate.service = service,
+            "routes lead to a service that `[upstreams]` does not have: they answer 503"
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! `cedargate serve`: opens everything, hands it to the server, and closes it in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
+use cedargate_audit::{Recovery, Spool};
+use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
+use cedargate_dataplane::{Gateway, Metrics, Server};
+use cedargate_identity::{Accounts, Sessions, Tenants};
+use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
+use cedargate_migrations::Pool;
+use cedargate_model::{Clock, SystemClock};
+use cedargate_policy::Decisions;
+use ed25519_dalek::SigningKey;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::admin::{self, Admin};
+use super::check::warnings;
+use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
+use super::proof::Prover;
+use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
+use super::sites::{FailedTenant, Loaded, SiteLoader};
+use super::{StartError, listeners, log, parts, store};
+use crate::config::Config;
+use crate::files;
+use crate::keys::KeyRing;
+
+/// The public keys' file in the state directory.
+const JWKS_FILE: &str = "jwks.json";
+
+/// Threads for what goes on beside requests: reloading, maintenance of sessions.
+const BACKGROUND_THREADS: usize = 1;
+
+/// Runs the gateway until it is asked to end.
+///
+/// # Errors
+/// Whatever keeps it from starting, before any listener is open; or the record could not be closed in order.
+pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
+    log::start(&config.telemetry.log_filter);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), base_url = %config.listen.base_url, "starting");
+    for warning in warnings(&config) {
+        tracing::warn!("{warning}");
+    }
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .thread_name("background")
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::Machine { doing: "the runtime", source })?;
+
+    let running = start(&config, ring, &background)?;
+    tracing::info!(
+        listeners = ?config.listen.listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
+        admin = %config.listen.admin_address,
+        "listening"
+    );
+    running.server.run();
+    background.block_on(end(&running.gateway, &running.pool));
+    drop(running.prover);
+    // Reloading may be in the middle of a build: nothing of it is waited for.
+    background.shutdown_background();
+    running.gateway.spool.close().map_err(StartError::Close)?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Everything that runs.
+struct Running {
+    server: Server,
+    gateway: Arc<Gateway>,
+    pool: Pool,
+    prover: Option<Prover>,
+}
+
+/// Opens and wires everything, in the order in which one part needs another.
+fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (identity, audit) = (ring.identity()?, ring.audit()?);
+    listeners::check_tls_files(config)?;
+    listeners::check_addresses(config)?;
+    let pool = background.block_on(store::open(&config.store))?;
+    let jwks_file = config.store.state_dir.join(JWKS_FILE);
+    write_jwks(&jwks_file, &identity)?;
+
+    let tenants = Tenants::new(pool.clone());
+    let listed = background.block_on(tenants.list())?;
+    let seen = Seen::of(listed.clone(), &config.policies.dir, &ring);
+    let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
+    let loaded = some_site(loader.load(&listed).map_err(StartError::Policies)?)?;
+
+    let sessions = Sessions::new(pool.clone(), config.sessions);
+    let accounts = Accounts::new(pool.clone());
+    let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
+    let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
+    let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
+    let verifier = Arc::new(ArcSwap::from_pointee(verifier));
+    let audit_public = audit.verifying_key();
+    let (settings, engine, upstreams) = (parts::settings(config)?, parts::engine()?, parts::upstreams(config)?);
+    let (addresses, quotas) = (parts::addresses(config)?, parts::quotas(config)?);
+    let metrics = Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?;
+    let socket = config.store.state_dir.join(CONTROL_SOCKET);
+    listeners::check_socket(&socket)?;
+    // After everything that may fail for reasons of configuration: opening the record writes to it.
+    let spool = open_spool(config, audit, &clock)?;
+
+    let gateway = Arc::new(Gateway {
+        settings,
+        sites: ArcSwap::from_pointee(loaded.sites),
+        decisions: Decisions::new(config.limits.decisions_cached_max),
+        sessions: sessions.clone(),
+        engine,
+        spool: spool.clone(),
+        issuer: ArcSwap::from_pointee(issuer),
+        issued: IssuedCache::new(config.limits.assertions_cached_max),
+        upstreams,
+        addresses,
+        quotas,
+        metrics,
+        clock: Arc::clone(&clock),
+    });
+    for failed in &loaded.failed {
+        gateway.metrics.policy_reload_failed();
+        report_failed(&failed.tenant, &failed.problems);
+    }
+    warn_of_unknown_services(&gateway, loaded.services.iter().map(AsRef::as_ref));
+
+    let mut server = Server::new(Arc::clone(&gateway), &parts::server(config))?;
+    let control_plane = ControlPlane {
+        sessions: sessions.clone(),
+        accounts,
+        local,
+        tenants: tenants.clone(),
+        verifier: Arc::clone(&verifier),
+        recorder: Arc::new(SpoolRecorder(spool)),
+        clock: Arc::clone(&clock),
+        services: parts::service_links(config),
+    };
+    server.add(control::service(router(control_plane), &socket));
+    let draining = Arc::new(AtomicBool::new(false));
+    let admin = Admin { gateway: Arc::clone(&gateway), pool: pool.clone(), draining: Arc::clone(&draining) };
+    server.add(admin::service(admin, config.listen.admin_address));
+
+    let policies = config.policies.dir.clone();
+    let reloader =
+        Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, seen };
+    background.spawn(reloader.run(config.policies.reload_interval));
+    background.spawn(async move { sessions.run_maintenance(&SystemClock).await });
+    background.spawn(note_draining(draining));
+    let prover = match config.danger.recording_off {
+        true => None,
+        false => {
+            let (dir, every) = (config.audit.dir.clone(), config.audit.verify_interval);
+            Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway))?)
+        }
+    };
+    Ok(Running { server, gateway, pool, prover })
+}
+
+/// A tenant whose policies have mistakes keeps nobody else from starting; where nobody is left, nothing starts.
+fn some_site(mut loaded: Loaded) -> Result<Loaded, StartError> {
+    let none = loaded.sites.iter().all(|site| site.snapshot.is_none());
+    match loaded.failed.pop() {
+        Some(FailedTenant { tenant, problems }) if none => Err(StartError::TenantPolicies { tenant, problems }),
+        failed => {
+            loaded.failed.extend(failed);
+            Ok(loaded)
+        }
+    }
+}
+
+/// Opens the record, and says what it found.
+fn open_spool(config: &Config, key: SigningKey, clock: &Arc<dyn Clock>) -> Result<Spool, StartError> {
+    if config.danger.recording_off {
+        return Ok(Spool::danger_discarding());
+    }
+    let (spool, recovery) = Spool::open(parts::spool(config), key, Arc::clone(clock))?;
+    let Recovery { boot, torn, damage } = recovery;
+    tracing::info!(cedargate.audit.boot = boot, "the audit log is open");
+    for tail in torn {
+        tracing::warn!(
+            cedargate.audit.file = tail.file,
+            cedargate.audit.bytes = tail.bytes,
+            cedargate.audit.quarantined_as = tail.quarantined_as,
+            "a torn tail was set aside: nobody was answered on the strength of it"
+        );
+    }
+    if let Some(broken) = damage {
+        tracing::error!(
+            error.type = "audit_chain_broken",
+            cedargate.audit.file = broken.file,
+            cedargate.audit.line = broken.line,
+            cedargate.audit.detail = broken.detail,
+            "the audit log was damaged while the gateway was down"
+        );
+    }
+    Ok(spool)
+}
+
+/// Publishes the public keys for services that read them from a file.
+pub(super) fn write_jwks(path: &Path, keys: &SigningKeys) -> Result<(), StartError> {
+    let file = |source| StartError::File { path: PathBuf::from(path), source };
+    files::replace(path, (keys.jwks().to_json() + "\n").as_bytes(), 0o644).map_err(file)
+}
+
+/// Readiness ends with the first signal, while requests in flight still finish.
+async fn note_draining(draining: Arc<AtomicBool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    draining.store(true, Ordering::Release);
+}
+
+/// Writes down what was kept in memory.
+async fn end(gateway: &Gateway, pool: &Pool) {
+    if let Err(error) = gateway.sessions.maintain(SystemClock.now()).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the sessions' last uses could not be written down");
+    }
+    pool.close().await;
+}

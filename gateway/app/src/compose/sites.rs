@@ -1,0 +1,118 @@
+//! From tenants and policy texts to who answers where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cedargate_dataplane::{Site, Sites};
+use cedargate_identity::{Tenant, directory};
+use cedargate_model::{RoleName, TenantId};
+use cedargate_policy::{Problems, Snapshot, Sources, TenantScope};
+
+use crate::config::BaseUrl;
+
+/// Builds sites, and remembers what was built last: a change that has mistakes leaves it as it was.
+pub(crate) struct SiteLoader {
+    policies: PathBuf,
+    base: BaseUrl,
+    /// The snapshots that are live.
+    live: BTreeMap<TenantId, Arc<Snapshot>>,
+}
+
+/// What came of a load.
+pub(crate) struct Loaded {
+    pub(crate) sites: Sites,
+    /// The tenants whose policies have mistakes. They keep their former snapshot, if they had one.
+    pub(crate) failed: Vec<FailedTenant>,
+    /// The tenants that have no snapshot at all.
+    pub(crate) without_snapshot: usize,
+    /// How many tenants have another snapshot than before.
+    pub(crate) changed: usize,
+    /// The services that any tenant's routes lead to.
+    pub(crate) services: BTreeSet<Arc<str>>,
+}
+
+/// A tenant whose policies have mistakes.
+pub(crate) struct FailedTenant {
+    pub(crate) tenant: String,
+    pub(crate) problems: Problems,
+}
+
+impl SiteLoader {
+    pub(crate) fn new(policies: impl Into<PathBuf>, base: BaseUrl) -> Self {
+        Self { policies: policies.into(), base, live: BTreeMap::new() }
+    }
+
+    /// Builds the sites of these tenants and of the bare host.
+    ///
+    /// # Errors
+    /// The policy directory as a whole cannot be read: nothing has changed then.
+    pub(crate) fn load(&mut self, tenants: &[Tenant]) -> Result<Loaded, Problems> {
+        let sources = Sources::read(&self.policies)?;
+        let mut loaded = Loaded {
+            sites: Sites::default(),
+            failed: Vec::new(),
+            without_snapshot: 0,
+            changed: 0,
+            services: BTreeSet::new(),
+        };
+        let mut live = BTreeMap::new();
+        let bare = directory();
+        let mut sites = Vec::with_capacity(tenants.len() + 1);
+        for tenant in std::iter::once(&bare).chain(tenants) {
+            let snapshot = self.snapshot(&sources, tenant, &mut loaded);
+            if let Some(snapshot) = &snapshot {
+                loaded.services.extend(snapshot.routes().all().iter().map(|route| Arc::clone(&route.service)));
+                live.insert(tenant.id, Arc::clone(snapshot));
+            } else {
+                loaded.without_snapshot += 1;
+            }
+            sites.push(Site { tenant: tenant.id, name: tenant.name.clone(), hosts: self.hosts(tenant), snapshot });
+        }
+        loaded.sites = Sites::new(sites);
+        self.live = live;
+        Ok(loaded)
+    }
+
+    /// The tenant's new snapshot, or the one that is live while the new one has mistakes.
+    fn snapshot(&self, sources: &Sources, tenant: &Tenant, loaded: &mut Loaded) -> Option<Arc<Snapshot>> {
+        let live = self.live.get(&tenant.id);
+        match Snapshot::build(sources, &scope(sources, tenant)) {
+            // The same texts: keeping the snapshot keeps its routes and what is cached of its decisions.
+            Ok(built) => match live.filter(|live| live.id() == built.id()) {
+                Some(live) => Some(Arc::clone(live)),
+                None => {
+                    loaded.changed += 1;
+                    Some(Arc::new(built))
+                }
+            },
+            Err(problems) => {
+                loaded.failed.push(FailedTenant { tenant: tenant.name.to_string(), problems });
+                live.cloned()
+            }
+        }
+    }
+
+    fn hosts(&self, tenant: &Tenant) -> Vec<String> {
+        if tenant.id == directory().id {
+            return vec![self.base.domain().to_owned()];
+        }
+        std::iter::once(self.base.tenant_domain(&tenant.name)).chain(tenant.hosts.iter().cloned()).collect()
+    }
+}
+
+/// A tenant has every module but the bare host's.
+fn scope(sources: &Sources, tenant: &Tenant) -> TenantScope {
+    let bare = TenantScope::bare_host();
+    if tenant.id == bare.id {
+        return bare;
+    }
+    let modules = sources.modules().into_iter().filter(|module| !bare.modules.contains(module));
+    TenantScope::new(tenant.id, tenant.name.clone(), modules)
+}
+
+/// The roles that an account can be given.
+pub(crate) fn known_roles(policies: &Path) -> Result<Vec<RoleName>, Problems> {
+    let snapshot = Snapshot::build(&Sources::read(policies)?, &TenantScope::bare_host())?;
+    Ok(snapshot.roles().iter().map(|role| role.name.clone()).collect())
+}

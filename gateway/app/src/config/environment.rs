@@ -1,0 +1,53 @@
+//! The process's environment, as far as it is configuration.
+
+use std::collections::BTreeMap;
+use std::env;
+
+use zeroize::Zeroizing;
+
+/// Every variable that is read, and what it does.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    (CONFIG, "The configuration file, where `--config` does not say. Default: `cedargate.toml`."),
+    (
+        MASTER_KEY,
+        "The master key: 32 octets, as 64 hexadecimal digits or in base64. Goes before `secrets.master_key_file`.",
+    ),
+    (BASE_URL, "Overrides `listen.base_url`."),
+    (LISTEN, "Replaces every `[[listen.listener]]` by one without TLS at this address, such as `127.0.0.1:8080`."),
+    (ADMIN_ADDRESS, "Overrides `listen.admin_address`."),
+    (STATE_DIR, "Overrides `store.state_dir`."),
+    (LOG, "Overrides `telemetry.log_filter`."),
+];
+
+pub(crate) const CONFIG: &str = "CEDARGATE_CONFIG";
+pub(crate) const MASTER_KEY: &str = "CEDARGATE_MASTER_KEY";
+pub(crate) const BASE_URL: &str = "CEDARGATE_BASE_URL";
+pub(crate) const LISTEN: &str = "CEDARGATE_LISTEN";
+pub(crate) const ADMIN_ADDRESS: &str = "CEDARGATE_ADMIN_ADDRESS";
+pub(crate) const STATE_DIR: &str = "CEDARGATE_STATE_DIR";
+pub(crate) const LOG: &str = "CEDARGATE_LOG";
+
+/// The variables that are set. An empty one counts as not set, as `.env` files leave them.
+#[derive(Default)]
+pub(crate) struct Environment {
+    set: BTreeMap<&'static str, Zeroizing<String>>,
+}
+
+impl Environment {
+    /// The process's own.
+    pub(crate) fn of_process() -> Self {
+        // A value that is not UTF-8 is kept lossily: whoever parses it refuses it and names the variable.
+        let value = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
+        Self::of(VARIABLES.iter().filter_map(|(name, _)| Some((*name, value(name)?))))
+    }
+
+    /// These.
+    pub(crate) fn of(set: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let set = set.into_iter().filter(|(_, value)| !value.is_empty());
+        Self { set: set.map(|(name, value)| (name, Zeroizing::new(value))).collect() }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.set.get(name).map(|value| value.as_str())
+    }
+}

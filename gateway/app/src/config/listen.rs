@@ -1,0 +1,181 @@
+//! Where clients and operators connect, and how the server runs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use cedargate_dataplane::{TrustedProxies, TrustedProxiesError};
+
+use super::base_url::BaseUrl;
+use super::environment;
+use super::key::{Fallback, Key, Shape, Table};
+use super::mistake::{Noted, Whence};
+use super::section::Section;
+
+pub(crate) const TABLE: Table = Table {
+    header: "[listen]",
+    about: "Where clients and operators connect, and how the server runs.",
+    keys: &[BASE_URL, ADMIN_ADDRESS, TRUSTED_PROXIES, THREADS, DRAIN_TIMEOUT_SECONDS],
+};
+
+const BASE_URL: Key = Key {
+    name: "base_url",
+    shape: Shape::Text("a URL of scheme, host name and port, such as `https://gateway.example`"),
+    fallback: Fallback::Value(r#""http://localhost:8080""#),
+    environment: Some(environment::BASE_URL),
+    about: "How clients reach the gateway. A tenant answers at `<name>.<host name>`, the bare host name lists the \
+            tenants. It is also the issuer (`iss`) of identity assertions, which services compare as text.",
+};
+const ADMIN_ADDRESS: Key = Key {
+    name: "admin_address",
+    shape: Shape::Text("an address and port, such as `127.0.0.1:9901`"),
+    fallback: Fallback::Value(r#""127.0.0.1:9901""#),
+    environment: Some(environment::ADMIN_ADDRESS),
+    about: "Where `/healthz`, `/readyz` and `/metrics` are served, without TLS and without sign-in: an address that only \
+            operators reach.",
+};
+const TRUSTED_PROXIES: Key = Key {
+    name: "trusted_proxies",
+    shape: Shape::Texts("an address or a network, such as `10.0.0.7` or `10.0.0.0/8`"),
+    fallback: Fallback::Value("[]"),
+    environment: None,
+    about: "The proxies whose `X-Forwarded-*` headers and request ids are believed. Everybody else's are removed.",
+};
+const THREADS: Key = Key {
+    name: "threads",
+    shape: Shape::Integer { min: 0, max: 1024 },
+    fallback: Fallback::Value("0"),
+    environment: None,
+    about: "Proxy threads. `0` takes one for each core of the machine.",
+};
+const DRAIN_TIMEOUT_SECONDS: Key = Key {
+    name: "drain_timeout_seconds",
+    shape: Shape::Integer { min: 0, max: 3600 },
+    fallback: Fallback::Value("30"),
+    environment: None,
+    about: "How long requests in flight may take to finish after SIGTERM. What runs longer is cut.",
+};
+
+pub(crate) const LISTENER_TABLE: Table = Table {
+    header: "[[listen.listener]]",
+    about: "An address that clients connect to. At least one; `CEDARGATE_LISTEN` replaces them all.",
+    keys: &[ADDRESS, TLS_CERTIFICATE, TLS_KEY],
+};
+
+const ADDRESS: Key = Key {
+    name: "address",
+    shape: Shape::Text("an address and port, such as `0.0.0.0:443`"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The address and port to listen on. `[::]:443` takes IPv4 too where the system maps it.",
+};
+const TLS_CERTIFICATE: Key = Key {
+    name: "tls_certificate",
+    shape: Shape::Path,
+    fallback: Fallback::Words("plain HTTP"),
+    environment: None,
+    about: "The certificate chain as PEM, the server's own first. Needs `tls_key`.",
+};
+const TLS_KEY: Key = Key {
+    name: "tls_key",
+    shape: Shape::Path,
+    fallback: Fallback::Words("plain HTTP"),
+    environment: None,
+    about: "The certificate's private key as PEM. Needs `tls_certificate`.",
+};
+
+/// `[listen]`, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    pub(crate) base_url: BaseUrl,
+    pub(crate) admin_address: SocketAddr,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) threads: usize,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// One address, with its certificate where it has TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// A listener's PEM files.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Listen {
+    pub(crate) fn read(mut section: Section<'_, '_>) -> Result<Self, Noted> {
+        let base_url = section.text(&BASE_URL, BaseUrl::parse);
+        let admin_address = section.text(&ADMIN_ADDRESS, socket_address);
+        let trusted_proxies = section.texts(&TRUSTED_PROXIES, proxy);
+        let threads = section.integer_as::<usize>(&THREADS);
+        let drain_timeout = section.integer(&DRAIN_TIMEOUT_SECONDS);
+        let listeners = listeners(&mut section);
+        section.finish();
+        Ok(Self {
+            base_url: base_url?,
+            admin_address: admin_address?,
+            listeners: listeners?,
+            trusted_proxies: trusted_proxies?,
+            threads: match threads? {
+                0 => thread::available_parallelism().map_or(1, Into::into),
+                given => given,
+            },
+            drain_timeout: Duration::from_secs(drain_timeout?),
+        })
+    }
+}
+
+fn listeners(section: &mut Section<'_, '_>) -> Result<Vec<Listener>, Noted> {
+    let written = section.sections("listener").and_then(|sections| {
+        let read = sections.into_iter().map(listener);
+        read.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, Noted>>()
+    });
+    let document = section.document;
+    if let Some(address) = document.environment.get(environment::LISTEN) {
+        let whence = Whence::Environment { environment: environment::LISTEN };
+        let address = socket_address(address).map_err(|error| document.note(whence, "listen.listener", error))?;
+        return Ok(vec![Listener { address, tls: None }]);
+    }
+    match written {
+        Ok(none) if none.is_empty() => Err(section.complain(
+            &ADDRESS,
+            format!("no listener; write `[[listen.listener]]` with an `address`, or set {}", environment::LISTEN),
+        )),
+        written => written,
+    }
+}
+
+fn listener(mut section: Section<'_, '_>) -> Result<Listener, Noted> {
+    let address = section.text(&ADDRESS, socket_address);
+    let certificate = section.optional_path(&TLS_CERTIFICATE);
+    let key = section.optional_path(&TLS_KEY);
+    let tls = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(section.complain(&TLS_KEY, "missing; a listener with `tls_certificate` needs its key")),
+        (None, Some(_)) => {
+            Err(section.complain(&TLS_CERTIFICATE, "missing; a listener with `tls_key` needs its certificate"))
+        }
+    };
+    section.finish();
+    Ok(Listener { address: address?, tls: tls? })
+}
+
+/// Kept as text: all of them become one value later.
+fn proxy(text: &str) -> Result<String, TrustedProxiesError> {
+    let text = text.to_owned();
+    TrustedProxies::parse(std::slice::from_ref(&text)).map(|_| text)
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let malformed = |_| format!("`{text}` is not an address and port; write `127.0.0.1:8080` or `[::]:8080`");
+    text.parse().map_err(malformed)
+}

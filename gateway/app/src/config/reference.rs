@@ -1,0 +1,60 @@
+//! The reference page, made from the keys that the loader reads by.
+
+use std::fmt::Write as _;
+
+use super::TABLES;
+use super::environment::VARIABLES;
+use super::key::{Fallback, Key};
+
+/// `docs/reference/configuration.md`.
+pub(crate) fn reference() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for table in TABLES {
+        let _infallible = write!(page, "\n## `{}`\n\n{}\n", table.header, table.about);
+        page.push_str("\n| key | value | default | |\n|---|---|---|---|\n");
+        for key in table.keys {
+            page.push_str(&row(key));
+        }
+    }
+    page.push_str(
+        "\n## Environment\n\nA variable that is set and empty counts as not set.\n\n| variable | |\n|---|---|\n",
+    );
+    for (name, about) in VARIABLES {
+        let _infallible = writeln!(page, "| `{name}` | {} |", cell(about));
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Made by `cedargate config reference`. Change the keys in `gateway/app/src/config/` instead. -->
+
+One TOML file: `--config PATH`, else the environment variable `CEDARGATE_CONFIG`, else `cedargate.toml` in the working
+directory. Relative paths in it are taken from the file's own directory. Every key but those marked *required* may be
+left out; a key that is not known is a mistake. `cedargate config check` reports all mistakes at once, each with its
+place, and does what a start does up to opening listeners.
+
+Secrets do not stand in the file: it names files, or the environment has them.
+";
+
+fn row(key: &Key) -> String {
+    let default = match key.fallback {
+        Fallback::Required => "*required*".to_owned(),
+        Fallback::Value(literal) => format!("`{literal}`"),
+        Fallback::Words(words) => words.to_owned(),
+    };
+    let environment = key.environment.map_or_else(String::new, |name| format!(" `{name}` overrides it."));
+    format!(
+        "| `{}` | {} | {} | {}{environment} |\n",
+        key.name,
+        cell(&key.shape.describe()),
+        cell(&default),
+        cell(key.about)
+    )
+}
+
+/// A table's cell ends at a bar.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}

@@ -1,0 +1,11 @@
+//! Keys at rest: sealed files, and the one key that opens them.
+//!
+//! Two things are always true: what is secret stands in a file only sealed, and a sealed file opens under its own name
+//! only, so that files that were exchanged are noticed.
+
+mod master;
+mod ring;
+mod seal;
+
+pub(crate) use master::MasterKey;
+pub(crate) use ring::{KeyRing, KeyRingError, Listed, Purpose};
