@@ -128,6 +128,7 @@ struct Body {
     kind: String,
     title: &'static str,
     status: u16,
+    detail: &'static str,
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<RequestId>,
@@ -138,9 +139,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.log();
         let body = Body {
-            kind: format!("urn:cedargate:problem:{}", self.kind.code),
-            title: self.kind.sentence,
+            // As the data plane names its refusals: to a client both are the gateway.
+            kind: format!("urn:cedargate:refusal:{}", self.kind.code),
+            title: self.kind.status.canonical_reason().unwrap_or("Refused"),
             status: self.kind.status.as_u16(),
+            detail: self.kind.sentence,
             code: self.kind.code,
             request: self.request,
         };

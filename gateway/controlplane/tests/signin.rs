@@ -69,9 +69,10 @@ async fn a_refusal_names_its_code_and_its_request_and_nothing_else() {
     assert_eq!(
         answer.json(),
         serde_json::json!({
-            "type": "urn:cedargate:problem:signin_failed",
-            "title": "The e-mail address or the password is not right.",
+            "type": "urn:cedargate:refusal:signin_failed",
+            "title": "Unauthorized",
             "status": 401,
+            "detail": "The e-mail address or the password is not right.",
             "code": "signin_failed",
             "request": REQUEST,
         })
