@@ -66,7 +66,7 @@ impl Decisions {
         }
     }
 
-    fn outcome(&self, snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
+    pub(crate) fn outcome(&self, snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
         let reads = snapshot.action(query).map(|action| action.policies.reads());
         let Some(reads) = reads.filter(|reads| !reads.is_volatile()) else {
             self.uncacheable.fetch_add(1, Ordering::Relaxed);

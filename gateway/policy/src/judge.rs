@@ -82,7 +82,7 @@ impl<'a> Case<'a> {
         }
         match self.query.caller {
             Caller::Anonymous => Outcome::SignIn(determined_by),
-            Caller::Principal(_) => match self.lowest_permitted(&authn) {
+            Caller::Principal(_) => match self.lowest_permitted(&authn, self.action.policies.reads()) {
                 Some(needed) => Outcome::StepUp(needed, determined_by),
                 None => Outcome::Deny(determined_by),
             },
@@ -99,8 +99,8 @@ impl<'a> Case<'a> {
 
     /// The weakest sign-in of the ladder that would be permitted: first a fresher one of the same level, then
     /// stronger ones, each as old as the present one and then fresher. What no policy reads is not tried.
-    fn lowest_permitted(&self, present: &Authn) -> Option<Needed> {
-        let Reads { strength, age, .. } = self.action.policies.reads();
+    fn lowest_permitted(&self, present: &Authn, reads: Reads) -> Option<Needed> {
+        let Reads { strength, age, .. } = reads;
         let ladder = self.snapshot.ladder();
         let stronger = ladder.strengths.iter().filter(|step| strength && step.level > present.level).map(|step| {
             let methods = present.methods.iter().chain(&step.methods).copied().collect();
@@ -124,5 +124,42 @@ impl<'a> Case<'a> {
     /// Whether it would be permitted; a sign-in under which a policy errs is none that can be asked for.
     fn permits(&self, authn: &Authn) -> bool {
         self.ask(authn).is_ok_and(|answer| answer.permitted && answer.errors.is_empty())
+    }
+}
+
+/// The same question asked in every way that must not matter.
+#[cfg(test)]
+pub(crate) mod every_way {
+    use cedar_policy::Authorizer;
+
+    use super::*;
+
+    /// Cedar's answer by the policies that can apply, and by all of them.
+    pub(crate) fn answers(snapshot: &Snapshot, query: &Query<'_>) -> (Answer, Answer) {
+        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query).unwrap();
+        let authn = Authn::of(query.caller, query.context.now);
+        let indexed = case.ask(&authn).unwrap();
+
+        let all = cedar_policy::PolicySet::from_policies(snapshot.all_policies().cloned()).unwrap();
+        let context = entities::cedar_context(&authn, query.context).unwrap();
+        let action = case.action.facts.uid.clone();
+        let request = Request::new(case.asker.uid.clone(), action, case.resource.clone(), context, None).unwrap();
+        let response = Authorizer::new().is_authorized(&request, &all, &case.entities);
+        let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
+        errors.sort();
+        let full = Answer {
+            permitted: response.decision() == cedar_policy::Decision::Allow,
+            determined_by: response.diagnostics().reason().cloned().collect(),
+            errors,
+        };
+        (indexed, full)
+    }
+
+    /// The sign-in that is asked for, trying what the policies read, and trying everything.
+    pub(crate) fn needed(snapshot: &Snapshot, query: &Query<'_>) -> (Option<Needed>, Option<Needed>) {
+        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query).unwrap();
+        let authn = Authn::of(query.caller, query.context.now);
+        let pruned = case.lowest_permitted(&authn, case.action.policies.reads());
+        (pruned, case.lowest_permitted(&authn, Reads::EVERYTHING))
     }
 }

@@ -45,6 +45,8 @@ mod judge;
 mod matrix;
 mod platform;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod query;
 mod reads;
 mod routes;

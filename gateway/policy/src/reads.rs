@@ -20,7 +20,7 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    const EVERYTHING: Self = Self { resource: true, strength: true, age: true, moment: true };
+    pub(crate) const EVERYTHING: Self = Self { resource: true, strength: true, age: true, moment: true };
     const ALL_CONTEXT: Self = Self { resource: false, ..Self::EVERYTHING };
 
     /// What a policy reads.
@@ -69,6 +69,7 @@ impl Reads {
                 if let Some(known) = recognised(value) {
                     return self.add(known);
                 }
+                self.resource |= object.get("__entity").is_some_and(may_be_the_resource);
                 match value["Var"].as_str() {
                     Some("context") => self.add(Self::ALL_CONTEXT),
                     Some("resource") => self.resource = true,
@@ -106,6 +107,14 @@ fn recognised(expression: &Value) -> Option<Reads> {
         (true, "authn", "age_seconds") => Some(Reads { age: true, ..nothing }),
         _ => None,
     }
+}
+
+/// Whether a literal may name the very resource that is asked about. Then an attribute of it is there for one resource
+/// and missing for another, so that the decision depends on which it is.
+fn may_be_the_resource(literal: &Value) -> bool {
+    let kind = literal["type"].as_str().unwrap_or_default();
+    let namespace = kind.rsplit_once("::").map_or("", |(namespace, _)| namespace);
+    namespace != "Cedargate" && !kind.ends_with("::Action")
 }
 
 /// `left.attr`, and nothing beside it.
@@ -150,6 +159,7 @@ mod tests {
             ("resource) when { resource is A::B in A::B::\"x\" }", Reads { resource: true, ..Reads::default() }),
             ("resource) when { resource has tenant }", Reads { resource: true, ..Reads::default() }),
             ("resource) when { resource.name == \"x\" }", Reads { resource: true, ..Reads::default() }),
+            ("resource) when { A::\"x\".tenant == principal.tenant }", Reads { resource: true, ..Reads::default() }),
             ("resource == A::\"x\")", Reads { resource: true, ..Reads::default() }),
             ("resource in A::\"x\")", Reads { resource: true, ..Reads::default() }),
             ("resource is A in A::\"x\")", Reads { resource: true, ..Reads::default() }),
@@ -164,7 +174,8 @@ mod tests {
             "resource)",
             "resource is A)",
             "resource) when { principal.tenant == resource.tenant }",
-            "resource) when { resource is A && principal in B::\"x\" }",
+            "resource) when { resource is A && principal in Cedargate::Role::\"x\" }",
+            "resource) when { action in A::Action::\"x\" }",
             "resource) when { \"context\" == \"resource\" }",
         ] {
             assert_eq!(reads(rest), Reads::default(), "{rest}");

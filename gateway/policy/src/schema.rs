@@ -98,6 +98,13 @@ impl LinkedSchema {
             let message = format!("the platform's namespace is `{PLATFORM_NAMESPACE}`");
             problems.add(Place::start_of(Arc::clone(&platform.file)), message);
         }
+        for (n, module) in modules.iter().enumerate() {
+            let before = std::iter::once(platform).chain(modules.iter().copied().take(n));
+            if let Some(other) = before.into_iter().find(|other| other.namespace == module.namespace) {
+                let message = format!("the namespace `{}` belongs to {}", module.namespace, other.file);
+                problems.add(module.place_of(&module.namespace), message);
+            }
+        }
         // One by one first: a mistake is then known to be this file's.
         for module in modules {
             if let Err(error) = Schema::from_schema_fragments([platform.fragment.clone(), module.fragment.clone()]) {
@@ -157,13 +164,12 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
                 "action `{name}` must apply to `Cedargate::User` and `Cedargate::Anonymous`, and to no other principal"
             );
             problems.add(place.clone(), message);
+        } else if let Err(message) = entities::check_conformance(schema, uid, &resource_types) {
+            problems.add(place.clone(), format!("action `{name}`: {message}"));
         }
         let groups: BTreeSet<EntityUid> = entities.ancestors(uid).into_iter().flatten().cloned().collect();
         let own = entities.iter().filter(|entity| entity.uid() == *uid || groups.contains(&entity.uid())).cloned();
         let Ok(own) = Entities::from_entities(own, None) else { continue };
-        if let Err(message) = entities::check_conformance(schema, uid, &resource_types) {
-            problems.add(place.clone(), format!("action `{name}`: {message}"));
-        }
         facts.push(ActionFacts {
             text: uid.to_string().into(),
             name: name.into(),

@@ -1,6 +1,7 @@
 //! A tenant's snapshot: everything that its decisions are made from, immutable.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use cedar_policy::EntityUid;
@@ -14,7 +15,6 @@ use crate::platform::{Ladder, Role};
 use crate::{Place, Problems, Query, Routes, Sources, TenantScope, Verdict};
 
 /// What a tenant's requests are routed and decided by. Immutable and shared by `Arc`; a change builds a new one.
-#[derive(Debug)]
 pub struct Snapshot {
     id: SnapshotId,
     tenant: TenantScope,
@@ -125,5 +125,31 @@ impl Snapshot {
     #[cfg(test)]
     pub(crate) fn all_policies(&self) -> impl Iterator<Item = &cedar_policy::Policy> {
         self.policies.values().map(|sourced| &sourced.policy)
+    }
+
+    /// The same with these policies only, whether or not they are valid.
+    #[cfg(test)]
+    pub(crate) fn with_policies(mut self, policies: &[cedar_policy::Policy]) -> Self {
+        use crate::index::ActionPolicies;
+
+        let source = |policy: &cedar_policy::Policy| {
+            let id: PolicyId = AsRef::<str>::as_ref(policy.id()).into();
+            let place = Place::start_of("generated.cedar");
+            let sourced = SourcedPolicy::cell(&id, &policy.to_string(), &place).unwrap();
+            (id, sourced)
+        };
+        self.policies = policies.iter().map(source).collect();
+        self.ids = policies.iter().map(|p| (p.id().clone(), AsRef::<str>::as_ref(p.id()).into())).collect();
+        for action in &mut self.actions {
+            action.policies = ActionPolicies::select(policies, &action.facts.uid, &action.facts.groups).unwrap();
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    /// Names it; what it holds would fill pages of a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("id", &self.id).field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
