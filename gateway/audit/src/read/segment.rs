@@ -40,6 +40,8 @@ pub(crate) struct SegmentReader {
     pub(crate) link: Link,
     closed: Option<SegmentClosed>,
     content_end: u64,
+    /// Where the entries begin that were written in one commit with the last one read, and what was durable then.
+    commit: (u64, u64),
     ended: Option<End>,
 }
 
@@ -79,7 +81,7 @@ impl SegmentReader {
             None => content_end_of(&file).map_err(unreadable)?,
         };
         let lines = Lines::new(file, content_end, LINE_BYTES_MAX);
-        Ok(Self { name, lines, bound, link: joins, closed: None, content_end, ended: None })
+        Ok(Self { name, lines, bound, link: joins, closed: None, content_end, commit: (0, 0), ended: None })
     }
 
     /// Goes to the next entry, or to the end.
@@ -106,9 +108,12 @@ impl SegmentReader {
             NextLine::End => return self.end_of_content(offset, number),
         };
         match judged {
-            Ok((link, closed)) => {
+            Ok((link, durable, closed)) => {
                 self.link = link;
                 self.closed = closed;
+                if self.commit.1 != durable {
+                    self.commit = (offset, durable);
+                }
                 Ok(())
             }
             Err(reason) => self.end_broken(offset, number, reason.at(number, Some(expected))),
@@ -119,6 +124,11 @@ impl SegmentReader {
     pub(crate) fn placed(&self) -> Result<Placed<'_>, Broken> {
         let line = Line::parse_shape(self.lines.current()).map_err(|error| Broken::from_line(self.name, error))?;
         Ok(Placed { line, line_number: self.lines.number })
+    }
+
+    /// Where the last commit read begins: everything before it was durable when it was written.
+    pub(crate) fn last_commit_offset(&self) -> u64 {
+        self.commit.0
     }
 
     /// How it ended, once it has.
@@ -228,8 +238,9 @@ pub(crate) fn content_end_of(file: &File) -> io::Result<u64> {
     }
 }
 
-/// Whether a line is the next entry; then the chain's end after it, and the closing marker if it is that.
-fn judge(name: SegmentName, text: &[u8], mut link: Link) -> Result<(Link, Option<SegmentClosed>), Broken> {
+/// Whether a line is the next entry; then the chain's end after it, what was durable when it was written, and the closing
+/// marker if it is that.
+fn judge(name: SegmentName, text: &[u8], mut link: Link) -> Result<(Link, u64, Option<SegmentClosed>), Broken> {
     if is_padding(text) {
         return Err(Broken::new(name, Break::Malformed, "an empty line stands between entries"));
     }
@@ -241,5 +252,5 @@ fn judge(name: SegmentName, text: &[u8], mut link: Link) -> Result<(Link, Option
         Ok(Some(Marker::SegmentOpened(_)) | None) => None,
         Err(error) => return Err(Broken::new(name, Break::Malformed, format_args!("a malformed marker: {error}"))),
     };
-    Ok((link, closed))
+    Ok((link, line.durable, closed))
 }

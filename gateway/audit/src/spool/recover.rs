@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -94,11 +95,10 @@ impl Recovering<'_> {
         let length = file.metadata().map_err(io_error("read", &path))?.len();
         // Far more than one head and one torn line.
         let start = length.saturating_sub(64 << 10);
-        let mut end = vec![0; usize::try_from(length - start).unwrap_or(0)];
-        file.read_exact_at(&mut end, start).map_err(io_error("read", &path))?;
-
-        let (whole, last) = last_head(&end);
-        let whole = start + u64::try_from(whole).unwrap_or(0);
+        let end = read_part(&file, start..length).map_err(io_error("read", &path))?;
+        let (last_line, last) = last_head(&end);
+        let in_file = |offset| start + u64::try_from(offset).unwrap_or(0);
+        let (last_start, whole) = (in_file(last_line.start), in_file(last_line.end));
         if last.is_none() && length > 0 && start > 0 {
             self.damaged(Broken::new(HEADS_FILE, Break::HeadInvalid, "its last 64 KiB hold no signed head"));
             return Ok((HeadsEnd { offset: length, ..HeadsEnd::default() }, None));
@@ -106,6 +106,7 @@ impl Recovering<'_> {
         if whole < length {
             self.cut_tail(HEADS_FILE, &file, whole, length)?;
         }
+        self.make_durable(&path, &file, last_start..whole)?;
         let Some((head, hash)) = last else { return Ok((HeadsEnd { offset: whole, ..HeadsEnd::default() }, None)) };
         let head = head.unverified();
         Ok((HeadsEnd { offset: whole, number: head.number, hash }, Some((head.boot, head.sequence))))
@@ -171,9 +172,10 @@ impl Recovering<'_> {
             if let Some(tail) = end.tail {
                 self.cut_tail(&name.to_string(), &file, tail.offset, tail.offset + tail.bytes)?;
             }
-            // Also where nothing is torn: after a kill, whole entries may still be in memory only, and the new boot
-            // is about to say that they are here.
-            self.make_durable(&path, (end.offset < length).then_some(end.offset))?;
+            if end.offset < length {
+                self.cut(&path, end.offset)?;
+            }
+            self.make_durable(&path, &file, reader.last_commit_offset()..end.offset)?;
         }
         Ok(Previous { boot: name.boot, segment: name.segment, sequence, chain, ended })
     }
@@ -181,8 +183,7 @@ impl Recovering<'_> {
     /// Copies `from..to` of a file aside and then cuts the file there.
     fn cut_tail(&mut self, name: &str, file: &File, from: u64, to: u64) -> Result<(), OpenError> {
         let path = self.dir.join(name);
-        let mut octets = vec![0; usize::try_from(to - from).unwrap_or(0)];
-        file.read_exact_at(&mut octets, from).map_err(io_error("read", &path))?;
+        let octets = read_part(file, from..to).map_err(io_error("read", &path))?;
         let (quarantined_as, copy) = self.quarantine_name(name, from)?;
         let write = || -> io::Result<()> {
             let mut file = self.disk.create(&copy, 0)?;
@@ -191,20 +192,32 @@ impl Recovering<'_> {
         };
         write().map_err(io_error("write", &copy))?;
         self.sync_dirs()?;
-        self.make_durable(&path, Some(from))?;
+        self.cut(&path, from)?;
         self.torn.push(TornTail { file: name.to_owned(), bytes: to - from, quarantined_as });
         Ok(())
     }
 
-    fn make_durable(&self, path: &Path, cut_at: Option<u64>) -> Result<(), OpenError> {
-        let mend = || -> io::Result<()> {
+    fn cut(&self, path: &Path, offset: u64) -> Result<(), OpenError> {
+        let cut = || -> io::Result<()> {
             let mut file = self.disk.open(path)?;
-            if let Some(offset) = cut_at {
-                file.truncate(offset)?;
-            }
+            file.truncate(offset)?;
             file.sync()
         };
-        mend().map_err(io_error("mend", path))
+        cut().map_err(io_error("cut", path))
+    }
+
+    /// Makes what may be in memory only durable, because the new boot is about to say that it is here.
+    ///
+    /// After a kill it may never have been synced. After a failed sync the kernel takes it for clean and would not
+    /// write it again, so it is written again here, the same octets to the same place.
+    fn make_durable(&self, path: &Path, file: &File, part: Range<u64>) -> Result<(), OpenError> {
+        let octets = read_part(file, part.clone()).map_err(io_error("read", path))?;
+        let write = || -> io::Result<()> {
+            let mut file = self.disk.open(path)?;
+            file.write_at(part.start, &octets)?;
+            file.sync()
+        };
+        write().map_err(io_error("write", path))
     }
 
     /// A name that is free: a boot that was itself interrupted may have used the first.
@@ -247,19 +260,25 @@ impl Recovering<'_> {
     }
 }
 
-/// The last whole head in these octets, and where it ends.
-fn last_head(octets: &[u8]) -> (usize, Option<(UnverifiedHead, Hash)>) {
+/// The last whole head in these octets, and where its line stands.
+fn last_head(octets: &[u8]) -> (Range<usize>, Option<(UnverifiedHead, Hash)>) {
     let mut end = octets.len();
     while let Some(line_end) = octets.get(..end).and_then(|rest| rest.iter().rposition(|octet| *octet == b'\n')) {
         let before = octets.get(..line_end).unwrap_or_default();
         let line_start = before.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
         let line = before.get(line_start..).unwrap_or_default();
         if let Some(head) = UnverifiedHead::parse(line) {
-            return (line_end + 1, Some((head, Hash::of(line))));
+            return (line_start..line_end + 1, Some((head, Hash::of(line))));
         }
         end = line_end;
     }
-    (0, None)
+    (0..0, None)
+}
+
+fn read_part(file: &File, part: Range<u64>) -> io::Result<Vec<u8>> {
+    let mut octets = vec![0; usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(0)];
+    file.read_exact_at(&mut octets, part.start)?;
+    Ok(octets)
 }
 
 /// An error that says what was tried on what.

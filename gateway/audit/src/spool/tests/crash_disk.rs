@@ -36,36 +36,55 @@ pub(super) struct CrashDisk {
     pub(super) journal: Journal,
     names: Mutex<BTreeMap<PathBuf, FileId>>,
     files_ever: AtomicUsize,
+    /// The process is killed once so much has been asked: nothing more reaches the disk.
+    pub(super) killed_at: Arc<AtomicUsize>,
 }
 
 struct CrashFile {
     id: FileId,
     file: Box<dyn DiskFile>,
     journal: Journal,
+    killed_at: Arc<AtomicUsize>,
+}
+
+/// Notes an operation, unless the process is dead.
+fn note(journal: &Journal, killed_at: &AtomicUsize, op: Op) -> io::Result<()> {
+    let mut journal = journal.lock().unwrap();
+    if journal.len() >= killed_at.load(Ordering::SeqCst) {
+        return Err(io::Error::other("killed"));
+    }
+    journal.push(op);
+    Ok(())
 }
 
 impl CrashDisk {
     /// On a directory as it stands.
     pub(super) fn new(dir: &Path) -> Self {
         let names: BTreeMap<_, _> = files_in(dir).into_iter().enumerate().map(|(id, path)| (path, id)).collect();
-        Self { journal: Journal::default(), files_ever: AtomicUsize::new(names.len()), names: Mutex::new(names) }
+        Self {
+            journal: Journal::default(),
+            files_ever: AtomicUsize::new(names.len()),
+            names: Mutex::new(names),
+            killed_at: Arc::new(AtomicUsize::new(usize::MAX)),
+        }
     }
 
-    fn note(&self, op: Op) {
-        self.journal.lock().unwrap().push(op);
+    /// Notes something, unless the process is dead.
+    pub(super) fn note(&self, op: Op) -> io::Result<()> {
+        note(&self.journal, &self.killed_at, op)
     }
 
     fn file(&self, id: FileId, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        Box::new(CrashFile { id, file, journal: Arc::clone(&self.journal) })
+        Box::new(CrashFile { id, file, journal: Arc::clone(&self.journal), killed_at: Arc::clone(&self.killed_at) })
     }
 }
 
 impl Disk for CrashDisk {
     fn create(&self, path: &Path, _reserve_bytes: u64) -> io::Result<Box<dyn DiskFile>> {
-        let file = RealDisk.create(path, 0)?;
         let id = self.files_ever.fetch_add(1, Ordering::SeqCst);
+        self.note(Op::Create(path.into(), id))?;
+        let file = RealDisk.create(path, 0)?;
         self.names.lock().unwrap().insert(path.into(), id);
-        self.note(Op::Create(path.into(), id));
         Ok(self.file(id, file))
     }
 
@@ -76,37 +95,36 @@ impl Disk for CrashDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut names = self.names.lock().unwrap();
-        let id = names.remove(from).unwrap();
+        let id = names[from];
+        self.note(Op::Rename(from.into(), to.into(), id))?;
+        names.remove(from);
         names.insert(to.into(), id);
-        self.note(Op::Rename(from.into(), to.into(), id));
         RealDisk.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.note(Op::Remove(path.into()))?;
         self.names.lock().unwrap().remove(path);
-        self.note(Op::Remove(path.into()));
         RealDisk.remove(path)
     }
 
     fn sync_dir(&self, _path: &Path) -> io::Result<()> {
-        self.note(Op::SyncDir);
-        Ok(())
+        self.note(Op::SyncDir)
     }
 }
 
 impl DiskFile for CrashFile {
     fn write_at(&mut self, offset: u64, octets: &[u8]) -> io::Result<()> {
-        self.journal.lock().unwrap().push(Op::Write(self.id, offset, octets.to_vec()));
+        note(&self.journal, &self.killed_at, Op::Write(self.id, offset, octets.to_vec()))?;
         self.file.write_at(offset, octets)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.journal.lock().unwrap().push(Op::Sync(self.id));
-        Ok(())
+        note(&self.journal, &self.killed_at, Op::Sync(self.id))
     }
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
-        self.journal.lock().unwrap().push(Op::Truncate(self.id, bytes));
+        note(&self.journal, &self.killed_at, Op::Truncate(self.id, bytes))?;
         self.file.truncate(bytes)
     }
 }
