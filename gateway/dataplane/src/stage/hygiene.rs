@@ -14,6 +14,8 @@ mod cookies;
 mod fields;
 mod peers;
 mod raw;
+#[cfg(test)]
+pub(crate) mod reference;
 mod reserved;
 mod target;
 mod trace;

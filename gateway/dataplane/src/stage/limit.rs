@@ -115,6 +115,8 @@ impl Rate {
 pub(super) struct Limiter<K: Copy + Eq + Hash, C: Clock = DefaultClock> {
     policy: &'static str,
     rate: Rate,
+    /// `RateLimit-Policy`, which is the same on every answer.
+    terms: HeaderValue,
     cells: governor::RateLimiter<K, BoundedStore<K>, C, StateInformationMiddleware>,
 }
 
@@ -125,7 +127,7 @@ impl<K: Copy + Eq + Hash, C: Clock> Limiter<K, C> {
         let quota = Quota::with_period(rate.interval()).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         let plain: governor::RateLimiter<K, _, C, NoOpMiddleware<C::Instant>> =
             governor::RateLimiter::new(quota.allow_burst(rate.requests), BoundedStore::new(keys_max), clock);
-        Self { policy, rate, cells: plain.with_middleware() }
+        Self { policy, rate, terms: fields::terms(policy, rate), cells: plain.with_middleware() }
     }
 
     /// Counts one request of `key` and says where it stands.
@@ -135,14 +137,16 @@ impl<K: Copy + Eq + Hash, C: Clock> Limiter<K, C> {
             Err(early) => (0, Some(early.wait_time_from(self.cells.clock().now()))),
         };
         let quota = self.rate.requests.get();
+        let full_again = seconds_up(self.rate.interval() * quota.saturating_sub(remaining));
+        // Less than a second is still "not now".
+        let retry_after_seconds = wait.map(|wait| seconds_up(wait).max(1));
         Standing {
             policy: self.policy,
-            quota,
-            window_seconds: self.rate.window_seconds.get(),
+            rate: self.rate,
+            terms: self.terms.clone(),
             remaining,
-            reset_seconds: seconds_up(self.rate.interval() * quota.saturating_sub(remaining)),
-            // Less than a second is still "not now".
-            retry_after_seconds: wait.map(|wait| seconds_up(wait).max(1)),
+            reset_seconds: retry_after_seconds.unwrap_or(full_again),
+            retry_after_seconds,
         }
     }
 }
@@ -154,17 +158,17 @@ impl<K: Copy + Eq + Hash, C: Clock> std::fmt::Debug for Limiter<K, C> {
 }
 
 /// Where a caller stands with one limit, this request counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) struct Standing {
     /// The limit's name: lower-case letters.
     policy: &'static str,
-    /// How many requests the window allows.
-    quota: u32,
-    window_seconds: u32,
+    rate: Rate,
+    terms: HeaderValue,
     /// How many are left now.
     remaining: u32,
-    /// Until all of them are there again, rounded up.
+    /// Until all of them are there again, rounded up; for a request over the limit, until one would pass, since the
+    /// draft wants the same moment as in `Retry-After` (§4).
     reset_seconds: u64,
     /// Set if this request is over the limit: when one would pass, rounded up.
     retry_after_seconds: Option<u64>,
@@ -177,7 +181,8 @@ impl Standing {
     /// `code`, with the time to wait.
     pub(super) fn within(&self, code: RefusalCode) -> Result<(), Refusal> {
         let Some(seconds) = self.retry_after_seconds else { return Ok(()) };
-        let detail = format!("over {} requests in {} s by {}", self.quota, self.window_seconds, self.policy);
+        let Rate { requests, window_seconds } = self.rate;
+        let detail = format!("over {requests} requests in {window_seconds} s by {}", self.policy);
         Err(Refusal::new(code, detail).with(Challenge::RetryAfter(seconds)))
     }
 }

@@ -9,6 +9,7 @@ mod security;
 
 use askama::Template;
 use bytes::Bytes;
+use cedargate_assertion::REQUEST_HEADER;
 use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCode, RequestId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -35,6 +36,17 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The body that a `GET` would get. For `HEAD` the caller sends its length and leaves it out.
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The same answer with what every stage wants on it, and the request's id to quote.
+    pub(crate) fn of(mut self, trail: &Trail) -> Self {
+        self.headers.extend(trail.answer_headers.iter().cloned());
+        if let Ok(id) = HeaderValue::from_str(&trail.request().to_string()) {
+            self.headers.push((HeaderName::from_static(REQUEST_HEADER), id));
+        }
+        self
+    }
 }
 
 /// What of a request its refusal's rendering depends on.
@@ -88,13 +100,13 @@ pub(crate) fn render(refusal: &Refusal, facts: &RequestFacts<'_>) -> Answer {
     challenge_headers(refusal, &mut headers);
     headers.extend(security::own_headers());
 
-    if let (Some(next), Some(_)) = (&told.next, facts.return_to) {
-        if let Ok(location) = HeaderValue::from_str(&next.href) {
-            headers.push((header::LOCATION, location));
-            // See Other: whatever it was, what follows is a GET. A challenge is for programs.
-            headers.retain(|(name, _)| *name != header::WWW_AUTHENTICATE);
-            return Answer { status: StatusCode::SEE_OTHER, headers, body: Bytes::new() };
-        }
+    if let (Some(next), Some(_)) = (&told.next, facts.return_to)
+        && let Ok(location) = HeaderValue::from_str(&next.href)
+    {
+        headers.push((header::LOCATION, location));
+        // See Other: whatever it was, what follows is a GET. A challenge is for programs.
+        headers.retain(|(name, _)| *name != header::WWW_AUTHENTICATE);
+        return Answer { status: StatusCode::SEE_OTHER, headers, body: Bytes::new() };
     }
     let (kind, body) = if facts.reads_pages { told.page() } else { told.problem() };
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static(kind)));

@@ -6,11 +6,18 @@
 
 use cedargate_model::Host;
 use http::{HeaderMap, header};
+use memchr::memchr2_iter;
 
 use super::raw::trim_ows;
 
 /// The name that all cookies of the gateway begin with, once a browser's prefix is off.
 const NAME: &[u8] = b"cedargate";
+
+/// What browsers let a name begin with as a promise about the cookie (RFC 6265bis §4.1.3), the longest first.
+const PREFIXES: [&[u8]; 4] = [b"__Host-Http-", b"__Host-", b"__Secure-", b"__Http-"];
+
+/// How many octets of that name stand before its rarest letter, the `g`.
+const BEFORE_G: usize = 5;
 
 /// What a request has of one cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +74,14 @@ pub(crate) fn strip_gateway_cookie(cookie_header: &[u8]) -> Stripped {
     if !holds_gateway_pair(cookie_header) {
         return Stripped::Untouched;
     }
-    let kept: Vec<&[u8]> = cookie_header.split(|b| *b == b';').filter(|pair| !is_gateway_pair(pair)).collect();
-    let rest = kept.join(&b';');
-    match trim_ows(&rest) {
-        [] => Stripped::Nothing,
-        rest => Stripped::Rest(rest.to_vec()),
+    let mut rest = Vec::with_capacity(cookie_header.len());
+    for pair in cookie_header.split(|b| *b == b';').filter(|pair| !is_gateway_pair(pair)) {
+        // What moves to the first place leaves the space before it behind.
+        rest.extend_from_slice(if rest.is_empty() { pair.trim_ascii_start() } else { pair });
+        rest.push(b';');
     }
+    rest.pop();
+    if trim_ows(&rest).is_empty() { Stripped::Nothing } else { Stripped::Rest(rest) }
 }
 
 /// Whether a service's `Set-Cookie` would set, or delete, a cookie of the gateway.
@@ -98,22 +107,35 @@ pub(crate) fn spans_hosts(set_cookie: &[u8], host: &Host) -> bool {
 }
 
 fn holds_gateway_pair(cookie_header: &[u8]) -> bool {
-    // Most cookies do not even mention us.
-    cookie_header.windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
-        && cookie_header.split(|b| *b == b';').any(is_gateway_pair)
+    cookie_header.split(|b| *b == b';').any(is_gateway_pair)
 }
 
 /// Whether a pair is a cookie of ours to any parser that we know of.
 fn is_gateway_pair(pair: &[u8]) -> bool {
+    if !mentions_us(pair) {
+        return false;
+    }
     // The loosest readers trim any Unicode space from a name, and take a nameless cookie's value for its name.
     let text = String::from_utf8_lossy(pair);
     let text = text.trim_start_matches(|c: char| c == '=' || c == '"' || c.is_whitespace() || c.is_control());
     let end = text.find(['=', ';', ',']).unwrap_or(text.len());
     let name = text.get(..end).unwrap_or_default();
-    let name = name.trim_end_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control()).to_ascii_lowercase();
-    let bare = ["__host-http-", "__host-", "__secure-", "__http-"].iter().find_map(|prefix| name.strip_prefix(prefix));
-    let rest = bare.unwrap_or(&name).as_bytes().strip_prefix(NAME);
-    matches!(rest, Some([] | [b'-' | b'_' | b'.', ..]))
+    let name = name.trim_end_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control()).as_bytes();
+    let bare = PREFIXES.iter().find_map(|prefix| strip_prefix_any_case(name, prefix)).unwrap_or(name);
+    matches!(strip_prefix_any_case(bare, NAME), Some([] | [b'-' | b'_' | b'.', ..]))
+}
+
+fn strip_prefix_any_case<'a>(name: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Whether our name stands anywhere in it, in any case: in most cookies it does not, and that is all there is to do.
+fn mentions_us(pair: &[u8]) -> bool {
+    memchr2_iter(b'g', b'G', pair).any(|at| {
+        let start = at.saturating_sub(BEFORE_G);
+        pair.get(start..start + NAME.len()).is_some_and(|part| part.eq_ignore_ascii_case(NAME))
+    })
 }
 
 /// Name and value of one pair, without the space around them.

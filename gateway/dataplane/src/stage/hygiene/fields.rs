@@ -21,65 +21,45 @@ pub(crate) enum Framing {
 
 /// What the fields seen so far say of framing, host and upgrade.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
-    host: Option<Host>,
+pub(super) struct Fields<'a> {
+    host: Option<NamedHost<'a>>,
     content_length: Option<u64>,
     chunked: bool,
     upgrade: bool,
     upgrade_named: bool,
-    /// Which of [`SINGLE`] were seen, by position.
+    /// Which of the fields that may stand once were seen.
     seen: u32,
 }
 
-/// Fields that have one meaning only when they stand once. A second `Content-Type` or `Origin` is read by some
-/// servers instead of the first, so that what was inspected is not what is served.
-const SINGLE: [&[u8]; 14] = [
-    b"access-control-request-method",
-    b"authorization",
-    b"content-encoding",
-    b"content-type",
-    b"expect",
-    b"origin",
-    b"referer",
-    b"sec-fetch-dest",
-    b"sec-fetch-mode",
-    b"sec-fetch-site",
-    b"sec-fetch-user",
-    b"sec-websocket-key",
-    b"sec-websocket-version",
-    b"upgrade",
-];
+/// The value of `Host`, as sent and as understood.
+#[derive(Debug)]
+pub(super) struct NamedHost<'a> {
+    pub(super) raw: &'a [u8],
+    pub(super) host: Host,
+}
 
-/// No name that a rule knows is longer.
-const NAME_BYTES_MAX: usize = 32;
-
-impl Fields {
+impl<'a> Fields<'a> {
     /// Takes one field: a token, and a value without surrounding space.
     ///
     /// # Errors
     /// A refusal if the field is malformed, stands where it may not, or stands once too often.
-    pub(super) fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        let mut space = [0; NAME_BYTES_MAX];
-        let Some(folded) = space.get_mut(..name.len()) else { return Ok(()) };
-        let mut underscore = false;
-        for (to, from) in folded.iter_mut().zip(name) {
-            underscore |= *from == b'_';
-            *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
-        }
-        let known = match &*folded {
-            b"host" => self.host(value)?,
-            b"content-length" if !underscore => self.content_length(value)?,
-            b"transfer-encoding" if !underscore => self.transfer_encoding(value)?,
-            b"connection" => self.connection(value)?,
-            b"content-length" | b"transfer-encoding" | b"keep-alive" | b"proxy-connection" => true,
-            b"http2-settings" => return Err(upgrade_invalid("`HTTP2-Settings`: HTTP/2 is agreed on by TLS only")),
-            folded => self.single(folded, value)?,
-        };
-        if known && underscore {
+    pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Refusal> {
+        let Some(known) = Known::of(name) else { return Ok(()) };
+        if name.contains(&b'_') {
             // CGI and WSGI servers cannot tell `Content_Length` from `Content-Length`.
             return Err(header_invalid("a known field name spelled with an underscore"));
         }
-        Ok(())
+        match known {
+            Known::Host => self.host(value),
+            Known::ContentLength => self.content_length(value),
+            Known::TransferEncoding => self.transfer_encoding(value),
+            Known::Connection => self.connection(value),
+            Known::Upgrade => self.once(UPGRADE).and_then(|()| check_upgrade(value)).map(|()| self.upgrade = true),
+            Known::Expect => self.once(EXPECT).and_then(|()| check_expect(value)),
+            Known::Http2Settings => Err(upgrade_invalid("`HTTP2-Settings`: HTTP/2 is agreed on by TLS only")),
+            Known::KeepAlive | Known::ProxyConnection => Ok(()),
+            Known::Single(field) => self.once(field),
+        }
     }
 
     /// What the fields come to together.
@@ -87,7 +67,7 @@ impl Fields {
     /// # Errors
     /// `framing_ambiguous` for two ways of delimiting the body, `upgrade_invalid` for an upgrade that is not asked for
     /// by both `Upgrade` and `Connection`, that has a body, or that comes by HTTP/1.0.
-    pub(super) fn conclude(self, version: Option<Version>) -> Result<(Framing, Option<Host>), Refusal> {
+    pub(super) fn conclude(self, version: Option<Version>) -> Result<(Framing, Option<NamedHost<'a>>), Refusal> {
         let old = version == Some(Version::HTTP_10);
         if self.chunked && self.content_length.is_some() {
             return Err(framing_ambiguous("`Content-Length` beside `Transfer-Encoding`"));
@@ -109,14 +89,14 @@ impl Fields {
         Ok((framing, self.host))
     }
 
-    fn host(&mut self, value: &[u8]) -> Result<bool, Refusal> {
-        match self.host.replace(parse_host(value)?) {
-            None => Ok(true),
+    fn host(&mut self, value: &'a [u8]) -> Result<(), Refusal> {
+        match self.host.replace(NamedHost { raw: value, host: parse_host(value)? }) {
+            None => Ok(()),
             Some(_) => Err(Refusal::new(RefusalCode::HostInvalid, "more than one `Host`")),
         }
     }
 
-    fn content_length(&mut self, value: &[u8]) -> Result<bool, Refusal> {
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
         // `0x10`, `+1`, `1, 1`, ` 1` within quotes and `01` (octal to some) are read as different numbers.
         let plain = !value.is_empty() && value.iter().all(u8::is_ascii_digit) && !matches!(value, [b'0', _, ..]);
         let length = std::str::from_utf8(value).ok().filter(|_| plain).and_then(|digits| digits.parse::<u64>().ok());
@@ -125,21 +105,21 @@ impl Fields {
             return Err(framing_ambiguous("a malformed `Content-Length`"));
         };
         match self.content_length.replace(length) {
-            None => Ok(true),
+            None => Ok(()),
             Some(_) => Err(framing_ambiguous("more than one `Content-Length`")),
         }
     }
 
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<bool, Refusal> {
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if !value.eq_ignore_ascii_case(b"chunked") || std::mem::replace(&mut self.chunked, true) {
             return Err(framing_ambiguous("a `Transfer-Encoding` that is not exactly `chunked`"));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Options that a client may name. Any other option names a field that some server on the way will then drop, be it
     /// `Cookie`, `Host` or the gateway's own identity (hop-by-hop abuse), so it is refused.
-    fn connection(&mut self, value: &[u8]) -> Result<bool, Refusal> {
+    fn connection(&mut self, value: &[u8]) -> Result<(), Refusal> {
         for option in value.split(|b| *b == b',').map(trim_ows) {
             match option {
                 _ if option.eq_ignore_ascii_case(b"upgrade") => self.upgrade_named = true,
@@ -152,29 +132,85 @@ impl Fields {
                 _ => return Err(header_invalid("`Connection` names a field that is not hop-by-hop")),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn single(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Refusal> {
-        let Some(position) = SINGLE.iter().position(|single| *single == name) else { return Ok(false) };
-        let bit = 1 << position;
+    /// Takes note of a field that has one meaning only when it stands once. A second `Content-Type` or `Origin` is read by
+    /// some servers instead of the first, so that what was inspected is not what is served.
+    fn once(&mut self, field: Once) -> Result<(), Refusal> {
+        let bit = 1 << field.0;
         if self.seen & bit != 0 {
             return Err(header_invalid("a field that may stand only once is repeated"));
         }
         self.seen |= bit;
-        match name {
-            b"upgrade" => {
-                check_upgrade(value)?;
-                self.upgrade = true;
-            }
-            // The only expectation there is (RFC 9110 §10.1.1). Servers that match loosely wait where others do not.
-            b"expect" if !value.eq_ignore_ascii_case(b"100-continue") => {
-                return Err(header_invalid("an expectation other than `100-continue`"));
-            }
-            _ => {}
-        }
-        Ok(true)
+        Ok(())
     }
+}
+
+/// The fields that a rule knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Upgrade,
+    Expect,
+    Http2Settings,
+    KeepAlive,
+    ProxyConnection,
+    /// May stand once.
+    Single(Once),
+}
+
+/// A field that may stand once, by a number of its own below 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Once(u8);
+
+const UPGRADE: Once = Once(30);
+const EXPECT: Once = Once(31);
+
+impl Known {
+    /// Finds a field by its name in any case, and with `_` for `-`.
+    fn of(name: &[u8]) -> Option<Self> {
+        // By length first, since every field of every request is looked up.
+        let candidates: &[(&[u8], Self)] = match name.len() {
+            4 => &[(b"host", Self::Host)],
+            6 => &[(b"expect", Self::Expect), (b"origin", Self::Single(Once(0)))],
+            7 => &[(b"referer", Self::Single(Once(1))), (b"upgrade", Self::Upgrade)],
+            10 => &[(b"connection", Self::Connection), (b"keep-alive", Self::KeepAlive)],
+            12 => &[(b"content-type", Self::Single(Once(2)))],
+            13 => &[(b"authorization", Self::Single(Once(3)))],
+            14 => &[
+                (b"content-length", Self::ContentLength),
+                (b"http2-settings", Self::Http2Settings),
+                (b"sec-fetch-dest", Self::Single(Once(4))),
+                (b"sec-fetch-mode", Self::Single(Once(5))),
+                (b"sec-fetch-site", Self::Single(Once(6))),
+                (b"sec-fetch-user", Self::Single(Once(7))),
+            ],
+            16 => &[(b"content-encoding", Self::Single(Once(8))), (b"proxy-connection", Self::ProxyConnection)],
+            17 => &[(b"sec-websocket-key", Self::Single(Once(9))), (b"transfer-encoding", Self::TransferEncoding)],
+            21 => &[(b"sec-websocket-version", Self::Single(Once(10)))],
+            29 => &[(b"access-control-request-method", Self::Single(Once(11)))],
+            _ => return None,
+        };
+        candidates.iter().find(|(known, _)| folds_to(name, known)).map(|(_, field)| *field)
+    }
+}
+
+/// Whether a server that folds case, or `_` into `-`, takes `name` for `known`.
+fn folds_to(name: &[u8], known: &[u8]) -> bool {
+    name.len() == known.len()
+        && name.iter().zip(known).all(|(b, k)| b.to_ascii_lowercase() == *k || (*b == b'_' && *k == b'-'))
+}
+
+/// The only expectation there is (RFC 9110 §10.1.1). Servers that match loosely wait where others do not.
+fn check_expect(value: &[u8]) -> Result<(), Refusal> {
+    if value.eq_ignore_ascii_case(b"100-continue") {
+        return Ok(());
+    }
+    Err(header_invalid("an expectation other than `100-continue`"))
 }
 
 /// One protocol, and none that would change HTTP itself below the walk: a tunnel of HTTP/2 carries further requests
@@ -208,8 +244,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_rules_fit_the_space() {
-        assert!(SINGLE.iter().all(|name| name.len() <= NAME_BYTES_MAX && name.is_ascii()));
-        assert!(SINGLE.len() <= 32, "one bit each");
+    fn every_known_name_is_found_at_its_length_in_every_spelling() {
+        for name in [
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "upgrade",
+            "expect",
+            "http2-settings",
+            "keep-alive",
+            "proxy-connection",
+            "origin",
+            "referer",
+            "content-type",
+            "authorization",
+            "sec-fetch-dest",
+            "sec-fetch-mode",
+            "sec-fetch-site",
+            "sec-fetch-user",
+            "content-encoding",
+            "sec-websocket-key",
+            "sec-websocket-version",
+            "access-control-request-method",
+        ] {
+            let known = Known::of(name.as_bytes());
+            assert!(known.is_some(), "{name}");
+            assert_eq!(Known::of(name.to_ascii_uppercase().replace('-', "_").as_bytes()), known, "{name}");
+        }
+        for name in ["cookie", "hos_", "hosts", "", "content-lengt", "contentxlength", "content length"] {
+            assert_eq!(Known::of(name.as_bytes()), None, "{name}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use cedargate_model::{Refusal, RefusalCode};
 use http::Version;
+use memchr::memchr;
 
 use super::fields::{Fields, Framing};
 use super::target::Target;
@@ -27,8 +28,8 @@ impl HeadLimits {
 
     /// Whether an unfinished head has already broken a bound, and which, so that nobody need wait for its end.
     pub(crate) fn overrun(&self, unfinished: &[u8]) -> Option<RefusalCode> {
-        let first_line = unfinished.iter().take(self.line_bytes_max).position(|b| *b == b'\n');
-        if first_line.is_none() && unfinished.len() >= self.line_bytes_max {
+        let line = unfinished.get(..self.line_bytes_max);
+        if line.is_some_and(|line| memchr(b'\n', line).is_none()) {
             return Some(RefusalCode::TargetTooLong);
         }
         (unfinished.len() > self.head_bytes_max).then_some(RefusalCode::HeadTooLarge)
@@ -59,7 +60,7 @@ pub(crate) fn find_head_end(buffer: &[u8], from: usize) -> Option<usize> {
     // A blank line is LF LF or LF CR LF: at most two octets of it can have been searched in vain.
     let mut at = from.saturating_sub(2);
     loop {
-        at += buffer.get(at..)?.iter().position(|b| *b == b'\n')? + 1;
+        at += memchr(b'\n', buffer.get(at..)?)? + 1;
         match buffer.get(at..) {
             Some([b'\n', ..]) => return Some(at + 1),
             Some([b'\r', b'\n', ..]) => return Some(at + 2),
@@ -108,7 +109,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn next(&mut self, too_long: RefusalCode) -> Result<&'a [u8], Refusal> {
-        let end = self.rest.iter().position(|b| *b == b'\n').ok_or_else(|| unparsable("the head breaks off"))?;
+        let end = memchr(b'\n', self.rest).ok_or_else(|| unparsable("the head breaks off"))?;
         if end >= self.line_bytes_max {
             return Err(too_long.into());
         }
@@ -161,7 +162,7 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if matches!(line, [b' ' | b'\t', ..]) {
         return Err(header_invalid("a folded field line"));
     }
-    let colon = line.iter().position(|b| *b == b':').ok_or_else(|| header_invalid("a field line without colon"))?;
+    let colon = memchr(b':', line).ok_or_else(|| header_invalid("a field line without colon"))?;
     let (name, value) = line.split_at_checked(colon).unwrap_or_default();
     let value = value.get(1..).unwrap_or_default();
     if !is_field_name(name) {
@@ -193,12 +194,26 @@ pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
 }
 
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
+    TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// Which octets a token may have, looked up because every octet of every name is.
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 0x80 {
+        let mark = matches!(
             byte,
             b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
-}
+        );
+        #[expect(clippy::indexing_slicing, reason = "at compile time, and a u8 is within 256")]
+        {
+            token[byte as usize] = byte.is_ascii_alphanumeric() || mark;
+        }
+        byte += 1;
+    }
+    token
+};
 
 fn unparsable(detail: &str) -> Refusal {
     Refusal::new(RefusalCode::RequestUnparsable, detail)

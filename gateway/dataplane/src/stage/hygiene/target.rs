@@ -1,12 +1,14 @@
 //! The target of a request, delimited: whom it names, and where its path ends.
 
-use cedargate_model::{Host, HostError, Refusal, RefusalCode, Scheme};
+use cedargate_model::{Host, HostError, Refusal, RefusalCode};
+
+use super::fields::NamedHost;
 
 /// A request target in origin-form or absolute-form, cut into its parts and not yet normalised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
-    /// The authority of an absolute-form target, with its scheme (which gives the default port).
-    authority: Option<(Scheme, Host)>,
+    /// The authority of an absolute-form target, as sent.
+    authority: Option<&'a str>,
     /// The path as sent.
     pub(super) path: &'a str,
     /// What stands behind the first `?`.
@@ -21,8 +23,7 @@ impl<'a> Target<'a> {
     /// unescaped (WHATWG URL).
     ///
     /// # Errors
-    /// `path_invalid` for asterisk-form, authority-form, a fragment or a character out of place; `host_invalid` for
-    /// a malformed authority.
+    /// `path_invalid` for asterisk-form, authority-form, a fragment or a character out of place.
     pub(super) fn parse(raw: &'a [u8]) -> Result<Self, Refusal> {
         let text = std::str::from_utf8(raw).map_err(|_| path_invalid("the target is not ASCII"))?;
         let (authority, rest) = match text.strip_prefix('/') {
@@ -46,26 +47,18 @@ impl<'a> Target<'a> {
 
     /// The one host that target and `Host` agree on.
     ///
-    /// A target in absolute-form must name the host that `Host` names (RFC 9112 §3.2.2 lets a proxy ignore `Host`
-    /// then; whoever sends two different ones hopes that somebody ignores the other).
+    /// An absolute-form target must name it exactly as `Host` does, octet for octet (RFC 9112 §3.2, and Pingora asks the
+    /// same). §3.2.2 lets a proxy ignore `Host` then; whoever sends two that differ hopes that somebody ignores the other.
     ///
     /// # Errors
     /// `host_invalid` if there is none, or two that differ.
-    pub(super) fn agree(self, host: Option<Host>) -> Result<Host, Refusal> {
+    pub(super) fn agree(self, host: Option<NamedHost<'_>>) -> Result<Host, Refusal> {
         match (self.authority, host) {
-            (None, Some(host)) | (Some((_, host)), None) => Ok(host),
+            (None, Some(named)) => Ok(named.host),
+            (Some(authority), None) => parse_host(authority.as_bytes()),
+            (Some(authority), Some(named)) if authority.as_bytes() == named.raw => Ok(named.host),
+            (Some(_), Some(_)) => Err(host_invalid("target and `Host` disagree")),
             (None, None) => Err(host_invalid("no `Host`")),
-            (Some((scheme, named)), Some(host)) => {
-                let default = match scheme {
-                    Scheme::Http => 80,
-                    Scheme::Https => 443,
-                };
-                let port = |host: &Host| host.port().unwrap_or(default);
-                if named.name() != host.name() || port(&named) != port(&host) {
-                    return Err(host_invalid("target and `Host` disagree"));
-                }
-                Ok(host)
-            }
         }
     }
 }
@@ -76,18 +69,17 @@ pub(super) fn parse_host(value: &[u8]) -> Result<Host, Refusal> {
     Host::parse(text).map_err(|error: HostError| Refusal::new(RefusalCode::HostInvalid, error.to_string()))
 }
 
-fn split_authority(text: &str) -> Result<(Option<(Scheme, Host)>, &str), Refusal> {
+/// Cuts an absolute-form target into authority and what follows it. The scheme is not kept: how a request came is known
+/// from its connection.
+fn split_authority(text: &str) -> Result<(Option<&str>, &str), Refusal> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(path_invalid("the target is neither a path nor an http URL"));
     };
-    let scheme = match scheme {
-        _ if scheme.eq_ignore_ascii_case("http") => Scheme::Http,
-        _ if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
-        _ => return Err(path_invalid("the target's scheme is not http or https")),
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at_checked(end).unwrap_or_default();
-    Ok((Some((scheme, parse_host(authority.as_bytes())?)), rest))
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Err(path_invalid("the target's scheme is not http or https"));
+    }
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or_default();
+    Ok((Some(authority), rest))
 }
 
 /// Visible ASCII without `#`, `<`, `>`, backtick and `?`. What of it a path may not have is `NormalizedPath`'s to say.
@@ -113,7 +105,7 @@ mod tests {
     use super::*;
 
     fn agreed(target: &str, host: Option<&str>) -> Result<String, RefusalCode> {
-        let host = host.map(|host| Host::parse(host).unwrap());
+        let host = host.map(|raw| NamedHost { raw: raw.as_bytes(), host: Host::parse(raw).unwrap() });
         Target::parse(target.as_bytes()).and_then(|t| t.agree(host)).map(|h| h.to_string()).map_err(|r| r.code)
     }
 
@@ -162,7 +154,9 @@ mod tests {
             ("http://acme.localhost/", "globex.localhost"),
             ("http://acme.localhost:8080/", "acme.localhost"),
             ("http://acme.localhost/", "acme.localhost:8080"),
-            ("https://acme.localhost/", "acme.localhost:80"),
+            ("http://acme.localhost:80/", "acme.localhost"),
+            ("http://ACME.localhost/", "acme.localhost"),
+            ("http://acme.localhost./", "acme.localhost"),
             ("http://u@acme.localhost/", "acme.localhost"),
             ("http://acme.localhost\\@globex.localhost/", "acme.localhost"),
             ("http:///a", "acme.localhost"),
@@ -175,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_absolute_target_that_agrees_is_taken_apart() {
-        assert_eq!(agreed("HTTP://ACME.localhost:80/a", Some("acme.localhost")), Ok("acme.localhost".into()));
+        assert_eq!(agreed("HTTP://ACME.localhost/a", Some("ACME.localhost")), Ok("acme.localhost".into()));
         assert_eq!(agreed("https://[::1]:8443?q", Some("[::1]:8443")), Ok("[::1]:8443".into()));
         let target = Target::parse(b"http://acme.localhost?q=/a").unwrap();
         assert_eq!((target.path, target.query), ("/", Some("q=/a")));

@@ -1,10 +1,8 @@
 //! The fields by which an answer tells where a caller stands (draft-ietf-httpapi-ratelimit-headers).
 
-use std::fmt::Write as _;
-
 use http::{HeaderName, HeaderValue};
 
-use super::Standing;
+use super::{Rate, Standing};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -13,15 +11,19 @@ impl Standing {
     /// `RateLimit: "address";r=99;t=1` and `RateLimit-Policy: "address";q=100;w=60`.
     ///
     /// Both are lists (RFC 9651 §3.1), so where several limits apply each adds a line of its own.
-    pub(in crate::stage) fn fields(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let Self { policy, remaining, reset_seconds, quota, window_seconds, .. } = self;
-        let mut text = String::with_capacity(48);
-        // Writing to a `String` cannot fail; names are lower-case letters and the rest is digits, so both are values.
-        let _ = write!(text, "\"{policy}\";r={remaining};t={reset_seconds}");
-        let standing = HeaderValue::from_str(&text).ok().map(|value| (RATE_LIMIT, value));
-        text.clear();
-        let _ = write!(text, "\"{policy}\";q={quota};w={window_seconds}");
-        let terms = HeaderValue::from_str(&text).ok().map(|value| (RATE_LIMIT_POLICY, value));
-        standing.into_iter().chain(terms)
+    pub(in crate::stage) fn fields(&self) -> [(HeaderName, HeaderValue); 2] {
+        let Self { policy, remaining, reset_seconds, .. } = self;
+        let standing = value(format!("\"{policy}\";r={remaining};t={reset_seconds}"));
+        [(RATE_LIMIT, standing), (RATE_LIMIT_POLICY, self.terms.clone())]
     }
+}
+
+/// What a limit allows, as its answers say it.
+pub(super) fn terms(policy: &str, Rate { requests, window_seconds }: Rate) -> HeaderValue {
+    value(format!("\"{policy}\";q={requests};w={window_seconds}"))
+}
+
+fn value(text: String) -> HeaderValue {
+    // Names are lower-case letters and the rest is digits, so this is always a value.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

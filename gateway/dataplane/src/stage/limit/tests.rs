@@ -88,7 +88,7 @@ fn an_answer_tells_where_its_caller_stands_refused_or_not() {
     let terms = "ratelimit-policy: \"address\";q=2;w=60".to_owned();
     assert_eq!(tell(), (true, vec!["ratelimit: \"address\";r=1;t=30".to_owned(), terms.clone()]));
     assert_eq!(tell(), (true, vec!["ratelimit: \"address\";r=0;t=60".to_owned(), terms.clone()]));
-    assert_eq!(tell(), (false, vec!["ratelimit: \"address\";r=0;t=60".to_owned(), terms]));
+    assert_eq!(tell(), (false, vec!["ratelimit: \"address\";r=0;t=30".to_owned(), terms]));
 }
 
 #[test]

@@ -98,8 +98,12 @@ pub(crate) fn is_forbidden_response_header(name: &str) -> bool {
         "x-runtime",
         "x-sendfile",
     ];
-    let begins = |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    PREFIXES.iter().any(|prefix| begins(prefix)) || NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+    // CGI-like readers behind us cannot tell `_` from `-`.
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let is = |forbidden: &str| name.bytes().map(folded).eq(forbidden.bytes());
+    let begins =
+        |prefix: &str| name.len() >= prefix.len() && prefix.bytes().eq(name.bytes().map(folded).take(prefix.len()));
+    PREFIXES.iter().any(|prefix| begins(prefix)) || NAMES.iter().any(|forbidden| is(forbidden))
 }
 
 fn is_blank(own: &HeaderMap, name: &HeaderName) -> bool {
