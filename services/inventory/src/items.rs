@@ -156,12 +156,11 @@ pub(crate) async fn update(
 )]
 pub(crate) async fn delete(tenant: Tenant, id: ResourceId) -> Result<StatusCode, Problem> {
     let mut change = tenant.begin().await?;
-    let deleted = rows::delete(change.tx(), id.0).await.map_err(|error| match error {
-        StoreError::Constraint(_) => ITEM_IN_USE.into(),
-        other => Problem::from(other),
-    })?;
-    let sku = deleted.ok_or(NOT_FOUND)?;
-    change.commit(act("DeleteItem", id.0, json!({"sku": sku}))).await?;
+    let item = rows::find(change.tx(), id.0).await?.ok_or(NOT_FOUND)?;
+    if !rows::delete(change.tx(), id.0).await? {
+        return Err(ITEM_IN_USE.into());
+    }
+    change.commit(act("DeleteItem", id.0, json!({"sku": item.sku}))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,8 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use cedargate_inventory::{SERVICE, openapi, seed};
-use cedargate_kit::{ServeOptions, open_store, report};
-use cedargate_migrations::StoreUrl;
+use cedargate_kit::{ServeOptions, StoreOption, open_store, report};
 use cedargate_model::{Clock as _, SystemClock, TenantId};
 use clap::Parser;
 
@@ -19,9 +18,8 @@ enum Command {
     Openapi,
     /// Give a tenant some stock to look at. Doing it again changes nothing.
     SeedDemo {
-        /// Where the service keeps its rows: `sqlite:PATH`.
-        #[arg(long, env = "CEDARGATE_SERVICE_STORE", value_name = "URL", value_parser = StoreUrl::parse)]
-        store: StoreUrl,
+        #[command(flatten)]
+        store: StoreOption,
         /// The tenant's id, as `cedargate tenant list` prints it.
         #[arg(long, value_name = "UUID")]
         tenant_id: TenantId,
@@ -38,7 +36,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Serve(options) => SERVICE.serve(&options).await?,
         Command::Openapi => write!(std::io::stdout(), "{}", openapi())?,
         Command::SeedDemo { store, tenant_id } => {
-            let pool = open_store(&SERVICE, &store).await?;
+            let pool = open_store(&SERVICE, &store.url()?).await?;
             let seeded = seed(&pool, tenant_id, SystemClock.now()).await?;
             pool.close().await;
             writeln!(std::io::stdout(), "{} items added, {} kept", seeded.added, seeded.kept)?;

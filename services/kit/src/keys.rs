@@ -207,12 +207,10 @@ impl Keys {
         let is_news = self.verifier.load().as_ref().is_none_or(|current| *current.keys() != keys);
         if is_news {
             let kids: Vec<_> = keys.kids().map(|kid| kid.to_string()).collect();
+            let verifier = Verifier::new(Arc::clone(&self.issuer), Arc::clone(&self.audience), keys);
+            self.verifier.store(Some(Arc::new(verifier)));
+            // Only now: whoever waits for this line may send requests at once.
             tracing::info!(cedargate.keys = ?kids, "keys read");
-            self.verifier.store(Some(Arc::new(Verifier::new(
-                Arc::clone(&self.issuer),
-                Arc::clone(&self.audience),
-                keys,
-            ))));
         }
         Ok(())
     }

@@ -80,5 +80,5 @@ pub use outbox::{Act, OUTBOX};
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageParams, PageRequest};
 pub use problem::{FieldError, Problem, ProblemBody, ProblemKind};
 pub use resource_id::ResourceId;
-pub use serve::{GRACE, ServeError, ServeOptions, Service, open_store, report};
+pub use serve::{GRACE, ServeError, ServeOptions, Service, StoreOption, open_store, report};
 pub use tenant::{Change, Tenant};

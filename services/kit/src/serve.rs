@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreUrl};
+use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreUrl, StoreUrlError};
 use cedargate_model::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -36,9 +36,9 @@ pub struct ServeOptions {
     /// Where to listen: `unix:PATH`, or `127.0.0.1:PORT`
     #[arg(long, env = "CEDARGATE_SERVICE_LISTEN", value_name = "PLACE")]
     pub listen: Listen,
-    /// Where the service keeps its rows: `sqlite:PATH`
-    #[arg(long, env = "CEDARGATE_SERVICE_STORE", value_name = "URL", value_parser = StoreUrl::parse)]
-    pub store: StoreUrl,
+    /// Where the service keeps its rows.
+    #[command(flatten)]
+    pub store: StoreOption,
     /// The gateway's issuer URL, exactly as its configuration says it
     #[arg(long, env = "CEDARGATE_ISSUER", value_name = "URL")]
     pub issuer: String,
@@ -47,12 +47,34 @@ pub struct ServeOptions {
     pub identity_keys: KeySource,
 }
 
+/// Where a service keeps its rows, as an operator says it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StoreOption {
+    /// Where the service keeps its rows: `sqlite:PATH`
+    // Text, parsed later: `clap` repeats what it could not parse, and a store's URL may hold a password.
+    #[arg(long, env = "CEDARGATE_SERVICE_STORE", value_name = "URL", hide_env_values = true)]
+    store: String,
+}
+
+impl StoreOption {
+    /// The store.
+    ///
+    /// # Errors
+    /// [`ServeError::Store`], which does not repeat the text.
+    pub fn url(&self) -> Result<StoreUrl, ServeError> {
+        Ok(StoreUrl::parse(&self.store)?)
+    }
+}
+
 /// Why a service did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// It cannot listen.
     #[error("the service cannot listen")]
     Listen(#[from] ListenError),
+    /// The text names no store.
+    #[error("`--store` is not usable")]
+    Store(#[from] StoreUrlError),
     /// Its store cannot be opened.
     #[error("the service's store cannot be opened")]
     Open(#[from] OpenError),
@@ -77,12 +99,12 @@ impl Service {
     pub async fn serve(&self, options: &ServeOptions) -> Result<(), ServeError> {
         log::init();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let pool = open_store(self, &options.store).await?;
+        let pool = open_store(self, &options.store.url()?).await?;
         let keys = Arc::new(Keys::new(options.identity_keys.clone(), options.issuer.as_str(), self.name)?);
         let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock));
         let bound = options.listen.bind().await?;
-        let keeping = tokio::spawn(keys.keep_current(clock));
         tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
+        let keeping = tokio::spawn(keys.keep_current(clock));
 
         run(bound, kit.app((self.routes)()), stop_signal()?).await;
 
@@ -124,6 +146,7 @@ async fn run(bound: Bound, app: Router, stop: impl Future<Output = ()> + Send + 
     let (stopping, stopped) = watch::channel(false);
     tokio::spawn(async move {
         stop.await;
+        tracing::info!(cedargate.grace_s = GRACE.as_secs(), "service stops: no new connections");
         stopping.send_replace(true);
     });
     let served = {

@@ -89,12 +89,16 @@ const DELETE: &str = "
 DELETE FROM items
 WHERE tenant_id = $1
   AND id = $2
-RETURNING sku";
+  AND NOT EXISTS (
+    SELECT 1
+    FROM lots
+    WHERE tenant_id = $1
+      AND item_id = $2
+  )";
 
-/// Deletes an item and returns its SKU; none if there is no such item. `Constraint` if it has lots.
-pub(crate) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<Option<String>, StoreError> {
-    let deleted: Option<(String,)> = tx.query(DELETE).bind(id).fetch_optional().await?;
-    Ok(deleted.map(|(sku,)| sku))
+/// Deletes an item that has no lots, and says whether it did.
+pub(crate) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<bool, StoreError> {
+    Ok(tx.query(DELETE).bind(id).execute().await? == 1)
 }
 
 #[derive(FromRow)]
