@@ -60,21 +60,23 @@ impl Banner<'_> {
         let url = &tenant.url;
         let (email, password) = (&person.email, &person.password);
         writeln!(f, "\nTry it as {email}\n")?;
+        // Answers end without a line feed; the status says what became of it.
+        let curl = r"curl -w '\n%{http_code}\n'";
         let mut line = |about: &str, command: &str| writeln!(f, "  # {about}\n  {command}\n");
         line(
             "sign in, which keeps the session in a cookie file",
             &format!(
-                "curl -c {jar} {url}/auth/login \\\n    --json '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'"
+                "{curl} -c {jar} \\\n    {url}/auth/login \\\n    --json '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'"
             ),
         )?;
         if let Some(path) = path_of(&person.may, "GET") {
-            line("allowed", &format!("curl -b {jar} \\\n    {url}{path}"))?;
+            line("allowed", &format!("{curl} -b {jar} \\\n    {url}{path}"))?;
         }
         if let Some(path) = path_of(&person.may_not, "DELETE") {
-            line("refused: viewers change nothing", &format!("curl -b {jar} -X DELETE \\\n    {url}{path}"))?;
+            line("refused: viewers change nothing", &format!("{curl} -b {jar} -X DELETE \\\n    {url}{path}"))?;
         }
         let mut attack = String::new();
-        write!(attack, "curl -b {jar} \\\n    \"{url}{ATTACK}\"")?;
+        write!(attack, "{curl} -b {jar} \\\n    \"{url}{ATTACK}\"")?;
         writeln!(f, "  # an attack\n  {attack}")
     }
 }

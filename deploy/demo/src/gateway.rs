@@ -44,6 +44,10 @@ impl fmt::Display for Settings {
         writeln!(f, "\n[secrets]\nmaster_key_file = \"master.key\"")?;
         writeln!(f, "\n[policies]\ndir = {policies}")?;
         writeln!(f, "\n[upstreams.inventory]\naddresses = [{inventory}]")?;
+        writeln!(
+            f,
+            "portal_path = \"/inventory/items\"\nportal_title = \"Inventory\"\nportal_about = \"Items, lots and stock\""
+        )?;
         if let Some(path) = self.inventory_health {
             writeln!(f, "health_path = \"{path}\"\nhealth_interval_ms = 500")?;
         }
