@@ -91,7 +91,7 @@ fn a_person_gets_a_page_with_the_ids_to_quote() {
     let page = body(&answer);
     for part in [
         "You are not permitted to do this.",
-        "403 Forbidden",
+        "<p class=\"status\">403</p>",
         "forbidden",
         "00000000-0000-0000-0000-000000000001",
         "00000000-0000-0000-0000-000000000002",
