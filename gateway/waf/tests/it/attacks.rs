@@ -1,8 +1,8 @@
 //! Attacks that must be found, by kind and by rule, and in the disguises that attackers use.
 
-use cedargate_waf::{Threshold, Verdict};
+use cedargate_waf::{Place, Subject, Threshold, Verdict};
 
-use crate::sender::{body, encode, everywhere, header, path, query};
+use crate::sender::{body, encode, engine, everywhere, header, path, plain_headers, query, scope};
 
 /// Asserts that a value is blocked wherever it is sent, by a rule whose id starts so.
 fn found(rule: &str, values: &[&str]) {
@@ -219,6 +219,8 @@ fn disguises_change_nothing() {
         "%u0027%20OR%201=1%20--%20".into(),
         "&#39; OR 1=1 -- ".replace('&', "%26").replace('#', "%23"),
         "'/**/OR/**/1=1/**/--".into(),
+        // An octet that no text has, and that libinjection takes for the end.
+        "%3Cimg%20%FF%20onerror%3Dx%3E".into(),
     ] {
         let inspected = query(&format!("q={disguised}"));
         assert_eq!(inspected.verdict(Threshold::default()), Verdict::Block, "{disguised}");
@@ -248,6 +250,17 @@ fn paths_are_judged() {
     ] {
         assert_eq!(path(bad).verdict(Threshold::default()), Verdict::Block, "{bad}");
     }
+}
+
+#[test]
+fn what_normalising_took_away_is_judged_in_the_raw_target() {
+    let inspect = |target| {
+        let subject = Subject { method: "GET", target, path: "/b", query: None, headers: &plain_headers(), body: None };
+        engine().inspect(&subject, &scope())
+    };
+    assert_eq!(inspect("/b").findings(), []);
+    let place = inspect("/a/../b").findings().first().map(|finding| finding.place.clone());
+    assert_eq!(place, Some(Place::Target));
 }
 
 #[test]

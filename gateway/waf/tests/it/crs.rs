@@ -76,6 +76,7 @@ fn run(folder: &Path) -> Tally {
                     tally.negative += 1;
                     tally.blocked += u32::from(blocked);
                 }
+                // To see what is missed or blocked, one case a line.
                 if std::env::var_os("CEDARGATE_WAF_EXPLAIN").is_some() && positive != blocked {
                     println!("{} {}: {:?}", text(&document["rule_id"]), text(&test["test_id"]), stage["input"]);
                 }
