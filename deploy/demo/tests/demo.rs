@@ -1,5 +1,7 @@
 //! The demo, run as `make demo` runs it: told, ended, killed and taken up again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
