@@ -1,5 +1,7 @@
 //! What the cache serves is what the issuer would say.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

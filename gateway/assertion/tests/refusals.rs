@@ -1,5 +1,7 @@
 //! Every way in which an assertion can be wrong, and what is said about it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use base64::Engine as _;

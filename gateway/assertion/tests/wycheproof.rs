@@ -1,5 +1,7 @@
 //! Project Wycheproof's JSON Web Signature vectors: none of them is an assertion, whatever it is.
 
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_assertion::{Jwks, SigningKeys, Verifier, VerifyError};

@@ -1,5 +1,7 @@
 //! The binary itself: it starts, serves on its socket beside a second process, seeds, and ends in order.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

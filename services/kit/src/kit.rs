@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::get;
 use cedargate_migrations::{MigrationSet, Pool};
 use cedargate_model::{Clock, Micros};
+use http::{HeaderValue, header};
 
 use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
 use crate::{Keys, health, identity, log};
@@ -39,6 +41,7 @@ impl Kit {
             .method_not_allowed_fallback(async || Problem::new(METHOD_NOT_ALLOWED))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), identity::authenticate))
+            .layer(map_response(keep_private))
             .layer(from_fn(log::exchange))
             .with_state(self.clone());
         Router::new()
@@ -66,4 +69,10 @@ impl Kit {
     pub(crate) fn schema(&self) -> &'static MigrationSet {
         self.schema
     }
+}
+
+/// An answer belongs to the one who asked: nothing keeps it, unless its handler says otherwise.
+async fn keep_private(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

@@ -145,17 +145,19 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// The body of a refusal, `application/problem+json` (RFC 9457 §3).
+/// The body of a refusal, `application/problem+json` (RFC 9457 §3), with the members that the gateway's refusals have.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
     /// `urn:cedargate:problem:` and the code.
     #[serde(rename = "type")]
     type_uri: String,
-    /// One plain sentence.
+    /// The status in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
+    /// One plain sentence.
+    detail: &'static str,
     /// The stable code.
     code: &'static str,
     /// The fields that are not accepted, if it is about fields.
@@ -176,8 +178,9 @@ impl IntoResponse for Problem {
         let Self { kind, errors, cause } = self;
         let body = ProblemBody {
             type_uri: format!("urn:cedargate:problem:{}", kind.code),
-            title: kind.sentence,
+            title: kind.status.canonical_reason().unwrap_or("Refused"),
             status: kind.status.as_u16(),
+            detail: kind.sentence,
             code: kind.code,
             errors,
         };

@@ -36,7 +36,9 @@ async fn a_request_without_an_assertion_is_refused_everywhere() {
 #[tokio::test]
 async fn a_verified_person_and_an_anonymous_caller_are_served() {
     let service = TestService::start(&PROBE).await;
-    assert_eq!(service.person(&tenant(1, "acme")).get("/who").await.text, "acme");
+    let served = service.person(&tenant(1, "acme")).get("/who").await;
+    assert_eq!(served.text, "acme");
+    assert_eq!(served.headers["cache-control"], "no-store", "an answer belongs to the one who asked");
     assert_eq!(service.anonymous(&tenant(2, "globex")).get("/who").await.text, "globex");
 }
 
@@ -57,6 +59,14 @@ async fn an_assertion_that_is_not_acceptable_is_refused_without_saying_why() {
         assert_eq!((answer.status, answer.code()), (401, "identity_invalid"), "{token}");
         answers.push(answer.text);
     }
+    let told = json!({
+        "type": "urn:cedargate:problem:identity_invalid",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "The identity assertion is not accepted.",
+        "code": "identity_invalid",
+    });
+    assert_eq!(serde_json::from_str::<Value>(&answers[0]).unwrap(), told);
     answers.dedup();
     assert_eq!(answers.len(), 1, "the answer does not tell what was wrong");
 }

@@ -1,5 +1,7 @@
 //! A service as a process sees it: where it listens, how it starts without its gateway, how it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;

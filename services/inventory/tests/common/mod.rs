@@ -1,5 +1,6 @@
 //! What the tests of this service share.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub(crate) mod server;
 
