@@ -1,6 +1,7 @@
 //! The writing side: what the gateway holds while it runs.
 
 pub(crate) mod disk;
+mod error;
 mod fold;
 mod log;
 mod pace;
@@ -8,6 +9,7 @@ mod queue;
 mod recover;
 mod settings;
 mod shared;
+mod stats;
 mod ticket;
 mod writer;
 
@@ -18,17 +20,19 @@ use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use cedargate_model::{Clock, Event};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
+pub use error::{OpenError, RecordError};
+pub use recover::{Recovery, TornTail};
 pub use settings::SpoolSettings;
+pub use stats::SpoolStats;
 pub use ticket::{Recorded, Ticket};
 
-use crate::broken::Broken;
 use crate::format::directory::LOCK_FILE;
 use crate::format::entry::EVENT_BYTES_MAX;
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys, public_key_line};
@@ -64,112 +68,6 @@ pub enum Priority {
     Known,
     /// Nobody is known: may fill only its part of the queue, so that a flood of strangers leaves room for the rest.
     Unknown,
-}
-
-/// Why an event was not recorded. The gateway answers 503 to the request that it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    /// The disk does not keep up; may pass by itself.
-    #[error("the audit queue is full")]
-    QueueFull,
-    /// The disk refuses to keep what is written; may pass once it is mended or has room.
-    #[error("the audit log cannot be written")]
-    Unwritable,
-    /// The event is larger than an entry may be.
-    #[error("the event has {bytes} bytes and may have {max}")]
-    TooLarge {
-        /// Its size as JSON.
-        bytes: usize,
-        /// The largest that is kept.
-        max: usize,
-    },
-    /// The event could not be written as JSON.
-    #[error("the event cannot be written as JSON")]
-    Unserializable,
-    /// The spool was closed.
-    #[error("the audit log is closed")]
-    Closed,
-}
-
-/// Why a spool could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The instance's name cannot stand in the log.
-    #[error("`{0}` is not an instance name: use 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`")]
-    InstanceInvalid(String),
-    /// The directory holds another instance's record.
-    #[error("the audit directory belongs to instance `{found}`, not `{asked}`: give each instance its own")]
-    InstanceMismatch {
-        /// Whose record it is.
-        found: String,
-        /// Who asked.
-        asked: String,
-    },
-    /// Another process writes here.
-    #[error("another process holds the audit directory `{}`", .0.display())]
-    Locked(PathBuf),
-    /// A file could not be read or written.
-    #[error("cannot {doing} `{}`", .path.display())]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// What was found in the directory when the spool opened.
-#[derive(Clone, Debug, Default)]
-pub struct Recovery {
-    /// The boot that now writes, counted from 1.
-    pub boot: u64,
-    /// A tail that a crash had left, copied aside. Nobody was answered on the strength of it.
-    pub torn: Vec<TornTail>,
-    /// Damage that a crash does not explain: entries that had been durable are gone or changed.
-    pub damage: Option<Broken>,
-}
-
-/// The unfinished end of a file after a crash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TornTail {
-    /// The file's name.
-    pub file: String,
-    /// The octets that were not whole entries.
-    pub bytes: u64,
-    /// Where they were copied, below the record's directory.
-    pub quarantined_as: String,
-}
-
-/// The spool's counters since it opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpoolStats {
-    /// Events accepted by `record` and `note`, folded ones included.
-    pub accepted: u64,
-    /// Events that were counted in a `folded` entry instead of written whole.
-    pub folded: u64,
-    /// Events refused by `record`.
-    pub refused: u64,
-    /// Events dropped by `note`.
-    pub notes_dropped: u64,
-    /// Commits that became durable.
-    pub commits: u64,
-    /// Commits that failed for good: their waiters were told so.
-    pub commits_failed: u64,
-    /// Segments given up after a failed write or sync.
-    pub segments_retired: u64,
-    /// Signed heads written.
-    pub heads: u64,
-    /// Octets waiting for the disk.
-    pub queue_bytes: u64,
-    /// The last commit's write and sync, in microseconds.
-    pub commit_micros: u64,
-    /// This boot's number.
-    pub boot: u64,
-    /// The last durable entry's number in this boot.
-    pub sequence: u64,
 }
 
 impl Spool {

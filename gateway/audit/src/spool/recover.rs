@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::OpenError;
 use super::disk::Disk;
-use super::{OpenError, Recovery, TornTail};
 use crate::broken::{Break, Broken};
 use crate::format::directory::{HEADS_FILE, QUARANTINE_FOLDER, SegmentName, segments, unbegun};
 use crate::format::entry::Link;
@@ -16,6 +16,28 @@ use crate::format::head::UnverifiedHead;
 use crate::format::marker::{Ended, Previous, Recovered};
 use crate::read::opening::Opening;
 use crate::read::segment::{Bound, SegmentReader};
+
+/// What was found in the directory when the spool opened.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// The boot that now writes, counted from 1.
+    pub boot: u64,
+    /// A tail that a crash had left, copied aside. Nobody was answered on the strength of it.
+    pub torn: Vec<TornTail>,
+    /// Damage that a crash does not explain: entries that had been durable are gone or changed.
+    pub damage: Option<Broken>,
+}
+
+/// The unfinished end of a file after a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The file's name.
+    pub file: String,
+    /// The octets that were not whole entries.
+    pub bytes: u64,
+    /// Where they were copied, below the record's directory.
+    pub quarantined_as: String,
+}
 
 /// Where a new boot takes up.
 #[derive(Debug)]

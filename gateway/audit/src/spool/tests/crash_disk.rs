@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::super::disk::{Disk, DiskFile, RealDisk};
@@ -19,6 +19,8 @@ pub(super) enum Op {
     Write(FileId, u64, Vec<u8>),
     Truncate(FileId, u64),
     Sync(FileId),
+    /// A sync that failed: what it should have written is lost, and the kernel takes it for written.
+    FailedSync(FileId),
     Rename(PathBuf, PathBuf, FileId),
     Remove(PathBuf),
     SyncDir,
@@ -38,6 +40,8 @@ pub(super) struct CrashDisk {
     files_ever: AtomicUsize,
     /// The process is killed once so much has been asked: nothing more reaches the disk.
     pub(super) killed_at: Arc<AtomicUsize>,
+    /// Whether a sync in the last moment before that fails.
+    pub(super) last_sync_fails: Arc<AtomicBool>,
 }
 
 struct CrashFile {
@@ -45,6 +49,7 @@ struct CrashFile {
     file: Box<dyn DiskFile>,
     journal: Journal,
     killed_at: Arc<AtomicUsize>,
+    last_sync_fails: Arc<AtomicBool>,
 }
 
 /// Notes an operation, unless the process is dead.
@@ -66,6 +71,7 @@ impl CrashDisk {
             files_ever: AtomicUsize::new(names.len()),
             names: Mutex::new(names),
             killed_at: Arc::new(AtomicUsize::new(usize::MAX)),
+            last_sync_fails: Arc::default(),
         }
     }
 
@@ -75,7 +81,13 @@ impl CrashDisk {
     }
 
     fn file(&self, id: FileId, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        Box::new(CrashFile { id, file, journal: Arc::clone(&self.journal), killed_at: Arc::clone(&self.killed_at) })
+        Box::new(CrashFile {
+            id,
+            file,
+            journal: Arc::clone(&self.journal),
+            killed_at: Arc::clone(&self.killed_at),
+            last_sync_fails: Arc::clone(&self.last_sync_fails),
+        })
     }
 }
 
@@ -120,6 +132,11 @@ impl DiskFile for CrashFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let left = self.killed_at.load(Ordering::SeqCst).saturating_sub(self.journal.lock().unwrap().len());
+        if left == 1 && self.last_sync_fails.load(Ordering::SeqCst) {
+            note(&self.journal, &self.killed_at, Op::FailedSync(self.id))?;
+            return Err(io::Error::other("the device is gone"));
+        }
         note(&self.journal, &self.killed_at, Op::Sync(self.id))
     }
 
@@ -168,6 +185,7 @@ pub(super) fn cut_power(base: &Path, dir: &Path, ops: &[Op], to: &Path, fate: &m
                     apply(&mut image.durable, &op, &mut || true);
                 }
             }
+            Op::FailedSync(id) => files.entry(*id).or_default().pending.clear(),
             Op::Create(..) | Op::Rename(..) | Op::Remove(_) => pending_names.push(op.clone()),
             Op::SyncDir => pending_names.drain(..).for_each(|op| apply_name(&mut names, &op, &local)),
             Op::Opened | Op::Resolved(_) => {}

@@ -94,18 +94,22 @@ fn a_power_cut_after_any_operation_loses_no_answered_entry() {
 }
 
 #[test]
-fn a_kill_and_then_a_power_cut_lose_no_answered_entry() {
+fn a_kill_or_failed_sync_and_then_a_power_cut_lose_no_answered_entry() {
     let whole = {
         let dir = tempfile::tempdir().unwrap();
         let disk = Arc::new(CrashDisk::new(dir.path()));
         boot(&disk, dir.path(), 0, &[2, 5, 1]);
         journal(&disk).len()
     };
-    for killed_at in (0..whole).step_by(2) {
-        // What a killed process wrote and did not sync is there for the next boot, and gone after a power cut.
+    let moments = (1..whole).step_by(2).map(|killed_at| (killed_at, false));
+    let failures = (1..whole).step_by(3).map(|killed_at| (killed_at, true));
+    for (killed_at, last_sync_fails) in moments.chain(failures) {
+        // What a killed process wrote and did not sync is there for the next boot, and gone after a power cut. What it
+        // failed to sync is there too, and no later sync brings it to the disk.
         let (base, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let disk = Arc::new(CrashDisk::new(dir.path()));
         disk.killed_at.store(killed_at, Ordering::SeqCst);
+        disk.last_sync_fails.store(last_sync_fails, Ordering::SeqCst);
         boot(&disk, dir.path(), 0, &[2, 5, 1]);
         let first = journal(&disk).len();
         disk.killed_at.store(usize::MAX, Ordering::SeqCst);
