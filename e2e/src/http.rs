@@ -40,9 +40,14 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// A text of a JSON object; empty if there is none.
+    pub fn field(&self, name: &str) -> String {
+        self.json().get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+    }
+
     /// The code of a refusal in problem+json.
     pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
+        self.field("code")
     }
 }
 
@@ -133,7 +138,11 @@ impl Connection {
         self.buffer.is_empty() && matches!(self.stream.read(&mut [0; 1]), Ok(0) | Err(_))
     }
 
-    fn until(&mut self, end: &[u8]) -> io::Result<Vec<u8>> {
+    /// Reads up to and including these octets.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` where they do not come.
+    pub fn until(&mut self, end: &[u8]) -> io::Result<Vec<u8>> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
                 return Ok(self.buffer.drain(..at + end.len()).collect());

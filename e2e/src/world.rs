@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use cedargate_model::{Decision, Event, EventBody, Outcome};
+use cedargate_model::{Amendment, Decision, Event, EventBody, Outcome};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -26,11 +26,16 @@ const PEOPLE: [(&str, &str); 5] =
     [("viewer", "acme"), ("clerk", "acme"), ("manager", "acme"), ("admin", "acme"), ("clerk", "globex")];
 
 /// How an installation differs from the plain one.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct WorldOptions {
-    /// Further lines of the gateway's configuration.
-    pub config: String,
+    /// Lines of the table `[limits]` that replace the generous ones.
+    pub limits: Option<&'static str>,
+    /// Further tables of the gateway's configuration.
+    pub config: &'static str,
 }
+
+/// Nobody meets a rate unless a test is about rates.
+const GENEROUS: &str = "address_requests = 1_000_000\nprincipal_requests = 1_000_000\ntenant_requests = 1_000_000";
 
 /// A person who is signed in.
 #[derive(Clone, Debug)]
@@ -217,10 +222,7 @@ impl World {
     /// If the log has none: an answer without its record.
     #[expect(clippy::panic, reason = "an answer without its record is what the tests look for")]
     pub fn decision(&self, answer: &Answer) -> Decision {
-        let request = answer
-            .header("cedargate-request")
-            .map(str::to_owned)
-            .unwrap_or_else(|| answer.json()["request"].as_str().unwrap_or_default().to_owned());
+        let request = answer.header("cedargate-request").map(str::to_owned).unwrap_or_else(|| answer.field("request"));
         let decisions = self.events().into_iter().filter_map(|event| match event.body {
             EventBody::Decision(decision) => Some(*decision),
             _ => None,
@@ -242,6 +244,15 @@ impl World {
                 _ => None,
             })
         })
+    }
+
+    /// What overtook a decision after forwarding began.
+    pub fn amendments(&self, decision: &Decision) -> Vec<Amendment> {
+        let amendments = self.events().into_iter().filter_map(|event| match event.body {
+            EventBody::Amendment(amendment) => Some(amendment),
+            _ => None,
+        });
+        amendments.filter(|amendment| amendment.decision == decision.decision).collect()
     }
 
     /// Runs `cedargate` on this installation.
@@ -288,6 +299,19 @@ impl World {
     /// Those of the process.
     pub fn stop_echo(&self) -> io::Result<()> {
         self.echo.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), |mut echo| echo.kill().map(drop))
+    }
+
+    /// The gateway's log line that mentions this, and the whole log up to then. The line of an exchange is written a
+    /// moment after the answer.
+    ///
+    /// # Errors
+    /// `TimedOut` if there is none.
+    pub fn log_line(&self, mention: &str) -> io::Result<(String, String)> {
+        eventually(LOG_PATIENCE, "a log line", || {
+            let log = std::fs::read_to_string(self.path("gateway.log")).ok()?;
+            let line = log.lines().find(|line| line.contains(mention))?.to_owned();
+            Some((line, log))
+        })
     }
 
     /// What the processes have said so far.
@@ -340,11 +364,15 @@ health_interval_ms = 100
 addresses = ["{echo}"]
 health_interval_ms = 100
 
+[limits]
+{limits}
+
 {more}
 "#,
         port = address.port(),
         inventory = socket(dir, "inventory"),
         echo = socket(dir, "echo"),
+        limits = options.limits.unwrap_or(GENEROUS),
         more = options.config,
     );
     std::fs::write(dir.join("cedargate.toml"), config)?;

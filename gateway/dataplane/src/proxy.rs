@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cedargate_model::{Outcome, OutcomeEnd, Refusal};
+use cedargate_model::{Outcome, OutcomeEnd, Refusal, Stage};
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -64,12 +64,16 @@ impl ProxyHttp for Proxy {
             }
             Ok(Walked::Preflight(headers, mut record)) => {
                 let answer = match record.durable().await {
-                    Ok(()) => respond::preflight(headers),
+                    Ok(()) => respond::preflight(headers).of(&trail),
                     Err(refusal) => self.refuse(session, &mut trail, refusal).await,
                 };
                 send(session, answer).await.map(|()| true)
             }
             Err(refusal) => {
+                if refusal.code.stage() <= Stage::Hygiene {
+                    // Whoever sends one ambiguous request is not trusted with where the next one begins.
+                    session.set_keepalive(None);
+                }
                 let answer = self.refuse(session, &mut trail, refusal).await;
                 send(session, answer).await.map(|()| true)
             }
@@ -214,9 +218,7 @@ impl Proxy {
     }
 
     fn render(&self, session: &Session, trail: &Trail, refusal: &Refusal) -> Answer {
-        let mut answer = respond::render(refusal, &RequestFacts::of(session.req_header(), trail));
-        answer.headers.extend(trail.answer_headers.iter().cloned());
-        answer
+        respond::render(refusal, &RequestFacts::of(session.req_header(), trail)).of(trail)
     }
 
     /// Makes the decision and what overtook it durable before the client hears of either.

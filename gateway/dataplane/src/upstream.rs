@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr as InetAddr;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,8 +40,8 @@ pub struct UpstreamSettings {
     pub addresses: Vec<Address>,
     /// The path that answers 200 while a backend is healthy; none asks only whether it accepts connections.
     pub health_path: Option<String>,
-    /// How often health is asked.
-    pub health_interval: Duration,
+    /// How often health is asked; none takes the backends for healthy and leaves it to connecting to find out.
+    pub health_interval: Option<Duration>,
     /// For establishing a connection.
     pub connect_timeout: Duration,
     /// How long an idle connection is kept for reuse.
@@ -163,10 +165,14 @@ fn balancer(service: &str, settings: &UpstreamSettings) -> Result<LoadBalancer<R
         return Err(UpstreamError::Empty { service: service.to_owned() });
     }
     let mut backends = Backends::new(Static::new(backends));
-    backends.set_health_check(health_check(service, settings)?);
+    if settings.health_interval.is_some() {
+        backends.set_health_check(health_check(service, settings)?);
+    }
     let mut balancer = LoadBalancer::from_backends(backends);
-    balancer.health_check_frequency = Some(settings.health_interval);
+    balancer.health_check_frequency = settings.health_interval;
     balancer.parallel_health_check = true;
+    // The backends are a fixed list, so one look publishes them, and no request comes before it.
+    let _ = pin!(balancer.update()).poll(&mut Context::from_waker(Waker::noop()));
     Ok(balancer)
 }
 

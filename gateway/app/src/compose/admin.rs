@@ -1,7 +1,10 @@
 //! The operator's listener: `/healthz`, `/readyz`, `/metrics`.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,16 +15,38 @@ use cedargate_dataplane::Gateway;
 use cedargate_migrations::{GATEWAY, Pool};
 use pingora::services::listening::Service;
 use serde::Serialize;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 use super::http_app::HttpApp;
+
+/// How long the gateway's own listeners may take to accept.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the operator's listener looks at.
 #[derive(Clone)]
 pub(super) struct Admin {
     pub(super) gateway: Arc<Gateway>,
     pub(super) pool: Pool,
+    /// Where clients connect.
+    pub(super) listeners: Arc<[SocketAddr]>,
+    /// Where the control plane answers.
+    pub(super) control: Arc<Path>,
     /// Set once the process was asked to end.
     pub(super) draining: Arc<AtomicBool>,
+}
+
+impl Admin {
+    /// Whether every listener takes a connection, and so does the control plane.
+    async fn is_listening(&self) -> bool {
+        let connect = async {
+            for listener in self.listeners.iter() {
+                TcpStream::connect(listener).await?;
+            }
+            UnixStream::connect(&self.control).await
+        };
+        matches!(timeout(CONNECT_TIMEOUT, connect).await, Ok(Ok(_)))
+    }
 }
 
 /// What the probes answer.
@@ -40,7 +65,7 @@ struct Check {
 }
 
 /// The listener as a service.
-pub(super) fn service(admin: Admin, address: std::net::SocketAddr) -> Service<HttpApp> {
+pub(super) fn service(admin: Admin, address: SocketAddr) -> Service<HttpApp> {
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -63,6 +88,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     let migrated = admin.pool.migrated(&GATEWAY).await.is_ok_and(|migrated| migrated.is_current());
     let draining = admin.draining.load(Ordering::Acquire);
     health(vec![
+        Check::of("listeners", admin.is_listening().await, "a listener does not accept connections yet"),
         Check::of("migrations", migrated, "the store does not answer, or lacks migrations"),
         Check::of("spool", admin.gateway.spool.writable(), "the audit log cannot be written"),
         Check::of("snapshots", admin.gateway.sites.load().all_loaded(), "a tenant has no snapshot; see the log"),

@@ -56,7 +56,8 @@ pub(super) fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
     let own = UpstreamSettings {
         addresses: vec![Address::Unix(socket)],
         health_path: None,
-        health_interval: std::time::Duration::from_secs(5),
+        // It lives and dies with this process.
+        health_interval: None,
         connect_timeout: std::time::Duration::from_secs(1),
         idle_timeout: std::time::Duration::from_secs(30),
     };
@@ -72,7 +73,7 @@ fn upstream_settings(upstream: &Upstream) -> UpstreamSettings {
     UpstreamSettings {
         addresses: upstream.addresses.iter().map(address).collect(),
         health_path: upstream.health_path.clone(),
-        health_interval: upstream.health_interval,
+        health_interval: Some(upstream.health_interval),
         connect_timeout: upstream.connect_timeout,
         idle_timeout: upstream.idle_timeout,
     }

@@ -53,11 +53,8 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
         .map_err(|source| StartError::Machine { doing: "the runtime", source })?;
 
     let running = start(&config, ring, &background)?;
-    tracing::info!(
-        listeners = ?config.listen.listeners.iter().map(|listener| listener.address.to_string()).collect::<Vec<_>>(),
-        admin = %config.listen.admin_address,
-        "listening"
-    );
+    let listeners: Vec<_> = config.listen.listeners.iter().map(|listener| listener.address.to_string()).collect();
+    tracing::info!(listeners = listeners.join(" "), admin = %config.listen.admin_address, "listening");
     running.server.run();
     background.block_on(end(&running.gateway, &running.pool));
     drop(running.prover);
@@ -141,7 +138,13 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
     };
     server.add(control::service(router(control_plane), &socket));
     let draining = Arc::new(AtomicBool::new(false));
-    let admin = Admin { gateway: Arc::clone(&gateway), pool: pool.clone(), draining: Arc::clone(&draining) };
+    let admin = Admin {
+        gateway: Arc::clone(&gateway),
+        pool: pool.clone(),
+        listeners: config.listen.listeners.iter().map(|listener| listener.address).collect(),
+        control: socket.into(),
+        draining: Arc::clone(&draining),
+    };
     server.add(admin::service(admin, config.listen.admin_address));
 
     let policies = config.policies.dir.clone();

@@ -159,7 +159,7 @@ impl Door {
         let mut trail = Trail::begin(peer.address, &method, &[], target, self.gateway.clock.now(), Instant::now());
         let facts = RequestFacts::unparsed(trail.request());
         let refusal = self.gateway.conclude(&mut trail, refusal).await;
-        let answer = super::respond::render(&refusal, &facts);
+        let answer = super::respond::render(&refusal, &facts).of(&trail);
         write_raw(connection.into_inner(), &answer).await;
     }
 }

@@ -10,11 +10,12 @@ use super::target::Target;
 /// How large a head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// The longest line, request line or field, in octets, its CRLF included.
+    /// The longest line, request line or field, in octets, its CRLF included. At most 64 KiB: longer targets are no URI to
+    /// Pingora, which then answers by itself and unrecorded.
     pub line_bytes_max: usize,
     /// The whole head, in octets, its blank line included.
     pub head_bytes_max: usize,
-    /// How many fields.
+    /// How many fields. At most 256, as many as Pingora parses.
     pub headers_max: usize,
 }
 

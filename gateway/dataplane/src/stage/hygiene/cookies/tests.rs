@@ -122,11 +122,7 @@ fn a_service_cannot_set_or_delete_ours() {
         " = cedargate = x",
         "__Host-cedargate=x; Secure; Path=/",
         "cedargate=x, a=b",
-        "cedar\u{0}gate=x",
-    ]
-    .iter()
-    .take(9)
-    {
+    ] {
         assert!(sets_gateway_cookie(set_cookie.as_bytes()), "{set_cookie}");
     }
     assert!(!sets_gateway_cookie(b"a=cedargate; Path=/cedargate"));

@@ -1,0 +1,133 @@
+//! What an operator sees: health, metrics, a clean shutdown, a bad policy that changes nothing, an explanation.
+
+use std::time::Duration;
+
+use cedargate_e2e::http::Connection;
+use cedargate_e2e::{World, WorldOptions};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[test]
+fn health_readiness_and_metrics_are_on_a_listener_of_their_own() {
+    let world = World::shared();
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(world.admin(path).unwrap().status, 200, "{path}");
+        assert_eq!(world.ask("acme", "GET", path, &[], b"").status, 404, "{path} is not for clients");
+    }
+    let clerk = world.sign_in("clerk", "acme");
+    for _ in 0..3 {
+        assert_eq!(world.get(&clerk, "/echo/a").status, 200);
+    }
+    assert_eq!(world.get(&clerk, "/nowhere").status, 404);
+    let metrics = world.admin("/metrics").unwrap().text();
+    for name in [
+        "cedargate_refusals_total{code=\"route_unknown\"}",
+        "cedargate_requests_total{route=\"echo.Read\"}",
+        "rate_limit_rejections_total",
+        "cache_hits_total{cache=\"decisions\"}",
+        "cache_misses_total{cache=\"decisions\"}",
+        "cache_hits_total{cache=\"sessions\"}",
+        "audit_chain_broken_total 0",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in\n{metrics}");
+    }
+}
+
+#[test]
+fn a_shutdown_finishes_what_is_in_flight() {
+    let world = World::start(&WorldOptions::default()).unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    let mut slow = Connection::open(world.address()).unwrap();
+    let ask = format!("GET /echo/slow?ms=1500 HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", clerk.host, clerk.cookie);
+    slow.send(ask.as_bytes()).unwrap();
+    // Until the service has it: the decision is on disk by then.
+    while !world.events().iter().any(|event| format!("{event:?}").contains("/echo/slow")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let id = Pid::from_raw(i32::try_from(world.gateway_id()).unwrap()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    let answer = slow.answer("GET").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let status = world.wait_for_gateway(Duration::from_secs(10)).unwrap();
+    assert!(status.success(), "{status}\n{}", world.logs());
+    world.cedargate(&["audit", "verify", &world.audit().display().to_string()]).unwrap();
+}
+
+#[test]
+fn a_policy_change_takes_effect_and_a_bad_one_changes_nothing() {
+    let world =
+        World::start(&WorldOptions { config: "[policies]\nreload_interval_ms = 100", ..WorldOptions::default() })
+            .unwrap();
+    let viewer = world.sign_in("viewer", "acme");
+    let matrix = world.path("policies/echo/matrix.txt");
+    let original = std::fs::read_to_string(&matrix).unwrap();
+    let status = || world.post(&viewer, "/echo/a", "{}").status;
+    let becomes = |wanted: u16| {
+        (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            status() == wanted
+        })
+    };
+    assert_eq!(status(), 403);
+
+    let write = original.lines().find(|line| line.starts_with("Write ")).unwrap();
+    let permitted = write.replacen("-        allow", "allow    allow", 1);
+    let permitted = original.replace(write, &permitted);
+    assert_ne!(permitted, original);
+    std::fs::write(&matrix, &permitted).unwrap();
+    assert!(becomes(200), "{}", world.logs());
+
+    std::fs::write(&matrix, permitted.replace("allow", "perhaps")).unwrap();
+    let told = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        !world.admin("/metrics").unwrap().text().contains("policy_reload_failures_total 0")
+    });
+    assert!(told, "a reload that fails must be counted\n{}", world.logs());
+    assert_eq!(status(), 200, "the last good snapshot stays");
+
+    std::fs::write(&matrix, &original).unwrap();
+    assert!(becomes(403), "{}", world.logs());
+}
+
+#[test]
+fn explain_says_what_serving_does() {
+    let world = World::shared();
+    let (clerk, viewer) = (world.sign_in("clerk", "acme"), world.sign_in("viewer", "acme"));
+    for (person, role, method, target) in [
+        (&clerk, "clerk", "GET", "/echo/a"),
+        (&viewer, "viewer", "POST", "/echo/a"),
+        (&clerk, "clerk", "GET", "/echo/a?id=1%27%20UNION%20SELECT%20password%20FROM%20users--"),
+        (&viewer, "viewer", "GET", "/echo/strong/a"),
+        (&viewer, "viewer", "GET", "/echo/../a"),
+        (&clerk, "clerk", "DELETE", "/echo/open/a"),
+    ] {
+        let served = world.ask("acme", method, target, &[("Cookie", &person.cookie)], b"");
+        let email = format!("{role}@acme.example");
+        let arguments = ["explain", "--tenant", "acme", "--email", &email, "--json", method, target];
+        let explained = match world.cedargate(&arguments) {
+            Ok(text) => text,
+            Err(error) => error.to_string(),
+        };
+        let code = if served.status == 200 { "null".to_owned() } else { format!("\"{}\"", served.code()) };
+        assert!(
+            explained.replace(' ', "").contains(&format!("\"refused_with\":{code}")),
+            "{method} {target} as {role}: served {}, explained\n{explained}",
+            served.status
+        );
+    }
+}
+
+#[test]
+fn the_log_lines_carry_ids_and_no_secret() {
+    let world = World::start(&WorldOptions::default()).unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    let answer = world.get(&clerk, "/echo/a?secret=very-secret-query");
+    let request = answer.header("cedargate-request").unwrap();
+    let (line, log) = world.log_line(request).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let text = line.to_string();
+    assert!(text.contains("acme") && text.contains("trace_id"), "{text}");
+    let token = clerk.cookie.split_once('=').unwrap().1;
+    for secret in [token, world.password(), "very-secret-query"] {
+        assert!(!log.contains(secret), "a secret stands in the log");
+    }
+}

@@ -1,0 +1,174 @@
+//! What passes through: streams, tunnels and large bodies both ways, and a real service with its rules.
+
+use std::time::Instant;
+
+use cedargate_e2e::World;
+use cedargate_e2e::http::Connection;
+
+#[test]
+fn a_websocket_carries_octets_both_ways() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let mut socket = Connection::open(world.address()).unwrap();
+    let ask = format!(
+        "GET /echo/live/a HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        clerk.host, clerk.cookie
+    );
+    socket.send(ask.as_bytes()).unwrap();
+    let switched = socket.answer("GET").unwrap();
+    assert_eq!(switched.status, 101, "{switched:?}\n{}", world.logs());
+    for message in [&b"one"[..], b"two", &[0xFF; 10_000]] {
+        socket.send(message).unwrap();
+        assert_eq!(socket.exactly(message.len()).unwrap(), message);
+    }
+    assert_eq!(world.decision(&switched).action.as_deref(), Some("Echo::Action::\"Live\""));
+}
+
+#[test]
+fn an_upgrade_from_another_origin_is_refused() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let headers = [
+        ("Cookie", &*clerk.cookie),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Origin", "https://evil.example"),
+    ];
+    let mut octets = format!("GET /echo/live/a HTTP/1.1\r\nHost: {}\r\n", clerk.host);
+    for (name, value) in headers {
+        octets.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let answer = world.send("GET", format!("{octets}\r\n").as_bytes());
+    assert_eq!((answer.status, answer.code()), (403, "cross_origin".to_owned()));
+}
+
+#[test]
+fn an_answer_streams_as_it_comes() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let mut connection = Connection::open(world.address()).unwrap();
+    let ask = "GET /echo/stream?chunks=4&bytes=10&ms=300 HTTP/1.1";
+    let ask = format!("{ask}\r\nHost: {}\r\nCookie: {}\r\n\r\n", clerk.host, clerk.cookie);
+    connection.send(ask.as_bytes()).unwrap();
+    let begun = Instant::now();
+    let head = connection.until(b"\r\n\r\n").map(|_| begun.elapsed()).unwrap();
+    // Four chunks with a pause before each: the last chunk's end comes at least three pauses after the head.
+    connection.until(b"0\r\n\r\n").unwrap();
+    assert!(head < begun.elapsed() / 2, "the head came after {head:?} of {:?}", begun.elapsed());
+}
+
+#[test]
+fn large_bodies_pass_whole_and_attacks_in_them_do_not() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let attack = br#"{"id": "1' UNION SELECT password FROM users--", "more": ""#;
+    let padded = |start: &[u8], length: usize| {
+        let mut body = start.to_vec();
+        body.resize(length - 2, b'x');
+        body.extend_from_slice(b"\"}");
+        body
+    };
+    let headers = [("Cookie", &*clerk.cookie), ("Content-Type", "application/json")];
+    for (route, length) in [("held", 200_000), ("large", 3_000_000)] {
+        let target = format!("/echo/{route}/a");
+        let whole = world.ask("acme", "POST", &target, &headers, &padded(br#"{"more": ""#, length));
+        assert_eq!(whole.status, 200, "{route}: {whole:?}");
+        assert_eq!(whole.json()["body_bytes"], length, "{route}");
+        let refused = world.ask("acme", "POST", &target, &headers, &padded(attack, length));
+        assert_eq!((refused.status, refused.code()), (403, "attack_detected".to_owned()), "{route}");
+        assert_eq!(world.amendments(&world.decision(&refused)).len(), 1, "{route}");
+    }
+    let over = world.ask("acme", "POST", "/echo/held/a", &headers, &padded(br#"{"more": ""#, 300_000));
+    assert_eq!((over.status, over.code()), (413, "body_too_large".to_owned()));
+}
+
+#[test]
+fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let mut connection = Connection::open(world.address()).unwrap();
+    let head = format!(
+        "POST /echo/a HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        clerk.host, clerk.cookie
+    );
+    connection.send(head.as_bytes()).unwrap();
+    assert_eq!(connection.answer("POST").unwrap().status, 100);
+    connection.send(b"hello").unwrap();
+    let answer = connection.answer("POST").unwrap();
+    assert_eq!((answer.status, answer.json()["body_bytes"].as_u64()), (200, Some(5)), "{answer:?}");
+}
+
+#[test]
+fn a_chunked_body_arrives_as_it_was_sent() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let request = format!(
+        "POST /echo/a HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nabc\r\nA;x=1\r\n0123456789\r\n0\r\n\r\n",
+        clerk.host, clerk.cookie
+    );
+    let answer = world.send("POST", request.as_bytes());
+    assert_eq!((answer.status, answer.json()["body_bytes"].as_u64()), (200, Some(13)), "{answer:?}");
+}
+
+#[test]
+fn the_inventory_keeps_its_rules_behind_the_gateway() {
+    let world = World::shared();
+    let (manager, clerk, viewer) =
+        (world.sign_in("manager", "acme"), world.sign_in("clerk", "acme"), world.sign_in("viewer", "acme"));
+    let globex = world.sign_in("clerk", "globex");
+
+    let sku = format!("S-{}", Instant::now().elapsed().as_nanos() + u128::from(std::process::id()));
+    let item = world.post(&manager, "/inventory/items", &format!(r#"{{"sku":"{sku}","name":"Bolts","unit":"piece"}}"#));
+    assert_eq!(item.status, 201, "{item:?}\n{}", world.logs());
+    let id = item.field("id");
+    let page = format!("/inventory/items/{id}");
+    assert_eq!(world.get(&viewer, &page).status, 200);
+    assert_eq!(world.get(&globex, &page).status, 404, "another tenant's item does not exist");
+
+    let lot = world.post(&clerk, &format!("{page}/lots"), r#"{"code":"L-1","expires_on":"2030-01-31"}"#);
+    assert_eq!(lot.status, 201, "{lot:?}");
+    let movement = |quantity: i64| {
+        let body = format!(r#"{{"lot":"{}","quantity":{quantity},"reason":"count"}}"#, lot.field("id"));
+        world.post(&clerk, &format!("{page}/movements"), &body).status
+    };
+    assert_eq!(movement(10), 201);
+    assert_eq!(movement(-11), 409);
+    assert_eq!(movement(-10), 201);
+
+    assert_eq!(world.post(&viewer, "/inventory/items", "{}").status, 403);
+    let recall = world.post(&manager, &format!("/inventory/lots/{}/recall", lot.field("id")), r#"{"reason":"x"}"#);
+    assert_eq!((recall.status, recall.code()), (401, "step_up_required".to_owned()));
+}
+
+#[test]
+fn the_bare_host_lists_the_tenants() {
+    let world = World::shared();
+    let bare = format!(
+        "GET / HTTP/1.1\r\nHost: localhost:{}\r\nAccept: text/html\r\nConnection: close\r\n\r\n",
+        world.address().port()
+    );
+    let page = world.send("GET", bare.as_bytes());
+    assert_eq!(page.status, 200, "{page:?}");
+    for tenant in ["acme", "globex"] {
+        assert!(page.text().contains(&world.host(tenant)), "{}", page.text());
+    }
+}
+
+#[test]
+fn a_sign_in_leads_back_and_only_within_the_host() {
+    let world = World::shared();
+    let form = |return_to: &str| {
+        let body =
+            format!("email=clerk%40acme.example&password={}&return_to={return_to}", world.password().replace(' ', "+"));
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "text/html")];
+        world.ask("acme", "POST", "/auth/login", &headers, body.as_bytes())
+    };
+    let back = form("%2Fecho%2Fa%3Fpage%3D2");
+    assert_eq!((back.status, back.header("location")), (303, Some("/echo/a?page=2")), "{back:?}");
+    for elsewhere in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F%5Cevil.example", "evil.example"] {
+        let answer = form(elsewhere);
+        let location = answer.header("location").unwrap_or_default();
+        assert!(location.starts_with('/') && !location.contains("evil"), "{elsewhere} led to {location}");
+    }
+}

@@ -1,0 +1,373 @@
+//! For each stage of the walk, one request that it lets pass and one that it ends, each with its audit entry.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use cedargate_e2e::http::{Answer, Connection};
+use cedargate_e2e::{World, WorldOptions};
+use cedargate_model::{Decision, OutcomeEnd, RefusalCode, Stage, Verdict};
+
+/// The answer was a refusal of this stage, said so to the client, and stands so in the log.
+#[track_caller]
+fn assert_refused(world: &World, answer: &Answer, stage: Stage, code: RefusalCode) -> Decision {
+    assert_eq!((answer.status, answer.code()), (code.status(), code.as_str().to_owned()), "{answer:?}");
+    let decision = world.decision(answer);
+    let recorded = match &decision.verdict {
+        Verdict::Refuse { stage, code, .. } => Some((*stage, *code)),
+        Verdict::Allow | Verdict::Preflight => None,
+    };
+    assert_eq!(recorded, Some((stage, code)));
+    decision
+}
+
+/// The answer was the service's, and its decision stands in the log as allowed.
+#[track_caller]
+fn assert_allowed(world: &World, answer: &Answer) -> Decision {
+    assert!((200..300).contains(&answer.status), "{answer:?}\n{}", world.logs());
+    let decision = world.decision(answer);
+    assert_eq!(decision.verdict, Verdict::Allow);
+    decision
+}
+
+#[test]
+fn accept_takes_a_prompt_head_and_ends_a_slow_one() {
+    let world = World::start(&WorldOptions {
+        limits: Some("head_timeout_ms = 500\nidle_timeout_ms = 60000"),
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    assert_allowed(&world, &world.ask("acme", "GET", "/echo/open/a", &[], b""));
+
+    let mut slow = Connection::open(world.address()).unwrap();
+    slow.send(b"GET /echo/open/a HTTP/1.1\r\nHost: acme.localhost\r\n").unwrap();
+    let answer = slow.answer("GET").unwrap();
+    assert_refused(&world, &answer, Stage::Accept, RefusalCode::HeadTimeout);
+    assert!(slow.is_closed_by_peer());
+}
+
+#[test]
+fn hygiene_takes_one_unambiguous_request_and_ends_two_in_one() {
+    let world = World::shared();
+    let decision = assert_allowed(&world, &world.ask("acme", "GET", "/echo/open/%61?q=100%", &[], b""));
+    assert_eq!(decision.path, "/echo/open/a", "recorded in canonical form and without its query");
+
+    let both = format!(
+        "POST /echo/a HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        world.host("acme")
+    );
+    assert_refused(&world, &world.send("POST", both.as_bytes()), Stage::Hygiene, RefusalCode::FramingAmbiguous);
+    let traversal = world.ask("acme", "GET", "/echo/../inventory/items", &[], b"");
+    assert_refused(&world, &traversal, Stage::Hygiene, RefusalCode::PathInvalid);
+}
+
+#[test]
+fn route_finds_a_host_and_a_path_and_ends_what_it_does_not_know() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let decision = assert_allowed(&world, &world.get(&clerk, "/echo/sound-7"));
+    assert_eq!(decision.action.as_deref(), Some("Echo::Action::\"Read\""));
+    assert_eq!(decision.resource.as_deref(), Some("Echo::Sound::\"sound-7\""));
+
+    let nobody = world.ask("nobody", "GET", "/", &[], b"");
+    assert_refused(&world, &nobody, Stage::Route, RefusalCode::HostUnknown);
+    let nowhere = world.get(&clerk, "/nowhere");
+    assert_refused(&world, &nowhere, Stage::Route, RefusalCode::RouteUnknown);
+    let method = world.ask("acme", "DELETE", "/echo/open/a", &[("Cookie", &clerk.cookie)], b"");
+    assert_refused(&world, &method, Stage::Route, RefusalCode::MethodNotAllowed);
+    assert_eq!(method.header("allow"), Some("GET, HEAD"));
+}
+
+#[test]
+fn limit_holds_an_address_to_its_rate() {
+    let world = World::start(&WorldOptions {
+        limits: Some("address_requests = 3\naddress_window_seconds = 3600"),
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    for left in [2, 1, 0] {
+        let answer = world.ask("acme", "GET", "/echo/open/a", &[], b"");
+        assert_allowed(&world, &answer);
+        let standing = format!("\"address\";r={left};");
+        assert!(answer.all("ratelimit").any(|field| field.starts_with(&standing)), "{answer:?}");
+        assert!(answer.all("ratelimit-policy").any(|field| field == "\"address\";q=3;w=3600"), "{answer:?}");
+    }
+    let over = world.ask("acme", "GET", "/echo/open/a", &[], b"");
+    assert_refused(&world, &over, Stage::Limit, RefusalCode::AddressRateLimited);
+    assert!(over.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    let metrics = world.admin("/metrics").unwrap().text();
+    assert!(metrics.contains("rate_limit_rejections_total{limit=\"address\"} 1"), "{metrics}");
+}
+
+#[test]
+fn authenticate_knows_a_session_and_ends_bad_credentials() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let decision = assert_allowed(&world, &world.get(&clerk, "/echo/a"));
+    assert_eq!(decision.subject.map(|subject| subject.level), Some(1));
+
+    let two = [("Cookie", &*clerk.cookie), ("Cookie", "cedargate=planted")];
+    let ambiguous = world.ask("acme", "GET", "/echo/a", &two, b"");
+    assert_refused(&world, &ambiguous, Stage::Authenticate, RefusalCode::CookieAmbiguous);
+
+    let bearer = world.ask("acme", "GET", "/echo/open/a", &[("Authorization", "Bearer x")], b"");
+    assert_refused(&world, &bearer, Stage::Authenticate, RefusalCode::CredentialsInvalid);
+}
+
+#[test]
+fn a_dead_session_counts_as_none_and_is_cleared() {
+    let world = World::shared();
+    let stale = world.ask("acme", "GET", "/echo/open/a", &[("Cookie", "cedargate=c2Vzc2lvbg")], b"");
+    let decision = assert_allowed(&world, &stale);
+    assert_eq!(decision.subject, None);
+    assert!(stale.all("set-cookie").any(|cookie| cookie.starts_with("cedargate=;") && cookie.contains("Max-Age=0")));
+
+    let clerk = world.sign_in("clerk", "acme");
+    let out = world.ask("acme", "POST", "/auth/logout", &[("Cookie", &clerk.cookie)], b"");
+    assert_eq!(out.status, 204, "{out:?}");
+    assert_refused(&world, &world.get(&clerk, "/echo/a"), Stage::Authorize, RefusalCode::SigninRequired);
+}
+
+#[test]
+fn a_session_of_another_tenant_is_unknown() {
+    let world = World::shared();
+    let globex = world.sign_in("clerk", "globex");
+    assert_allowed(&world, &world.get(&globex, "/echo/a"));
+    let abroad = world.ask("acme", "GET", "/echo/a", &[("Cookie", &globex.cookie)], b"");
+    let decision = assert_refused(&world, &abroad, Stage::Authorize, RefusalCode::SigninRequired);
+    assert_eq!(decision.subject, None);
+}
+
+#[test]
+fn quota_holds_a_person_to_a_rate() {
+    let world = World::start(&WorldOptions {
+        limits: Some("principal_requests = 2\nprincipal_window_seconds = 3600\naddress_requests = 1000"),
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    let (clerk, viewer) = (world.sign_in("clerk", "acme"), world.sign_in("viewer", "acme"));
+    assert_allowed(&world, &world.get(&clerk, "/echo/a"));
+    assert_allowed(&world, &world.get(&clerk, "/echo/a"));
+    assert_refused(&world, &world.get(&clerk, "/echo/a"), Stage::Quota, RefusalCode::QuotaExceeded);
+    assert_allowed(&world, &world.get(&viewer, "/echo/a"));
+}
+
+#[test]
+fn guard_takes_the_same_origin_and_ends_another() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let own = format!("http://{}", world.host("acme"));
+    let post = |origin: &str, site: &str| {
+        let headers = [("Cookie", &*clerk.cookie), ("Origin", origin), ("Sec-Fetch-Site", site)];
+        world.ask("acme", "POST", "/echo/a", &headers, b"{}")
+    };
+    assert_allowed(&world, &post(&own, "same-origin"));
+    let sibling = format!("http://{}", world.host("globex"));
+    for (origin, site) in [("https://evil.example", "cross-site"), (&*sibling, "same-site"), ("null", "cross-site")] {
+        assert_refused(&world, &post(origin, site), Stage::Guard, RefusalCode::CrossOrigin);
+    }
+    let sign_in = world.ask("acme", "POST", "/auth/login", &[("Origin", "https://evil.example")], b"{}");
+    assert_refused(&world, &sign_in, Stage::Guard, RefusalCode::CrossOrigin);
+}
+
+#[test]
+fn a_preflight_is_answered_here_and_recorded() {
+    let world = World::shared();
+    let preflight = |origin: &str| {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "GET")];
+        world.ask("acme", "OPTIONS", "/echo/shared/a", &headers, b"")
+    };
+    let allowed = preflight("https://app.example.com");
+    assert_eq!(allowed.status, 204, "{allowed:?}");
+    assert_eq!(allowed.header("access-control-allow-origin"), Some("https://app.example.com"));
+    assert_eq!(world.decision(&allowed).verdict, Verdict::Preflight);
+    let refused = preflight("https://evil.example");
+    assert_refused(&world, &refused, Stage::Guard, RefusalCode::CrossOrigin);
+}
+
+#[test]
+fn inspect_takes_prose_and_ends_attacks_in_head_and_body() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let prose = r#"{"note": "O'Brien's order: select the blue ones & drop by at 5 -- thanks"}"#;
+    assert_allowed(&world, &world.post(&clerk, "/echo/a", prose));
+
+    let attack = "1' UNION SELECT password FROM users--";
+    let query = world.get(&clerk, "/echo/a?id=1%27%20UNION%20SELECT%20password%20FROM%20users--");
+    let decision = assert_refused(&world, &query, Stage::Inspect, RefusalCode::AttackDetected);
+    let found = decision.inspection;
+    let body = serde_json::json!({ "id": attack }).to_string();
+    let body = world.post(&clerk, "/echo/a", &body);
+    assert_refused(&world, &body, Stage::Inspect, RefusalCode::AttackDetected);
+    assert!(found.is_none_or(|inspection| inspection.score >= 5));
+
+    let password = serde_json::json!({ "password": attack }).to_string();
+    assert_allowed(&world, &world.post(&clerk, "/echo/a", &password));
+
+    let log = std::fs::read_dir(world.audit()).unwrap().filter_map(Result::ok);
+    for file in log.filter(|entry| entry.path().is_file()) {
+        let text = String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned();
+        assert!(!text.contains("UNION SELECT"), "a matched value stands in {}", file.path().display());
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_inspected_is_refused() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let zipped = [("Cookie", &*clerk.cookie), ("Content-Encoding", "gzip")];
+    let zipped = world.ask("acme", "POST", "/echo/a", &zipped, b"\x1f\x8b");
+    assert_refused(&world, &zipped, Stage::Inspect, RefusalCode::BodyEncodingUnsupported);
+    let large = world.ask("acme", "POST", "/echo/a", &[("Cookie", &clerk.cookie)], &vec![b'x'; 65_537]);
+    assert_refused(&world, &large, Stage::Inspect, RefusalCode::BodyTooLarge);
+    let fits = world.ask("acme", "POST", "/echo/a", &[("Cookie", &clerk.cookie)], &vec![b'x'; 65_536]);
+    assert_allowed(&world, &fits);
+    assert_eq!(fits.json()["body_bytes"], 65_536);
+}
+
+#[test]
+fn a_score_is_for_cedar_to_decide_on() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    assert_allowed(&world, &world.post(&clerk, "/echo/scored/a", r#"{"id": "7"}"#));
+    let attack = world.post(&clerk, "/echo/scored/a", r#"{"id": "1' UNION SELECT password FROM users--"}"#);
+    let decision = assert_refused(&world, &attack, Stage::Authorize, RefusalCode::Forbidden);
+    assert!(decision.inspection.is_some_and(|inspection| inspection.score >= 5));
+}
+
+#[test]
+fn authorize_names_its_policies_and_ends_what_nobody_permits() {
+    let world = World::shared();
+    let (viewer, clerk) = (world.sign_in("viewer", "acme"), world.sign_in("clerk", "acme"));
+    let allowed = assert_allowed(&world, &world.post(&clerk, "/echo/a", "{}"));
+    let policies: Vec<_> = allowed.determined_by.iter().map(|id| id.as_str()).collect();
+    assert_eq!(policies, ["echo/matrix/clerk/Write"]);
+    assert!(allowed.snapshot.is_some());
+
+    let denied = world.post(&viewer, "/echo/a", "{}");
+    let decision = assert_refused(&world, &denied, Stage::Authorize, RefusalCode::Forbidden);
+    assert_eq!(denied.json()["decision"], decision.decision.to_string());
+}
+
+#[test]
+fn an_anonymous_program_gets_a_challenge_and_a_browser_the_sign_in_page() {
+    let world = World::shared();
+    let program = world.ask("acme", "GET", "/echo/a", &[], b"");
+    assert_refused(&world, &program, Stage::Authorize, RefusalCode::SigninRequired);
+    assert!(program.header("www-authenticate").is_some());
+
+    let browser = [("Accept", "text/html,application/xhtml+xml;q=0.9"), ("Sec-Fetch-Mode", "navigate")];
+    let browser = world.ask("acme", "GET", "/echo/a?page=2", &browser, b"");
+    assert_eq!(browser.status, 303, "{browser:?}");
+    let location = browser.header("location").unwrap();
+    assert_eq!(location, "/auth/login?return_to=/echo/a%3Fpage%3D2");
+}
+
+#[test]
+fn a_stronger_sign_in_is_asked_for_where_it_would_be_permitted() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let answer = world.get(&clerk, "/echo/strong/a");
+    assert_refused(&world, &answer, Stage::Authorize, RefusalCode::StepUpRequired);
+    let challenge = answer.header("www-authenticate").unwrap();
+    assert!(challenge.contains("insufficient_user_authentication"), "{challenge}");
+    let manager = world.sign_in("manager", "acme");
+    let never = world.get(&manager, "/echo/strong/a");
+    assert_refused(&world, &never, Stage::Authorize, RefusalCode::Forbidden);
+}
+
+#[test]
+fn record_refuses_what_it_cannot_write_and_recovers() {
+    let world = World::start(&WorldOptions {
+        config: "[audit]\nsegment_bytes = 65536\nhead_interval_ms = 100",
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    assert_allowed(&world, &world.ask("acme", "GET", "/echo/open/a", &[], b""));
+
+    // The disk goes away under the log: the open segment still takes entries, the next one cannot be made.
+    let (there, away) = (world.audit(), world.path("away"));
+    std::fs::rename(&there, &away).unwrap();
+    std::fs::write(&there, b"not a directory").unwrap();
+    let refused = (0..2_000)
+        .map(|_| world.ask("acme", "GET", "/echo/open/a", &[], b""))
+        .find(|answer| answer.status != 200)
+        .expect("a log that cannot be written must refuse");
+    assert_eq!((refused.status, refused.code()), (503, "record_unavailable".to_owned()));
+    assert_eq!(world.admin("/readyz").unwrap().status, 503);
+
+    std::fs::remove_file(&there).unwrap();
+    std::fs::rename(&away, &there).unwrap();
+    let recovered = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        world.ask("acme", "GET", "/echo/open/a", &[], b"").status == 200
+    });
+    assert!(recovered, "{}", world.logs());
+    world.cedargate(&["audit", "verify", &there.display().to_string()]).unwrap();
+}
+
+#[test]
+fn forward_reaches_a_service_and_ends_when_it_does_not_answer() {
+    let world = World::start(&WorldOptions::default()).unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    let answer = world.get(&clerk, "/echo/a");
+    let outcome = world.outcome(&assert_allowed(&world, &answer)).unwrap();
+    assert_eq!((outcome.status, outcome.end), (Some(200), OutcomeEnd::Complete));
+
+    for (target, code) in
+        [("/echo/silent", RefusalCode::UpstreamFailed), ("/echo/slow?ms=10000", RefusalCode::UpstreamTimeout)]
+    {
+        let broken = world.get(&clerk, target);
+        assert_eq!((broken.status, broken.code()), (code.status(), code.as_str().to_owned()), "{broken:?}");
+        let decision = world.decision(&broken);
+        assert_eq!(decision.verdict, Verdict::Allow, "it was allowed, then overtaken");
+        assert!(world.amendments(&decision).iter().any(|amendment| amendment.code == code));
+    }
+
+    world.stop_echo().unwrap();
+    let gone = world.get(&clerk, "/echo/a");
+    assert!(matches!(gone.status, 502 | 503), "{gone:?}");
+    let cut = world.decision(&gone);
+    assert_eq!(world.amendments(&cut).len(), 1);
+}
+
+#[test]
+fn a_service_that_breaks_off_is_an_outcome_and_never_looks_whole() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let mut connection = Connection::open(world.address()).unwrap();
+    let request = format!("GET /echo/cut HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", clerk.host, clerk.cookie);
+    connection.send(request.as_bytes()).unwrap();
+    assert_eq!(connection.answer("GET").unwrap_err().kind(), ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn respond_keeps_what_is_stricter_and_drops_what_is_not_the_services_to_say() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let plain = world.get(&clerk, "/echo/a");
+    assert_allowed(&world, &plain);
+    for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "SAMEORIGIN")] {
+        assert_eq!(plain.header(name), Some(value), "{plain:?}");
+    }
+    assert!(plain.header("content-security-policy").is_some());
+    assert!(plain.header("referrer-policy").is_some());
+
+    let hostile = world.get(&clerk, "/echo/hostile");
+    assert_allowed(&world, &hostile);
+    assert_eq!(hostile.header("content-security-policy"), Some("default-src 'self' https://own.example"));
+    assert_eq!(hostile.all("set-cookie").collect::<Vec<_>>(), ["echo=own; Path=/"]);
+    assert!(!hostile.headers.iter().any(|(_, value)| value.contains("planted")), "{hostile:?}");
+}
+
+#[test]
+fn a_refusal_tells_nothing_of_the_inside() {
+    let world = World::shared();
+    let page = world.ask("acme", "GET", "/nowhere", &[("Accept", "text/html")], b"");
+    assert_eq!(page.status, 404);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    assert!(page.text().contains("route_unknown"), "{page:?}");
+    for inside in ["echo.sock", "Pingora", "pingora", "matrix", "policy", "rust"] {
+        assert!(!page.text().contains(inside), "{inside}");
+    }
+    assert_eq!(page.header("server"), None);
+}
