@@ -14,7 +14,7 @@ use crate::index::ActionPolicies;
 use crate::matrix::{Matrix, MatrixTarget};
 use crate::platform::{self, Ladder, Role};
 use crate::routes::file::{DeclaredId, DeclaredRoute, RouteFile};
-use crate::routes::{ResourceIdRule, ResourceKind, ResourceRule, Route, Routes, RoutesBuilder};
+use crate::routes::{InspectionMode, ResourceIdRule, ResourceKind, ResourceRule, Route, Routes, RoutesBuilder};
 use crate::schema::{ActionFacts, LinkedSchema, ModuleSchema};
 use crate::sources::{PLATFORM, TENANTS};
 use crate::{Place, Problems, Sources, TenantScope};
@@ -61,13 +61,14 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
     policies.extend(platform.guard_rails);
     let mut actions = Vec::new();
     let mut routes = RoutesBuilder::default();
+    let mut scored = Vec::new();
     for module in modules {
         let facts = linked.actions.get(&module.schema.namespace).map(Vec::as_slice).unwrap_or_default();
         let matrix =
             EffectiveMatrix { module: &module, tenant, own: overrides.get(&module.name), roles: &platform.roles };
         policies.extend(problems.absorb(matrix.compile(facts)).unwrap_or_default());
         let binding = Binding { snapshot: &id, module: &module, linked: &linked, facts, first_action: actions.len() };
-        problems.absorb(binding.bind(&mut routes));
+        scored.extend(problems.absorb(binding.bind(&mut routes)).unwrap_or_default());
         actions.extend(facts.iter().cloned());
         policies.extend(module.policies);
     }
@@ -78,6 +79,17 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
     let policies = problems.absorb(authored::collect(policies, is_role)).unwrap_or_default();
     problems.absorb(validate(&linked, &policies));
     let (actions, routes) = (problems.absorb(index(actions, &policies)), problems.absorb(finish(routes)));
+    for (index, place) in scored {
+        if let Some(action) =
+            actions.as_ref().and_then(|actions| actions.get(index)).filter(|a| !a.policies.reads().waf)
+        {
+            let message = format!(
+                "mode `score` leaves attacks to Cedar, and no policy about `{}` reads `context.waf`",
+                action.facts.name
+            );
+            problems.add(place, message);
+        }
+    }
     match (actions, routes, problems.is_empty()) {
         (Some(actions), Some(routes), true) => {
             Ok(Built { id, routes, roles: platform.roles, ladder: platform.ladder, actions, policies })
@@ -260,8 +272,10 @@ struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    fn bind(&self, routes: &mut RoutesBuilder) -> Result<(), Problems> {
+    /// Adds the module's routes, and gives the actions whose requests are inspected in mode `score`.
+    fn bind(&self, routes: &mut RoutesBuilder) -> Result<Vec<(usize, Place)>, Problems> {
         let mut problems = Problems::none();
+        let mut scored = Vec::new();
         let mut routed: BTreeMap<&str, &Place> = BTreeMap::new();
         for declared in &self.module.routes.routes {
             if let Some(other) = routed.insert(&declared.action, &declared.place) {
@@ -271,6 +285,9 @@ impl Binding<'_> {
             }
             match self.route(declared) {
                 Ok(route) => {
+                    if route.inspection.mode == InspectionMode::Score {
+                        scored.push((route.action_index, declared.place.clone()));
+                    }
                     if let Err(other) = routes.add(declared.pattern.clone(), Arc::new(route)) {
                         let message = format!("{} {} is route `{}` already", declared.method, declared.path, other.id);
                         problems.add(declared.place.clone(), message);
@@ -283,7 +300,7 @@ impl Binding<'_> {
             let message = format!("action `{}` has no route in {}", action.name, self.module.routes_file);
             problems.add(action.place.clone(), message);
         }
-        problems.into_result(())
+        problems.into_result(scored)
     }
 
     fn route(&self, declared: &DeclaredRoute) -> Result<Route, (Place, String)> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
@@ -53,17 +54,17 @@ boxed! {
 
 /// The types of principals that there are.
 pub(crate) fn principal_types() -> BTreeSet<EntityTypeName> {
-    BTreeSet::from([type_name("User"), type_name("Anonymous")])
+    BTreeSet::from([TYPES.user.clone(), TYPES.anonymous.clone()])
 }
 
 /// The type of roles.
 pub(crate) fn role_type() -> EntityTypeName {
-    type_name("Role")
+    TYPES.role.clone()
 }
 
 /// A tenant's entity.
 pub(crate) fn tenant_uid(tenant: TenantId) -> EntityUid {
-    EntityUid::from_type_name_and_id(type_name("Tenant"), EntityId::new(tenant.to_string()))
+    EntityUid::from_type_name_and_id(TYPES.tenant.clone(), EntityId::new(tenant.to_string()))
 }
 
 /// A caller's entity and the roles that it is in.
@@ -79,11 +80,11 @@ impl Asker {
     pub(crate) fn new(caller: &Caller, tenant: &EntityUid) -> Result<Self, ShowError> {
         match caller {
             Caller::Anonymous => {
-                let uid = EntityUid::from_type_name_and_id(type_name("Anonymous"), EntityId::new("anonymous"));
+                let uid = EntityUid::from_type_name_and_id(TYPES.anonymous.clone(), EntityId::new("anonymous"));
                 Self::of(uid, tenant.clone(), vec![role_uid(RoleName::ANONYMOUS)])
             }
             Caller::Principal(principal) => {
-                let uid = EntityUid::from_type_name_and_id(type_name("User"), EntityId::new(principal.id.to_string()));
+                let uid = EntityUid::from_type_name_and_id(TYPES.user.clone(), EntityId::new(principal.id.to_string()));
                 Self::of(uid, tenant_uid(principal.tenant), roles_of(principal))
             }
         }
@@ -210,8 +211,23 @@ fn tenant_attribute(tenant: EntityUid) -> HashMap<String, RestrictedExpression> 
 }
 
 fn role_uid(role: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(type_name("Role"), EntityId::new(role))
+    EntityUid::from_type_name_and_id(TYPES.role.clone(), EntityId::new(role))
 }
+
+/// The platform's entity types. Parsed once: parsing a name costs more than deciding by it.
+struct Types {
+    tenant: EntityTypeName,
+    role: EntityTypeName,
+    user: EntityTypeName,
+    anonymous: EntityTypeName,
+}
+
+static TYPES: LazyLock<Types> = LazyLock::new(|| Types {
+    tenant: type_name("Tenant"),
+    role: type_name("Role"),
+    user: type_name("User"),
+    anonymous: type_name("Anonymous"),
+});
 
 #[expect(clippy::expect_used, reason = "called with literals that are Cedar identifiers")]
 fn type_name(name: &str) -> EntityTypeName {

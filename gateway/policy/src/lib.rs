@@ -38,6 +38,8 @@
 mod authored;
 mod build;
 mod cedar_problem;
+#[cfg(test)]
+mod corpus;
 mod decisions;
 mod entities;
 mod index;

@@ -32,7 +32,7 @@ const ROUTES: &str = r#"
 service = "toy"
 [defaults]
 timeout_ms = 10
-inspection = { mode = "score", body_bytes_max = 10, on_excess = "pass" }
+inspection = { mode = "block", body_bytes_max = 10, on_excess = "pass" }
 [[route]]
 method = "GET"
 path = "/"

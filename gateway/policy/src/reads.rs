@@ -15,12 +15,14 @@ pub(crate) struct Reads {
     pub(crate) strength: bool,
     /// `context.authn.age_seconds`.
     pub(crate) age: bool,
-    /// `context.client`, `context.now`, `context.waf`.
+    /// `context.client` or `context.now`.
     pub(crate) moment: bool,
+    /// `context.waf`.
+    pub(crate) waf: bool,
 }
 
 impl Reads {
-    pub(crate) const EVERYTHING: Self = Self { resource: true, strength: true, age: true, moment: true };
+    pub(crate) const EVERYTHING: Self = Self { resource: true, strength: true, age: true, moment: true, waf: true };
     const ALL_CONTEXT: Self = Self { resource: false, ..Self::EVERYTHING };
 
     /// What a policy reads.
@@ -43,12 +45,13 @@ impl Reads {
             strength: self.strength || other.strength,
             age: self.age || other.age,
             moment: self.moment || other.moment,
+            waf: self.waf || other.waf,
         }
     }
 
     /// Whether a decision holds only for the moment it was made at.
     pub(crate) fn is_volatile(self) -> bool {
-        self.age || self.moment
+        self.age || self.moment || self.waf
     }
 
     fn add(&mut self, more: Self) {
@@ -97,7 +100,8 @@ fn recognised(expression: &Value) -> Option<Reads> {
     if is_variable(target, "context") {
         return match attribute {
             "authn" => Some(Reads { strength: true, age: true, ..nothing }),
-            "client" | "now" | "waf" => Some(Reads { moment: true, ..nothing }),
+            "client" | "now" => Some(Reads { moment: true, ..nothing }),
+            "waf" => Some(Reads { waf: true, ..nothing }),
             _ => None,
         };
     }
@@ -151,7 +155,7 @@ mod tests {
             ("resource) when { {x: context}.x.authn.level == 1 }", Reads::ALL_CONTEXT),
             ("resource) when { (if true then context else context).authn.level == 1 }", Reads::ALL_CONTEXT),
             ("resource) when { [context.authn.age_seconds].contains(3) }", Reads { age: true, ..Reads::default() }),
-            ("resource) when { context.waf.score > 3 }", Reads { moment: true, ..Reads::default() }),
+            ("resource) when { context.waf.score > 3 }", Reads { waf: true, ..Reads::default() }),
             ("resource) when { context.client.isLoopback() }", Reads { moment: true, ..Reads::default() }),
             ("resource) unless { context.now < datetime(\"2030-01-01\") }", Reads { moment: true, ..Reads::default() }),
             ("resource) when { resource == principal }", Reads { resource: true, ..Reads::default() }),

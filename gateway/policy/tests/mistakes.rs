@@ -136,6 +136,23 @@ fn a_route_names_a_resource_that_its_action_applies_to() {
 }
 
 #[test]
+fn an_inspection_that_only_scores_needs_a_policy_on_the_score() {
+    let scored = || {
+        let id = "resource = { type = \"Catalog\", id = \"items\" }\n";
+        let with_mode = id.to_owned() + "inspection = { mode = \"score\" }\n";
+        Texts::shipped().replace("inventory/routes.toml", id, &with_mode)
+    };
+    scored().assert_problems(&[
+        "inventory/routes.toml:8:1: mode `score` leaves attacks to Cedar, and no policy about `ListItems` reads `context.waf`",
+    ]);
+    let policy = "@id(\"inventory/calm\")\nforbid (principal, action, resource) when { context.waf.score > 9 };\n";
+    let scope =
+        TenantScope::new(TenantId(Uuid::from_u128(1)), TenantName::parse("acme").unwrap(), ["gateway", "inventory"]);
+    let sources = Sources::from_texts(scored().with("inventory/calm.cedar", policy).0).unwrap();
+    Snapshot::build(&sources, &scope).unwrap();
+}
+
+#[test]
 fn an_action_applies_to_users_and_anonymous_callers() {
     Texts::shipped()
         .replace("inventory/schema.cedarschema", "principal: [Cedargate::User, Cedargate::Anonymous]", "principal: [Cedargate::User]")
