@@ -197,3 +197,13 @@ fn a_second_question_is_answered_from_the_cache() {
     }
     assert_eq!((decisions.stats().hits, decisions.stats().misses), (1, 1));
 }
+
+#[test]
+fn shipped_matrices_are_in_canonical_form() {
+    for module in ["gateway", "directory", "inventory"] {
+        let path = format!("{}/../../policies/{module}/matrix.txt", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let matrix = cedargate_policy::Matrix::parse(&text, "matrix.txt").unwrap_or_else(|p| panic!("{p}"));
+        assert_eq!(matrix.to_string(), text, "{module}");
+    }
+}
