@@ -35,6 +35,8 @@ impl Classes {
     pub(crate) const OTHER: Self = Self(1 << 13);
     /// Besides one of the above: whatever stands in no number, date, time or version.
     pub(crate) const WORDY: Self = Self(1 << 14);
+    /// Besides one of the above: whatever stands in no slug, host name, file name or UUID.
+    pub(crate) const UNSLUGLIKE: Self = Self(1 << 15);
 
     /// No class.
     pub(crate) const NONE: Self = Self(0);
@@ -43,7 +45,7 @@ impl Classes {
     /// What hints at a further encoding.
     pub(crate) const ENCODED: Self = Self::PERCENT.or(Self::AMPERSAND).or(Self::BACKSLASH).or(Self::FOLDED);
     /// A value of these alone holds no literal of any rule.
-    pub(crate) const CALM: Self = Self::ONE_WORD.or(Self::QUIET).or(Self::PLUS).or(Self::FOLDED);
+    pub(crate) const CALM: Self = Self::ONE_WORD.or(Self::QUIET).or(Self::PLUS).or(Self::FOLDED).or(Self::UNSLUGLIKE);
     /// A value of these alone is one word.
     pub(crate) const ONE_WORD: Self = Self::WORD.or(Self::WORDY);
 
@@ -82,7 +84,10 @@ static TABLE: [u16; 256] = {
     let mut byte = 0u8;
     while let Some((entry, tail)) = rest.split_first_mut() {
         let numeric = matches!(byte, b'0'..=b'9' | b'T' | b'Z' | b' ' | b',' | b'.' | b':' | b'/' | b'+' | b'-');
-        *entry = classify(byte).0 | if numeric { 0 } else { Classes::WORDY.0 };
+        let sluglike = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        *entry = classify(byte).0
+            | if numeric { 0 } else { Classes::WORDY.0 }
+            | if sluglike { 0 } else { Classes::UNSLUGLIKE.0 };
         rest = tail;
         byte = byte.wrapping_add(1);
     }
@@ -116,14 +121,18 @@ mod tests {
     #[test]
     fn every_octet_has_exactly_one_class() {
         for byte in 0..=255u8 {
-            assert_eq!((Classes::of(&[byte]).0 & !Classes::WORDY.0).count_ones(), 1, "{byte:#x}");
+            assert_eq!(
+                (Classes::of(&[byte]).0 & !Classes::WORDY.0 & !Classes::UNSLUGLIKE.0).count_ones(),
+                1,
+                "{byte:#x}"
+            );
         }
     }
 
     #[test]
     fn classes_add_up() {
         let classes = Classes::of(b"a b<c");
-        assert!(classes.only(Classes::ONE_WORD.or(Classes::QUIET).or(Classes::LESS)));
+        assert!(classes.only(Classes::ONE_WORD.or(Classes::QUIET).or(Classes::LESS).or(Classes::UNSLUGLIKE)));
         assert!(classes.any(Classes::LESS));
         assert!(!classes.any(Classes::EQUALS));
         assert!(Classes::of(b"").only(Classes::NONE));

@@ -188,7 +188,7 @@ impl Inspected {
         sorted(self.findings.iter().map(|finding| finding.rule.clone()))
     }
 
-    /// The kinds of attack that were found, sorted and without repeats: Cedar's `context.waf.tags`.
+    /// The kinds of attack that were found, sorted and without repeats.
     pub fn tags(&self) -> Vec<Arc<str>> {
         sorted(self.findings.iter().flat_map(|finding| finding.tags.iter().cloned()))
     }

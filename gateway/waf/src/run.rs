@@ -168,19 +168,13 @@ const SQLI_WEIGHT: usize = 4;
 /// The same for markup: five contexts, each with a table of names to compare.
 const XSS_WEIGHT: usize = 8;
 
-/// Whether libinjection could find SQL in a value. It takes most of an inspection's time, so what is a word, a number,
-/// a date or a UUID is kept from it. Sound because it finds nothing in those, as the tests of this gate show.
+/// Whether there could be SQL in a value. libinjection takes most of an inspection's time, and most values are words,
+/// numbers, dates, slugs, host names and UUIDs. In numbers and dates it finds nothing, as the tests of this gate show.
+/// In the rest it objects to the likes of `1limit-a`, but SQL that does anything needs a space, a quote, a parenthesis
+/// or a comment, none of which a value of letters, digits, `_`, `.` and single `-` has.
 fn may_be_sqli(value: &[u8], classes: Classes) -> bool {
-    let numeric = !classes.any(Classes::WORDY) && !value.windows(2).any(|pair| pair == b"--");
-    !classes.only(Classes::ONE_WORD) && !numeric && !is_uuid(value)
-}
-
-fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
-        && value.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    let plain = !classes.any(Classes::WORDY) || !classes.any(Classes::UNSLUGLIKE);
+    !plain || value.windows(2).any(|pair| pair == b"--")
 }
 
 fn is_sqli(value: &[u8]) -> bool {
@@ -252,14 +246,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
         #[test]
-        fn what_the_gate_keeps_out_is_no_sql(
-            number in "[0-9TZ .,:/+-]{1,24}",
-            uuid in "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-            wordy in "[a-fA-F]{8}(-[a-f]{4}){3}-[a-fA-F]{12}",
-        ) {
-            for text in [number, uuid, wordy] {
-                prop_assert!(passes_the_gate(&text) || !is_sqli(text.as_bytes()), "{}", text);
-            }
+        fn numbers_are_no_sql(number in "[0-9TZ .,:/+-]{1,24}") {
+            prop_assert!(passes_the_gate(&number) || !is_sqli(number.as_bytes()), "{}", number);
+        }
+
+        #[test]
+        fn uuids_are_no_sql(uuid in "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}") {
+            prop_assert!(!passes_the_gate(&uuid) && !is_sqli(uuid.as_bytes()), "{}", uuid);
         }
     }
 
@@ -276,7 +269,9 @@ mod tests {
 
     #[test]
     fn attacks_pass_the_gate() {
-        for attack in ["1 or 1", "1--", "1-- ", "'", "1/*", "a b", "1;1"] {
+        for attack in
+            ["1 or 1", "1--", "1-- ", "'", "1/*", "a b", "1;1", "a-1--", "a-(1)", "sleep(1)", "a'-1", "a/**/or/**/1"]
+        {
             assert!(passes_the_gate(attack), "{attack}");
         }
         assert!(!passes_the_gate("2024-05-01T08:30:00Z"));
