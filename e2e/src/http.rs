@@ -3,7 +3,11 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// How long an answer may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,9 +67,14 @@ impl fmt::Debug for Answer {
 
 /// A connection to the gateway.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     buffer: Vec<u8>,
 }
+
+/// What a connection runs over.
+trait Transport: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Transport for T {}
 
 impl Connection {
     /// Connects.
@@ -73,11 +82,17 @@ impl Connection {
     /// # Errors
     /// Those of the socket.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream: Box::new(connect(address)?), buffer: Vec::new() })
+    }
+
+    /// Connects over TLS to `host`, whose certificate must be one of `trusted`.
+    ///
+    /// # Errors
+    /// Those of the socket; a handshake that fails shows at the first read or write.
+    pub fn open_tls(address: SocketAddr, host: &str, trusted: Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+        let session = ClientConnection::new(trusted, name).map_err(invalid)?;
+        Ok(Self { stream: Box::new(StreamOwned::new(session, connect(address)?)), buffer: Vec::new() })
     }
 
     /// Sends octets as they are.
@@ -171,6 +186,14 @@ pub fn exchange(address: SocketAddr, method: &str, octets: &[u8]) -> io::Result<
     let mut connection = Connection::open(address)?;
     connection.send(octets)?;
     connection.answer(method)
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn parse_head(head: &[u8]) -> io::Result<(u16, Vec<(String, String)>)> {

@@ -32,6 +32,8 @@ pub struct WorldOptions {
     pub limits: Option<&'static str>,
     /// Further tables of the gateway's configuration.
     pub config: &'static str,
+    /// Certificate chain and key in PEM: then the gateway listens with TLS.
+    pub tls: Option<(String, String)>,
 }
 
 /// Nobody meets a rate unless a test is about rates.
@@ -103,7 +105,10 @@ impl World {
                 .args(["--listen", &socket(dir.path(), "inventory")])
                 .args(["--store", &format!("sqlite:{}", dir.path().join("inventory.db").display())])
                 .args(["--identity-keys", &format!("file:{}", dir.path().join("state/jwks.json").display())])
-                .args(["--issuer", &format!("http://localhost:{}", address.port())]),
+                .args([
+                    "--issuer",
+                    &format!("{}://localhost:{}", if options.tls.is_some() { "https" } else { "http" }, address.port()),
+                ]),
             &dir.path().join("inventory.log"),
         )?;
         let echo = start_echo(dir.path())?;
@@ -342,15 +347,24 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&root.join("../policies"), &dir.join("policies"))?;
     copy(&root.join("policies"), &dir.join("policies"))?;
+    let (scheme, tls) = match &options.tls {
+        None => ("http", String::new()),
+        Some((certificate, key)) => {
+            std::fs::write(dir.join("tls.crt"), certificate)?;
+            std::fs::write(dir.join("tls.key"), key)?;
+            ("https", "tls_certificate = \"tls.crt\"\ntls_key = \"tls.key\"".to_owned())
+        }
+    };
     let config = format!(
         r#"
 [listen]
-base_url = "http://localhost:{port}"
+base_url = "{scheme}://localhost:{port}"
 admin_address = "{admin}"
 threads = 2
 
 [[listen.listener]]
 address = "{address}"
+{tls}
 
 [store]
 state_dir = "state"

@@ -1,6 +1,6 @@
 //! What passes through: streams, tunnels and large bodies both ways, and a real service with its rules.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cedargate_e2e::World;
 use cedargate_e2e::http::Connection;
@@ -21,6 +21,10 @@ fn a_websocket_carries_octets_both_ways() {
         socket.send(message).unwrap();
         assert_eq!(socket.exactly(message.len()).unwrap(), message);
     }
+    // Longer than the route's timeout for an answer, which is not about tunnels.
+    std::thread::sleep(Duration::from_millis(2_500));
+    socket.send(b"still here").unwrap();
+    assert_eq!(socket.exactly(10).unwrap(), b"still here");
     assert_eq!(world.decision(&switched).action.as_deref(), Some("Echo::Action::\"Live\""));
 }
 

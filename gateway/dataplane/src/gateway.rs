@@ -99,6 +99,7 @@ impl Gateway {
             http.request.method = trail.event.method.as_str(),
             http.response.status_code = told.code.status(),
             client.address = %trail.event.client,
+            trace_id = trail.trace_id(),
             detail = told.detail.as_str(),
             "refused"
         );

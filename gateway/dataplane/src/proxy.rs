@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,11 +19,15 @@ use crate::gateway::Gateway;
 use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::stage::{forward, inspect, record};
 use crate::trail::Trail;
+use crate::upstream::TUNNEL_IDLE_TIMEOUT;
 use crate::walk::{self, Walked};
 
 /// How many backends are tried for one request when connecting fails: nothing has been sent then, so that trying
 /// another one is safe for every method.
 const CONNECT_ATTEMPTS_MAX: u32 = 3;
+
+/// How long a client may take to accept the next piece of its answer.
+const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The gateway as Pingora's HTTP proxy calls it.
 pub(crate) struct Proxy {
@@ -54,8 +59,13 @@ impl ProxyHttp for Proxy {
         let gateway = &*self.gateway;
         let now = gateway.clock.now();
         let mut trail = Trail::of(session.req_header(), arrival, now);
+        session.set_read_timeout(Some(gateway.settings.body_timeout));
+        session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
         match walk::walk(gateway, &arrival, session, now, &mut trail).await {
             Ok(Walked::Pass(pass)) => {
+                if pass.upgrade {
+                    session.set_read_timeout(Some(TUNNEL_IDLE_TIMEOUT));
+                }
                 if inspect::expects_continue(&session.req_header().headers) && !session.is_body_done() {
                     session.write_continue_response().await?;
                 }

@@ -1,6 +1,5 @@
 //! What is known of a request so far, kept as the audit event that it will become.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use uuid::Uuid;
 
-use crate::exchange::Arrival;
+use crate::exchange::{Arrival, Peer};
 use crate::stage::authenticate::{Authenticated, clear_cookie};
 use crate::stage::hygiene::TraceContext;
 
@@ -29,6 +28,8 @@ pub(crate) struct Trail {
     pub(crate) caller: Caller,
     /// Headers that stages want on the answer, whatever it will be: rates, CORS, a cleared cookie.
     pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
+    /// How the client reached us, as far as is known.
+    pub(crate) scheme: Scheme,
     /// The trace that the exchange belongs to, once hygiene has run.
     pub(crate) trace: Option<TraceContext>,
     at: Micros,
@@ -39,18 +40,11 @@ impl Trail {
     /// Begins with a head that Pingora has parsed.
     pub(crate) fn of(head: &RequestHeader, arrival: Arrival, at: Micros) -> Self {
         let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-        Self::begin(arrival.peer.address, head.method.as_str(), host, head.raw_path(), at, arrival.started)
+        Self::begin(arrival.peer, head.method.as_str(), host, head.raw_path(), at, arrival.started)
     }
 
     /// Begins with what an unparsed head says of itself: for the record only, never for a decision.
-    pub(crate) fn begin(
-        client: IpAddr,
-        method: &str,
-        host: &[u8],
-        target: &[u8],
-        at: Micros,
-        started: Instant,
-    ) -> Self {
+    pub(crate) fn begin(peer: Peer, method: &str, host: &[u8], target: &[u8], at: Micros, started: Instant) -> Self {
         let path = target.split(|b| *b == b'?').next().unwrap_or_default();
         Self {
             tenant: None,
@@ -58,7 +52,7 @@ impl Trail {
                 decision: DecisionId(Uuid::now_v7()),
                 request: RequestId(Uuid::now_v7()),
                 verdict: Verdict::Allow,
-                client,
+                client: peer.address,
                 method: method.chars().take(32).collect(),
                 host: printable(host, 260),
                 path: printable(path, RAW_CHARACTERS_MAX),
@@ -72,6 +66,7 @@ impl Trail {
             },
             caller: Caller::Anonymous,
             answer_headers: Vec::new(),
+            scheme: peer.scheme,
             trace: None,
             at,
             started,
@@ -103,6 +98,7 @@ impl Trail {
         random.iter_mut().zip(ids).for_each(|(to, from)| *to = *from);
         self.trace = Some(TraceContext::of(headers, peer_trusted, random));
 
+        self.scheme = canonical.scheme;
         self.event.request = canonical.request;
         self.event.client = canonical.client;
         self.event.host = canonical.host.to_string();
@@ -188,12 +184,14 @@ fn printable(octets: &[u8], characters_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
     fn an_unparsed_request_cannot_forge_log_text() {
         let trail = Trail::begin(
-            IpAddr::from([127, 0, 0, 1]),
+            Peer { address: IpAddr::from([127, 0, 0, 1]), scheme: Scheme::Http },
             "GET",
             b"a\r\nb",
             b"/x\x00\xff?secret=1",

@@ -24,6 +24,9 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 /// How many backends are looked at for a healthy one.
 const SELECT_ATTEMPTS_MAX: usize = 16;
 
+/// How long neither side of an upgraded connection may say anything. Protocols on it have pings of their own.
+pub(crate) const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
+
 /// Where one backend of a service listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
@@ -129,12 +132,11 @@ impl Upstreams {
         let options = &mut peer.options;
         options.connection_timeout = Some(upstream.settings.connect_timeout);
         options.total_connection_timeout = Some(upstream.settings.connect_timeout);
-        options.read_timeout = Some(route.timeout);
-        options.write_timeout = Some(route.timeout);
         options.idle_timeout = Some(upstream.settings.idle_timeout);
-        options.http_upstream_request_policy = match route.upgrade {
-            Some(_) => HttpUpstreamRequestPolicy::standard(),
-            None => HttpUpstreamRequestPolicy::deny_upgrades(),
+        options.write_timeout = Some(route.timeout);
+        (options.read_timeout, options.http_upstream_request_policy) = match route.upgrade {
+            Some(_) => (Some(TUNNEL_IDLE_TIMEOUT), HttpUpstreamRequestPolicy::standard()),
+            None => (Some(route.timeout), HttpUpstreamRequestPolicy::deny_upgrades()),
         };
         Ok(peer)
     }

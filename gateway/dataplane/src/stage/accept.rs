@@ -156,7 +156,7 @@ impl Door {
         let mut words = line.split(|b| *b == b' ');
         let method = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
         let target = words.next().unwrap_or_default();
-        let mut trail = Trail::begin(peer.address, &method, &[], target, self.gateway.clock.now(), Instant::now());
+        let mut trail = Trail::begin(peer, &method, &[], target, self.gateway.clock.now(), Instant::now());
         let facts = RequestFacts::unparsed(trail.request());
         let refusal = self.gateway.conclude(&mut trail, refusal).await;
         let answer = super::respond::render(&refusal, &facts).of(&trail);

@@ -39,9 +39,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The same answer with what every stage wants on it, and the request's id to quote.
+    /// The same answer with what every stage wants on it, transport security, and the request's id to quote.
     pub(crate) fn of(mut self, trail: &Trail) -> Self {
         self.headers.extend(trail.answer_headers.iter().cloned());
+        self.headers.extend(security::transport_security(trail.scheme));
         if let Ok(id) = HeaderValue::from_str(&trail.request().to_string()) {
             self.headers.push((HeaderName::from_static(REQUEST_HEADER), id));
         }

@@ -35,9 +35,7 @@ const PERMISSIONS: HeaderValue =
 ///   intrude.
 pub(crate) fn security_headers(scheme: Scheme, own: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
     let mut set = vec![(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))];
-    if scheme == Scheme::Https {
-        set.push((header::STRICT_TRANSPORT_SECURITY, HSTS));
-    }
+    set.extend(transport_security(scheme));
     if is_blank(own, &header::CONTENT_SECURITY_POLICY) {
         set.push((header::CONTENT_SECURITY_POLICY, SERVICE_CSP));
     }
@@ -53,7 +51,13 @@ pub(crate) fn security_headers(scheme: Scheme, own: &HeaderMap) -> Vec<(HeaderNa
     set
 }
 
-/// What the gateway's own refusals carry. HSTS is left to answers over TLS that come from a known host.
+/// HSTS for every answer over TLS, refusals included (RFC 6797 §7.1). Browsers heed it only under a certificate that
+/// they accept for the host.
+pub(super) fn transport_security(scheme: Scheme) -> Option<(HeaderName, HeaderValue)> {
+    (scheme == Scheme::Https).then_some((header::STRICT_TRANSPORT_SECURITY, HSTS))
+}
+
+/// What the gateway's own refusals carry.
 pub(super) fn own_headers() -> [(HeaderName, HeaderValue); 5] {
     [
         (header::CONTENT_SECURITY_POLICY, OWN_CSP),
