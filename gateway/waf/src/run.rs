@@ -102,7 +102,7 @@ impl<'e> Run<'e> {
             self.raise(&rules::NULL_BYTE, place());
         }
         if surface.any(Surfaces::SQL)
-            && may_be_sqli(form, classes)
+            && may_be_sqli(surface, form, classes)
             && self.spend(form.len().saturating_mul(SQLI_WEIGHT))
             && is_sqli(form)
         {
@@ -171,8 +171,13 @@ const XSS_WEIGHT: usize = 8;
 /// Whether there could be SQL in a value. libinjection takes most of an inspection's time, and most values are words,
 /// numbers, dates, slugs, host names and UUIDs. In numbers and dates it finds nothing, as the tests of this gate show.
 /// In the rest it objects to the likes of `1limit-a`, but SQL that does anything needs a space, a quote, a parenthesis
-/// or a comment, none of which a value of letters, digits, `_`, `.` and single `-` has.
-fn may_be_sqli(value: &[u8], classes: Classes) -> bool {
+/// or a comment, none of which a value of letters, digits, `_`, `.` and single `-` has. A user agent or referring page
+/// can only ever be a string in SQL, and nothing breaks out of a string without a quote or a backslash.
+fn may_be_sqli(surface: Surfaces, value: &[u8], classes: Classes) -> bool {
+    let is_string = surface.any(Surfaces::AGENT.or(Surfaces::REFERER));
+    if is_string && !classes.any(Classes::QUOTE.or(Classes::BACKSLASH)) {
+        return false;
+    }
     let plain = !classes.any(Classes::WORDY) || !classes.any(Classes::UNSLUGLIKE);
     !plain || value.windows(2).any(|pair| pair == b"--")
 }
@@ -222,7 +227,7 @@ mod tests {
     use super::*;
 
     fn passes_the_gate(value: &str) -> bool {
-        may_be_sqli(value.as_bytes(), Classes::of(value.as_bytes()))
+        may_be_sqli(Surfaces::FIELD, value.as_bytes(), Classes::of(value.as_bytes()))
     }
 
     #[test]
