@@ -10,13 +10,15 @@ rows=(
     "make|make|build|builds zlib-ng, under cmake"
     "cmake|cmake|build|configures zlib-ng, which Pingora brings for compressed responses"
     "curl|curl|demo|for the lines to try that the demo prints"
+    "chromium|chromium|test|the browser in which the sign-in pages are tested"
+    "chromedriver|chromium-driver|test|drives that browser"
     "wrk|wrk|bench|puts the load on the proxies that are compared"
 )
 
 purpose=${1:?"usage: deploy/packages.sh build|demo|test|bench"}
 case $purpose in
-    build | test) wanted="build" ;; # The tests need nothing beyond a build: no database, no browser, no network.
-    demo | bench) wanted="build $purpose" ;;
+    build) wanted="build" ;;
+    demo | test | bench) wanted="build $purpose" ;;
     *) echo "packages: \`$purpose\` is none of build, demo, test, bench" >&2; exit 2 ;;
 esac
 

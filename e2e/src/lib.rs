@@ -7,9 +7,11 @@
 //! To add a test: `let world = World::shared();`, then `world.ask(...)`, then look at the answer, at what the echo service
 //! says it received, and at `world.entry(...)`, the decision's audit entry.
 
+mod browser;
 pub mod http;
 mod process;
 mod world;
 
+pub use browser::Browser;
 pub use process::binary;
 pub use world::{Person, World, WorldOptions};

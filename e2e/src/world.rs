@@ -334,7 +334,8 @@ impl World {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
+/// An address on this machine that nobody listens on at the time.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
