@@ -27,7 +27,7 @@ use crate::keys::{KeyRing, MasterKey};
 /// One door in front of many services: every request is screened, attributed, decided by the tenant's Cedar policies,
 /// recorded so that the record can be proved, and forwarded with an identity that the service can verify.
 #[derive(Debug, Parser)]
-#[command(name = "cedargate", version, about, after_help = EPILOGUE, max_term_width = 100)]
+#[command(name = "cedargate", version, after_help = EPILOGUE, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,

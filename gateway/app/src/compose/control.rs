@@ -16,8 +16,8 @@ use super::http_app::HttpApp;
 /// The socket's name in the state directory.
 pub(super) const CONTROL_SOCKET: &str = "control.sock";
 
-/// Threads of the control plane. Password hashes run beside them.
-const THREADS: usize = 2;
+/// Threads of the control plane. What takes long, password hashes, runs beside them.
+const THREADS: usize = 1;
 
 /// Records what the control plane does in the gateway's one record.
 pub(super) struct SpoolRecorder(pub(super) Spool);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
@@ -15,6 +15,22 @@ pub(super) fn check_addresses(config: &Config) -> Result<(), StartError> {
         bind("listen.listener", listener.address)?;
     }
     bind("listen.admin_address", config.listen.admin_address)
+}
+
+/// Every address, as somebody on this machine connects to it.
+pub(super) fn of(config: &Config) -> Vec<SocketAddr> {
+    let addresses = config.listen.listeners.iter().map(|listener| listener.address);
+    addresses.chain([config.listen.admin_address]).map(reachable).collect()
+}
+
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    address
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<(), StartError> {

@@ -1,8 +1,10 @@
 //! `cedargate serve`: opens everything, hands it to the server, and closes it in order.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
@@ -15,6 +17,7 @@ use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
 use ed25519_dalek::SigningKey;
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +38,9 @@ const JWKS_FILE: &str = "jwks.json";
 /// Threads for what goes on beside requests: reloading, maintenance of sessions.
 const BACKGROUND_THREADS: usize = 1;
 
+/// How often it is looked whether the listeners are there.
+const LISTEN_POLL: Duration = Duration::from_millis(10);
+
 /// Runs the gateway until it is asked to end.
 ///
 /// # Errors
@@ -53,8 +59,7 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
         .map_err(|source| StartError::Machine { doing: "the runtime", source })?;
 
     let running = start(&config, ring, &background)?;
-    let listeners: Vec<_> = config.listen.listeners.iter().map(|listener| listener.address.to_string()).collect();
-    tracing::info!(listeners = listeners.join(" "), admin = %config.listen.admin_address, "listening");
+    background.spawn(announce(listeners::of(&config), running.draining));
     running.server.run();
     background.block_on(end(&running.gateway, &running.pool));
     drop(running.prover);
@@ -71,6 +76,7 @@ struct Running {
     gateway: Arc<Gateway>,
     pool: Pool,
     prover: Option<Prover>,
+    draining: Arc<AtomicBool>,
 }
 
 /// Opens and wires everything, in the order in which one part needs another.
@@ -152,7 +158,6 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
         Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, seen };
     background.spawn(reloader.run(config.policies.reload_interval));
     background.spawn(async move { sessions.run_maintenance(&SystemClock).await });
-    background.spawn(note_draining(draining));
     let prover = match config.danger.recording_off {
         true => None,
         false => {
@@ -160,7 +165,7 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
             Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway))?)
         }
     };
-    Ok(Running { server, gateway, pool, prover })
+    Ok(Running { server, gateway, pool, prover, draining })
 }
 
 /// A tenant whose policies have mistakes keeps nobody else from starting; where nobody is left, nothing starts.
@@ -209,8 +214,19 @@ pub(super) fn write_jwks(path: &Path, keys: &SigningKeys) -> Result<(), StartErr
     files::replace(path, (keys.jwks().to_json() + "\n").as_bytes(), 0o644).map_err(file)
 }
 
-/// Readiness ends with the first signal, while requests in flight still finish.
-async fn note_draining(draining: Arc<AtomicBool>) {
+/// Says so once every listener accepts connections. Readiness ends with the first signal after that, while requests in
+/// flight still finish.
+///
+/// Timeline that the order stops: a handler of ours takes SIGTERM's default action away; the server, whose own handler is
+/// not there yet, never hears of the signal; nothing ends. So ours comes once the server is up.
+async fn announce(addresses: Vec<SocketAddr>, draining: Arc<AtomicBool>) {
+    for address in &addresses {
+        while TcpStream::connect(address).await.is_err() {
+            tokio::time::sleep(LISTEN_POLL).await;
+        }
+    }
+    let shown: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    tracing::info!(addresses = shown.join(" "), "listening");
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return;

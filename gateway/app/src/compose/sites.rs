@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cedargate_dataplane::{Site, Sites};
-use cedargate_identity::{Tenant, directory};
+use cedargate_identity::{MEMBER, Tenant, directory};
 use cedargate_model::{RoleName, TenantId};
 use cedargate_policy::{Problems, Snapshot, Sources, TenantScope};
 
@@ -114,5 +114,7 @@ fn scope(sources: &Sources, tenant: &Tenant) -> TenantScope {
 /// The roles that an account can be given.
 pub(crate) fn known_roles(policies: &Path) -> Result<Vec<RoleName>, Problems> {
     let snapshot = Snapshot::build(&Sources::read(policies)?, &TenantScope::bare_host())?;
-    Ok(snapshot.roles().iter().map(|role| role.name.clone()).collect())
+    let follows_from_signin = |role: &RoleName| matches!(role.as_str(), MEMBER | RoleName::ANONYMOUS);
+    let names = snapshot.roles().iter().map(|role| role.name.clone());
+    Ok(names.filter(|role| !follows_from_signin(role)).collect())
 }

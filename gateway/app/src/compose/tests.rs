@@ -1,1 +1,188 @@
+//! Reloading: what is broken never replaces what is live.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cedargate_assertion::{IssuedCache, Issuer, Verifier};
+use cedargate_audit::Spool;
+use cedargate_controlplane::AUDIENCE;
+use cedargate_dataplane::{Gateway, Metrics};
+use cedargate_identity::{Sessions, Tenant, Tenants};
+use cedargate_model::{Clock as _, Micros, SystemClock, TenantId, TenantName};
+use cedargate_policy::Decisions;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::reload::{Reloader, Seen};
+use super::sites::SiteLoader;
+use super::{parts, store};
+use crate::config::{Config, Environment, MasterKeyUse};
+use crate::keys::{KeyRing, MasterKey, Purpose};
+
+/// A gateway that serves nobody, with policies of its own to break.
+struct House {
+    dir: TempDir,
+    reloader: Reloader,
+}
+
+impl House {
+    async fn build() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies")), &dir.path().join("policies"));
+        let text = "[[listen.listener]]\naddress = \"127.0.0.1:8080\"\n";
+        let file = dir.path().join("c.toml");
+        let parsed = Config::parse(&file, text, &Environment::default(), MasterKeyUse::Unused);
+        let config = parsed.unwrap().0;
+        let ring = KeyRing::new(dir.path().join("keys"), MasterKey::parse(&"0123456789abcdef".repeat(4)).unwrap());
+        ring.init().unwrap();
+
+        let pool = store::open(&config.store).await.unwrap();
+        let issuer = Issuer::new(config.listen.base_url.to_string(), ring.identity().unwrap());
+        let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
+        let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
+        let loaded = loader.load(&[acme()]).unwrap();
+        let gateway = Gateway {
+            settings: parts::settings(&config).unwrap(),
+            sites: ArcSwap::from_pointee(loaded.sites),
+            decisions: Decisions::new(0),
+            sessions: Sessions::new(pool.clone(), config.sessions),
+            engine: parts::engine().unwrap(),
+            spool: Spool::danger_discarding(),
+            issuer: ArcSwap::from_pointee(issuer),
+            issued: IssuedCache::new(0),
+            upstreams: parts::upstreams(&config).unwrap(),
+            addresses: parts::addresses(&config).unwrap(),
+            quotas: parts::quotas(&config).unwrap(),
+            metrics: Metrics::new().unwrap(),
+            clock: Arc::new(SystemClock),
+        };
+        let seen = Seen::of(vec![acme()], &config.policies.dir, &ring);
+        let reloader = Reloader {
+            gateway: Arc::new(gateway),
+            loader,
+            tenants: Tenants::new(pool),
+            policies: config.policies.dir.clone(),
+            ring,
+            verifier: Arc::new(ArcSwap::from_pointee(verifier)),
+            jwks_file: dir.path().join("jwks.json"),
+            seen,
+        };
+        Self { dir, reloader }
+    }
+
+    fn policy(&self, name: &str) -> PathBuf {
+        self.dir.path().join("policies").join(name)
+    }
+
+    /// The snapshot that is live at a host.
+    fn live(&self, host: &str) -> Option<String> {
+        let sites = self.reloader.gateway.sites.load();
+        sites.at(host)?.snapshot.as_ref().map(|snapshot| snapshot.id().to_string())
+    }
+
+    fn reload_failures(&self) -> u64 {
+        let text = self.reloader.gateway.metrics.render().unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("policy_reload_failures_total "));
+        line.unwrap().parse().unwrap()
+    }
+}
+
+fn acme() -> Tenant {
+    tenant(1, "acme")
+}
+
+fn tenant(id: u128, name: &str) -> Tenant {
+    let name = TenantName::parse(name).unwrap();
+    Tenant { id: TenantId(Uuid::from_u128(id)), name, hosts: Vec::new(), created_at: Micros(0) }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            drop(fs::copy(entry.path(), target))
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_broken_policy_leaves_what_is_live() {
+    let mut house = House::build().await;
+    let before = house.live("acme.localhost").unwrap();
+
+    fs::write(house.policy("inventory/extra.cedar"), "permit (principal, action, resource) when { principal.nose };")
+        .unwrap();
+    house.reloader.look(vec![acme()], false);
+    assert_eq!(house.live("acme.localhost").unwrap(), before);
+    assert_eq!(house.reload_failures(), 1);
+
+    house.reloader.look(vec![acme()], false);
+    assert_eq!(house.reload_failures(), 1, "the same mistake is told once");
+
+    fs::remove_file(house.policy("inventory/extra.cedar")).unwrap();
+    fs::write(house.policy("stray"), "").unwrap();
+    house.reloader.look(vec![acme()], false);
+    assert_eq!(house.live("acme.localhost").unwrap(), before, "a directory that cannot be read changes nothing");
+    assert_eq!(house.reload_failures(), 2);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_changed_policy_is_taken_up_where_it_belongs() {
+    let mut house = House::build().await;
+    let tenants = vec![acme(), tenant(2, "globex")];
+    house.reloader.look(tenants.clone(), false);
+    let (acme, globex) = (house.live("acme.localhost").unwrap(), house.live("globex.localhost").unwrap());
+
+    let text = "@id(\"tenants/acme/nobody\")\n@description(\"Closed.\")\nforbid (principal, action == Inventory::Action::\"ListItems\", resource);\n";
+    fs::create_dir_all(house.policy("tenants/acme")).unwrap();
+    fs::write(house.policy("tenants/acme/closed.cedar"), text).unwrap();
+    house.reloader.look(tenants, false);
+    assert_eq!(house.reload_failures(), 0);
+    assert_ne!(house.live("acme.localhost").unwrap(), acme);
+    assert_eq!(house.live("globex.localhost").unwrap(), globex);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_tenants_broken_policy_concerns_that_tenant_alone() {
+    let mut house = House::build().await;
+    fs::create_dir_all(house.policy("tenants/initech")).unwrap();
+    fs::write(house.policy("tenants/initech/bad.cedar"), "permit").unwrap();
+    house.reloader.look(vec![acme(), tenant(3, "initech")], false);
+    assert!(house.live("acme.localhost").is_some());
+    assert!(house.live("localhost").is_some());
+    assert!(house.live("initech.localhost").is_none(), "no snapshot: every request of it is refused");
+    assert_eq!(house.reload_failures(), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_rotated_key_is_published_and_signs() {
+    let mut house = House::build().await;
+    let former = house.reloader.gateway.issuer.load().keys().kid();
+    house.reloader.ring.rotate(Purpose::Identity).unwrap();
+    // Not told by the file's time: two changes may fall into one tick of the clock.
+    house.reloader.look(vec![acme()], true);
+    let issuer = house.reloader.gateway.issuer.load();
+    assert_ne!(issuer.keys().kid(), former);
+    let published = fs::read_to_string(house.dir.path().join("jwks.json")).unwrap();
+    assert!(published.contains(&issuer.keys().kid().to_string()) && published.contains(&former.to_string()));
+
+    let tenant = cedargate_assertion::TenantScope { id: TenantId(Uuid::from_u128(1)), name: acme().name };
+    let now = SystemClock.now();
+    let issued = issuer.issue(&cedargate_model::Caller::Anonymous, &tenant, AUDIENCE, now).unwrap();
+    assert!(house.reloader.verifier.load().verify(&issued.token, now).is_ok(), "the control plane knows it, too");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_unreadable_key_leaves_the_one_that_signs() {
+    let mut house = House::build().await;
+    let former = house.reloader.gateway.issuer.load().keys().kid();
+    fs::write(house.dir.path().join("keys/identity.sealed"), "{}").unwrap();
+    house.reloader.look(vec![acme()], true);
+    assert_eq!(house.reloader.gateway.issuer.load().keys().kid(), former);
+}

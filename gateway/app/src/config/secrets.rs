@@ -83,8 +83,8 @@ fn master_key(section: &mut Section<'_, '_>, wanted: MasterKeyUse) -> Result<Opt
         }),
         (MasterKeyUse::Needed, None, Some(key)) => Ok(Some(key)),
         (MasterKeyUse::Needed, None, None) => {
-            let hint = "there is no master key; set CEDARGATE_MASTER_KEY, or name a file here, \
-                        to what `openssl rand -base64 32` prints";
+            let hint = "there is no master key; make one with `openssl rand -base64 32`, and set CEDARGATE_MASTER_KEY to it or \
+                        name a file that holds it";
             Err(section.complain(&MASTER_KEY_FILE, hint))
         }
     }

@@ -1,6 +1,7 @@
 //! Reading tables leaf by leaf, so that every mistake is found in one go and each has its place.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,7 @@ impl<'t> Document<'t> {
             place: self.start(),
             table: table.into_inner(),
             asked: Vec::new(),
+            places: BTreeMap::new(),
         })
     }
 
@@ -80,6 +82,8 @@ pub(crate) struct Section<'d, 't> {
     place: Place,
     table: DeTable<'t>,
     asked: Vec<&'static str>,
+    /// Where the file says what was taken, for mistakes that only show beside other keys.
+    places: BTreeMap<&'static str, Place>,
 }
 
 /// A value, and where it came from.
@@ -156,6 +160,7 @@ impl<'d, 't> Section<'d, 't> {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, Noted> {
         let Some(found) = self.found(key) else { return Err(self.missing(key)) };
+        let Shape::Texts(kind) = key.shape else { return Err(self.unexpected(key, &found)) };
         let DeValue::Array(array) = found.value else { return Err(self.unexpected(key, &found)) };
         let read = array.into_iter().map(|entry| {
             let place = match &found.whence {
@@ -164,8 +169,7 @@ impl<'d, 't> Section<'d, 't> {
             };
             match entry.get_ref().as_str() {
                 None => {
-                    let message =
-                        format!("write {}, not {}", key.shape.describe(), article(entry.get_ref().type_str()));
+                    let message = format!("write {kind}, not {}", article(entry.get_ref().type_str()));
                     Err(self.document.note(place, self.path_of(key), message))
                 }
                 Some(text) => {
@@ -216,7 +220,13 @@ impl<'d, 't> Section<'d, 't> {
 
     /// Notes a mistake of one key that only shows beside others.
     pub(crate) fn complain(&self, key: &Key, message: impl Into<String>) -> Noted {
-        self.document.note(Whence::File(self.place.clone()), self.path_of(key), message)
+        let place = self.places.get(key.name).unwrap_or(&self.place).clone();
+        self.document.note(Whence::File(place), self.path_of(key), message)
+    }
+
+    /// Notes a mistake of the table itself.
+    pub(crate) fn complain_of_table(&self, message: impl Into<String>) -> Noted {
+        self.document.note(Whence::File(self.place.clone()), self.path.as_str(), message)
     }
 
     /// Says of everything that was not taken that it is unknown.
@@ -239,7 +249,9 @@ impl<'d, 't> Section<'d, 't> {
             return Some(Found { value, whence: Whence::Environment { environment: name } });
         }
         if let Some(value) = written {
-            let whence = Whence::File(self.document.place(&value));
+            let place = self.document.place(&value);
+            self.places.insert(key.name, place.clone());
+            let whence = Whence::File(place);
             return Some(Found { value: value.into_inner(), whence });
         }
         match key.fallback {
@@ -279,7 +291,7 @@ impl<'d, 't> Section<'d, 't> {
     }
 
     fn child(&self, path: String, place: Place, table: DeTable<'t>) -> Section<'d, 't> {
-        Section { document: self.document, path, place, table, asked: Vec::new() }
+        Section { document: self.document, path, place, table, asked: Vec::new(), places: BTreeMap::new() }
     }
 
     fn path_of(&self, key: &Key) -> String {

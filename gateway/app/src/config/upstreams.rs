@@ -117,7 +117,7 @@ pub(crate) struct PortalLink {
 /// `[upstreams]`, checked.
 pub(crate) fn read(section: Section<'_, '_>) -> Result<BTreeMap<String, Upstream>, Noted> {
     let read = section.named_sections()?.into_iter().map(|(name, section)| {
-        let named = check_name(&name).map_err(|error| section.complain(&ADDRESSES, error));
+        let named = check_name(&name).map_err(|error| section.complain_of_table(error));
         let upstream = upstream(&name, section);
         named.and(upstream).map(|upstream| (name, upstream))
     });

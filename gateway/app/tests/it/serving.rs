@@ -1,0 +1,117 @@
+//! `cedargate serve`, from start to end.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::house::{House, request};
+
+fn admin(house: &House, path: &str) -> (u16, String) {
+    request(house.admin_port, "GET", "localhost", path, "", "")
+}
+
+#[test]
+fn the_gateway_serves_records_and_ends_in_order() {
+    let house = House::new();
+    house.furnish();
+    let mut serving = house.serve();
+
+    let (status, ready) = admin(&house, "/readyz");
+    assert_eq!(status, 200, "{ready}");
+    assert_eq!(admin(&house, "/healthz").0, 200);
+    assert_eq!(admin(&house, "/elsewhere").0, 404);
+
+    let host = format!("acme.localhost:{}", house.port);
+    let (status, refused) = request(house.port, "GET", &host, "/inventory/items", "", "");
+    assert_eq!(status, 401, "{refused}");
+    let login = r#"{"email":"jo@acme.example","password":"correct horse battery"}"#;
+    let json = "Content-Type: application/json\r\n";
+    let (status, signed_in) = request(house.port, "POST", &host, "/auth/login", json, login);
+    assert_eq!(status, 200, "{signed_in}");
+    let line = serving.wait_for("forwarded");
+    assert_eq!(line["cedargate.tenant"], "acme");
+    assert!(line["cedargate.request.id"].is_string() && line["trace_id"].is_string(), "{line}");
+
+    let metrics = admin(&house, "/metrics").1;
+    for metric in [
+        r#"cedargate_refusals_total{code="signin_required"} 1"#,
+        r#"cache_misses_total{cache="sessions"} 0"#,
+        "audit_chain_broken_total 0",
+        "policy_reload_failures_total 0",
+    ] {
+        assert!(metrics.lines().any(|line| line.trim() == metric), "{metric} is missing from\n{metrics}");
+    }
+
+    // Live: proved while it is being written.
+    let pem = house.run(&["keys", "export-public", "audit"]).expect(0).out;
+    house.write("audit.pem", &pem);
+    house.run(&["audit", "verify", "--public-key", "audit.pem"]).expect(0);
+    for (name, mode) in [("var/control.sock", 0o600), ("var/jwks.json", 0o644), ("var/keys/audit.sealed", 0o600)] {
+        assert_eq!(fs::metadata(house.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+    }
+
+    assert_eq!(serving.end(), Some(0));
+    let proof = house.run(&["audit", "verify", "var/audit", "--public-key", "audit.pem", "--json"]).expect(0).json();
+    assert_eq!(proof["report"]["entries_after_last_head"], 1, "the closing head covers all but the closing entry");
+    let shown = house.run(&["audit", "show", "--tenant", "acme", "--json"]).expect(0).out;
+    let entries: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(entries.iter().any(|entry| entry["event"]["code"] == "signin_required"), "{shown}");
+    assert!(entries.iter().any(|entry| entry["event"]["result"] == "succeeded"), "{shown}");
+}
+
+#[test]
+fn a_broken_policy_leaves_what_is_live_and_a_mended_one_is_taken_up() {
+    let house = House::new();
+    house.furnish();
+    let mut serving = house.serve();
+    let host = format!("acme.localhost:{}", house.port);
+    let asks = || request(house.port, "GET", &host, "/inventory/items", "", "").0;
+    assert_eq!(asks(), 401);
+
+    house.write("policies/inventory/extra.cedar", "permit (principal, action, resource) when { principal.nose };\n");
+    let line = serving.wait_for("the tenant's policies have mistakes: what was live for it stays");
+    assert!(line["problems"].as_str().unwrap().contains("inventory/extra.cedar:1:"), "{line}");
+    assert_eq!(asks(), 401, "still decided by the former snapshot");
+    assert_eq!(admin(&house, "/readyz").0, 200);
+    assert!(admin(&house, "/metrics").1.contains("policy_reload_failures_total 1"));
+
+    let forbid = "@id(\"inventory/closed\")\n@description(\"Closed.\")\nforbid (principal, action, resource);\n";
+    house.write("policies/inventory/extra.cedar", forbid);
+    serving.wait_for("tenants and policies are taken up");
+    let globex = format!("globex.localhost:{}", house.port);
+    assert_eq!(request(house.port, "GET", &globex, "/", "", "").0, 404);
+    house.run(&["tenant", "create", "globex"]).expect(0);
+    serving.wait_for("tenants and policies are taken up");
+    assert_eq!(request(house.port, "GET", &globex, "/", "", "").0, 401, "a new tenant is answered for");
+
+    serving.signal("HUP");
+    serving.wait_for("SIGHUP: reading policies, tenants and keys anew");
+    serving.wait_for("tenants and policies are taken up");
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let house = House::new();
+    house.furnish();
+    let _taken = TcpListener::bind(("127.0.0.1", house.port)).unwrap();
+    let said = house.run(&["serve"]).expect(3);
+    let wanted = format!("cannot listen on 127.0.0.1:{} (`listen.listener`)", house.port);
+    assert!(said.err.contains(&wanted), "{}", said.err);
+    assert!(!house.path("var/audit").exists(), "the record is not opened for nothing");
+}
+
+#[test]
+fn dangerous_options_are_told_at_start() {
+    let house = House::new();
+    house.furnish();
+    house.append("cedargate.toml", "[danger]\nrecording_off = true\n");
+    let mut child = house.serve_from("starting");
+    let line = child.wait_for("`danger.recording_off` is on: not for production");
+    assert_eq!(line["level"], "WARN");
+    child.wait_for("listening");
+    assert_eq!(child.end(), Some(0));
+    assert!(!house.path("var/audit").exists());
+}
