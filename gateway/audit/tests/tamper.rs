@@ -217,6 +217,7 @@ fn before_the_next_head_an_edited_or_removed_entry_is_still_named() {
         |text: &mut Vec<String>| text[0].truncate(40),
     ] {
         let killed = copy(dir.path());
+        let untouched = fs::read(&segments(killed.path())[0]).unwrap();
         edit(killed.path(), 0, change);
         let broken = broken(killed.path());
         assert!(broken.line.is_some_and(|line| line <= 3), "{broken}");
@@ -224,7 +225,50 @@ fn before_the_next_head_an_edited_or_removed_entry_is_still_named() {
         let (_, recovery) = open(settings(killed.path()));
         assert!(recovery.damage.is_some());
         assert!(verify(killed.path(), None).is_err());
+        // Whoever puts everything back does not take that back.
+        fs::write(&segments(killed.path())[0], &untouched).unwrap();
+        assert!(matches!(self::broken(killed.path()).what, Break::DamageRecorded | Break::SegmentMissing));
     }
+}
+
+#[test]
+fn heads_that_a_boot_found_are_missed_even_when_every_later_one_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(settings_small(dir.path()));
+    record(&spool, 1..=6);
+    let killed = copy(dir.path());
+    let (_second, _) = open(settings(killed.path()));
+    let killed = copy(killed.path());
+    let heads = killed.path().join("heads.jsonl");
+    let mut text = lines(&heads);
+    assert!(text.len() >= 4);
+    // The second boot's own first head may be missing: it could have been killed before it was written.
+    text.pop();
+    write_lines(&heads, &text);
+    verify(killed.path(), Some(key().verifying_key())).unwrap();
+    while text.len() > 2 {
+        text.pop();
+        write_lines(&heads, &text);
+        assert_eq!(broken(killed.path()).what, Break::HeadMissing);
+    }
+}
+
+#[test]
+fn a_torn_head_is_no_break_and_is_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(settings(dir.path()));
+    record(&spool, 1..=3);
+    let killed = copy(dir.path());
+    let heads = killed.path().join("heads.jsonl");
+    let torn = [b"{\"v\":1,\"head\":".as_slice(), &[0; 3000]].concat();
+    fs::write(&heads, [fs::read(&heads).unwrap(), torn.clone()].concat()).unwrap();
+    verify(killed.path(), Some(key().verifying_key())).unwrap();
+
+    let (_spool, recovery) = open(settings(killed.path()));
+    assert_eq!((recovery.damage, recovery.torn[0].file.as_str()), (None, "heads.jsonl"));
+    assert_eq!(fs::read(killed.path().join(&recovery.torn[0].quarantined_as)).unwrap(), torn);
+    verify(killed.path(), Some(key().verifying_key())).unwrap();
+    assert!(!fs::read(&heads).unwrap().contains(&0));
 }
 
 #[test]

@@ -96,3 +96,38 @@ impl HeadsReader {
         Ok(Some(VerifiedHead { head: head.clone(), key, hash, line, offset }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cedargate_model::Micros;
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+
+    fn write(dir: &Path, heads: &[(u64, Hash)], key: &SigningKey) {
+        let line = |(number, previous): &(u64, Hash)| {
+            let (boot, sequence, chain, at) = (1, *number, Hash::of(b"chain"), Micros(0));
+            let head =
+                Head { number: *number, previous: *previous, instance: "gw-1".into(), boot, sequence, chain, at };
+            [head.sign(key).unwrap(), b"\n".to_vec()].concat()
+        };
+        std::fs::write(dir.join(HEADS_FILE), heads.iter().map(line).collect::<Vec<_>>().concat()).unwrap();
+    }
+
+    #[test]
+    fn a_head_follows_the_line_before_it_and_not_only_its_number() {
+        let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
+        write(dir.path(), &[(1, Hash::ZERO), (2, Hash::of(b"another line"))], &key);
+        let mut reader = HeadsReader::open(dir.path(), Some(key.verifying_key())).unwrap();
+        assert!(reader.next().unwrap().is_some());
+        assert_eq!(reader.next().unwrap_err().what, Break::HeadMissing);
+    }
+
+    #[test]
+    fn a_head_of_an_unknown_key_is_refused() {
+        let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
+        write(dir.path(), &[(1, Hash::ZERO)], &key);
+        let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
+        assert_eq!(HeadsReader::open(dir.path(), Some(other)).unwrap().next().unwrap_err().what, Break::HeadInvalid);
+    }
+}

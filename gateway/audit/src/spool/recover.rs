@@ -126,7 +126,8 @@ impl Recovering<'_> {
             return Ok((HeadsEnd { offset: length, ..HeadsEnd::default() }, None));
         }
         if whole < length {
-            self.cut_tail(HEADS_FILE, &file, whole, length)?;
+            self.set_aside(HEADS_FILE, &file, whole..length)?;
+            self.cut(&path, whole)?;
         }
         self.make_durable(&path, &file, last_start..whole)?;
         let Some((head, hash)) = last else { return Ok((HeadsEnd { offset: whole, ..HeadsEnd::default() }, None)) };
@@ -192,7 +193,7 @@ impl Recovering<'_> {
             let file = File::open(&path).map_err(io_error("open", &path))?;
             let length = file.metadata().map_err(io_error("read", &path))?.len();
             if let Some(tail) = end.tail {
-                self.cut_tail(&name.to_string(), &file, tail.offset, tail.offset + tail.bytes)?;
+                self.set_aside(&name.to_string(), &file, tail.offset..tail.offset + tail.bytes)?;
             }
             if end.offset < length {
                 self.cut(&path, end.offset)?;
@@ -202,11 +203,10 @@ impl Recovering<'_> {
         Ok(Previous { boot: name.boot, segment: name.segment, sequence, chain, ended })
     }
 
-    /// Copies `from..to` of a file aside and then cuts the file there.
-    fn cut_tail(&mut self, name: &str, file: &File, from: u64, to: u64) -> Result<(), OpenError> {
-        let path = self.dir.join(name);
-        let octets = read_part(file, from..to).map_err(io_error("read", &path))?;
-        let (quarantined_as, copy) = self.quarantine_name(name, from)?;
+    /// Copies a torn part of a file aside. The copy is durable when this returns.
+    fn set_aside(&mut self, name: &str, file: &File, part: Range<u64>) -> Result<(), OpenError> {
+        let octets = read_part(file, part.clone()).map_err(io_error("read", &self.dir.join(name)))?;
+        let (quarantined_as, copy) = self.quarantine_name(name, part.start)?;
         let write = || -> io::Result<()> {
             let mut file = self.disk.create(&copy, 0)?;
             file.write_at(0, &octets)?;
@@ -214,8 +214,7 @@ impl Recovering<'_> {
         };
         write().map_err(io_error("write", &copy))?;
         self.sync_dirs()?;
-        self.cut(&path, from)?;
-        self.torn.push(TornTail { file: name.to_owned(), bytes: to - from, quarantined_as });
+        self.torn.push(TornTail { file: name.to_owned(), bytes: part.end - part.start, quarantined_as });
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use super::super::disk::{Disk, DiskFile, RealDisk};
 
@@ -52,7 +53,8 @@ impl Faults {
         let mut gate = self.gate.lock().unwrap();
         gate.waiting = true;
         self.passing.notify_all();
-        gate = self.passing.wait_while(gate, |gate| gate.shut).unwrap();
+        // Not for ever: a test that failed meanwhile is waiting for the writer to end.
+        gate = self.passing.wait_timeout_while(gate, Duration::from_secs(20), |gate| gate.shut).unwrap().0;
         gate.waiting = false;
     }
 }

@@ -6,6 +6,7 @@ mod faults;
 mod faulty_disk;
 mod folding;
 mod queueing;
+mod rewriting;
 
 use std::collections::BTreeSet;
 use std::path::Path;
