@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::exchange::Peer;
+use crate::arrival::Peer;
 use crate::gateway::Settings;
 use crate::site::Sites;
 use crate::stage::guard::{self, Passage};

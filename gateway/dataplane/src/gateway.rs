@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use cedargate_assertion::{IssuedCache, Issuer};
 use cedargate_audit::Spool;
 use cedargate_identity::Sessions;
-use cedargate_model::{Clock, Refusal};
+use cedargate_model::Clock;
 use cedargate_policy::Decisions;
 use cedargate_waf::{Engine, Threshold};
 
@@ -17,8 +17,6 @@ use crate::stage::hygiene::{HeadLimits, TrustedProxies};
 use crate::stage::inspect::Inspector;
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
-use crate::stage::record::record;
-use crate::trail::Trail;
 use crate::upstream::Upstreams;
 
 /// The parts of a running gateway.
@@ -78,36 +76,5 @@ impl Gateway {
             body_timeout: self.settings.body_timeout,
             off: self.settings.danger_inspection_off,
         }
-    }
-
-    /// Records and counts a refused request, durably before it is answered.
-    ///
-    /// Returns what the client is to be told: the refusal itself, or that it could not be recorded.
-    pub(crate) async fn conclude(&self, trail: &mut Trail, refusal: Refusal) -> Refusal {
-        trail.refused(&refusal);
-        let told = match self.make_durable(trail).await {
-            Ok(()) => refusal,
-            Err(unrecorded) => unrecorded,
-        };
-        self.metrics.refused(told.code);
-        tracing::info!(
-            cedargate.request.id = %trail.request(),
-            cedargate.decision.id = %trail.decision(),
-            cedargate.tenant = trail.tenant.as_ref().map(|t| t.as_str()),
-            cedargate.refusal.code = told.code.as_str(),
-            cedargate.stage = told.code.stage().as_str(),
-            http.request.method = trail.event.method.as_str(),
-            http.response.status_code = told.code.status(),
-            client.address = %trail.event.client,
-            trace_id = trail.trace_id(),
-            detail = told.detail.as_str(),
-            "refused"
-        );
-        told
-    }
-
-    async fn make_durable(&self, trail: &Trail) -> Result<(), Refusal> {
-        let mut record = record(&self.spool, &trail.decided(), &trail.caller)?;
-        record.durable().await
     }
 }

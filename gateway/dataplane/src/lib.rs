@@ -13,6 +13,7 @@
 //! To add a stage: a file in `stage/` with one function that takes what earlier stages returned, a line in `walk.rs`,
 //! and the refusals it may end with as rows of [`cedargate_model::RefusalCode`].
 
+mod arrival;
 mod connection;
 mod exchange;
 mod explain;

@@ -223,7 +223,7 @@ impl ProxyHttp for Proxy {
 impl Proxy {
     /// Records a refusal, then renders it.
     async fn refuse(&self, session: &Session, trail: &mut Trail, refusal: Refusal) -> Answer {
-        let told = self.gateway.conclude(trail, refusal).await;
+        let told = record::conclude(&self.gateway, trail, refusal).await;
         self.render(session, trail, &told)
     }
 

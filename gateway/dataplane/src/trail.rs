@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use uuid::Uuid;
 
-use crate::exchange::{Arrival, Peer};
+use crate::arrival::{Arrival, Peer};
 use crate::stage::authenticate::{Authenticated, clear_cookie};
 use crate::stage::hygiene::TraceContext;
 

@@ -8,11 +8,12 @@ use cedargate_policy::{Allowed, Route};
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
 
-use crate::exchange::{Arrival, Record};
+use crate::arrival::Arrival;
 use crate::gateway::Gateway;
 use crate::site::Site;
 use crate::stage::guard::{self, Passage};
 use crate::stage::inspect::BodyWatch;
+use crate::stage::record::Record;
 use crate::stage::{authenticate, authorize, hygiene, limit, quota, record, route};
 use crate::trail::Trail;
 

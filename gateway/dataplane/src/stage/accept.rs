@@ -19,9 +19,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::hygiene::{self, Framing};
+use super::record;
 use super::respond::{Answer, RequestFacts};
+use crate::arrival::{Arrival, Peer};
 use crate::connection::{Connection, HeadRead};
-use crate::exchange::{Arrival, Peer};
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
 use crate::trail::Trail;
@@ -158,7 +159,7 @@ impl Door {
         let target = words.next().unwrap_or_default();
         let mut trail = Trail::begin(peer, &method, &[], target, self.gateway.clock.now(), Instant::now());
         let facts = RequestFacts::unparsed(trail.request());
-        let refusal = self.gateway.conclude(&mut trail, refusal).await;
+        let refusal = record::conclude(&self.gateway, &mut trail, refusal).await;
         let answer = super::respond::render(&refusal, &facts).of(&trail);
         write_raw(connection.into_inner(), &answer).await;
     }

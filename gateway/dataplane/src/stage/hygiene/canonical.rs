@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::peers::TrustedProxies;
 use super::raw::check_method;
 use super::target::Target;
-use crate::exchange::Peer;
+use crate::arrival::Peer;
 
 /// Normalises a parsed request once.
 ///
