@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use cedargate_policy::Problems;
-
 use crate::compose::StartError;
 use crate::config::{LoadError, Mistakes};
 use crate::keys::KeyRingError;
@@ -121,12 +119,6 @@ impl From<LoadError> for Failure {
 impl From<KeyRingError> for Failure {
     fn from(error: KeyRingError) -> Self {
         if error.is_mistake() { Self::mistaken(&error) } else { Self::unavailable(&error) }
-    }
-}
-
-impl From<Problems> for Failure {
-    fn from(problems: Problems) -> Self {
-        Self::mistake(format!("mistakes in the policies\n{problems}"))
     }
 }
 

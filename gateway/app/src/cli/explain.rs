@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::output::Output;
 use super::{Common, Ending, Failure, block_on, tenant};
-use crate::compose::{self, SiteLoader};
+use crate::compose::{self, SiteLoader, StartError};
 use crate::config::Config;
 
 /// Walks a request that nobody sent through the code that serves, and prints what each stage says and which policies
@@ -81,7 +81,8 @@ impl Explain {
         let tenants: Vec<_> = std::iter::once(tenant.clone()).filter(|tenant| tenant.id != directory().id).collect();
         let loaded = loader.load(&tenants)?;
         if let Some(failed) = loaded.failed.into_iter().find(|failed| *failed.tenant == *tenant.name.as_str()) {
-            return Err(failed.problems.into());
+            let (tenant, problems) = (failed.tenant, failed.problems);
+            return Err(StartError::TenantPolicies { tenant, problems }.into());
         }
         let parts = Parts {
             sites: &loaded.sites,
@@ -103,7 +104,9 @@ impl Explain {
                 Some(_) => Err(Failure::mistake("the bare host has no accounts: ask with `--anonymous`")),
             };
         }
-        let pool = compose::open_store(&config.store).await?;
+        let unknown = || Failure::mistake(format!("there is no tenant `{}`: there is no store yet", self.tenant));
+        let pool = compose::look_at_store(&config.store).await?.ok_or_else(unknown)?;
+        compose::require_schema(&pool).await?;
         let tenant = tenant::find(&Tenants::new(pool.clone()), &self.tenant).await?;
         let account = match &self.who.email {
             None => None,

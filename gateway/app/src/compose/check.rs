@@ -44,8 +44,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("inspection", parts::engine().map(|_| "the rules compile".to_owned()));
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
-    checked
-        .note("tls", listeners::check_tls_files(config).map(|()| "every certificate and key can be read".to_owned()));
+    checked.note("tls", listeners::check_tls_files(config).map(|()| "every certificate and key is usable".to_owned()));
     checked
 }
 
@@ -106,7 +105,7 @@ fn policies(config: &Config, mut tenants: Vec<Tenant>, checked: &mut Checked) {
     }
     let base = config.listen.base_url.clone();
     match SiteLoader::new(&config.policies.dir, base).load(&tenants) {
-        Err(problems) => checked.note(name, Err(StartError::Policies(problems))),
+        Err(error) => checked.note(name, Err(error)),
         Ok(loaded) => {
             let unknown =
                 loaded.services.iter().filter(|s| ***s != *OWN_SERVICE && !config.upstreams.contains_key(&***s));

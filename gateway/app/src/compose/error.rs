@@ -34,8 +34,8 @@ pub(crate) enum StartError {
     NotMigrated(usize),
     #[error(transparent)]
     Keys(#[from] KeyRingError),
-    #[error("mistakes in the policies\n{0}")]
-    Policies(Problems),
+    #[error("mistakes in the policies in `{}`\n{problems}", dir.display())]
+    Policies { dir: PathBuf, problems: Problems },
     #[error("mistakes in the policies of tenant `{tenant}`\n{problems}")]
     TenantPolicies { tenant: String, problems: Problems },
     #[error("the audit log cannot be opened")]
@@ -71,6 +71,10 @@ pub(crate) enum StartError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the TLS certificate `{}` and key `{}` cannot be used: {why}", certificate.display(), key.display())]
+    Tls { certificate: PathBuf, key: PathBuf, why: String },
+    #[error("the listeners did not come up within {0} seconds; the log says why")]
+    NotListening(u64),
     #[error("{doing} cannot be started")]
     Machine {
         doing: &'static str,
@@ -86,7 +90,7 @@ impl StartError {
     pub(crate) fn is_mistake(&self) -> bool {
         match self {
             Self::Keys(error) => error.is_mistake(),
-            Self::Policies(_)
+            Self::Policies { .. }
             | Self::TenantPolicies { .. }
             | Self::Engine(_)
             | Self::Rate(_)
@@ -96,6 +100,7 @@ impl StartError {
             | Self::NotASocket(_)
             | Self::Server(_)
             | Self::TlsFile { .. }
+            | Self::Tls { .. }
             | Self::NotMigrated(_) => true,
             Self::Audit(error) => match error {
                 cedargate_audit::OpenError::InstanceInvalid(_)
@@ -110,6 +115,7 @@ impl StartError {
             | Self::Metrics(_)
             | Self::Local(_)
             | Self::Bind { .. }
+            | Self::NotListening(_)
             | Self::Machine { .. }
             | Self::Close(_) => false,
         }

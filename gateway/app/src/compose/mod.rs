@@ -23,4 +23,4 @@ pub(crate) use self::error::StartError;
 pub(crate) use self::parts::{engine, settings};
 pub(crate) use self::serve::serve;
 pub(crate) use self::sites::{SiteLoader, known_roles};
-pub(crate) use self::store::open as open_store;
+pub(crate) use self::store::{look as look_at_store, open as open_store, require_schema};

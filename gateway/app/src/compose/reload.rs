@@ -133,11 +133,11 @@ impl Reloader {
 
     fn load_sites(&mut self) {
         match self.loader.load(&self.seen.tenants) {
-            Err(problems) => {
+            Err(error) => {
                 self.gateway.metrics.policy_reload_failed();
                 tracing::error!(
                     error.type = "policy_reload_failed",
-                    problems = %problems,
+                    problems = %error,
                     "the policies have mistakes: what was live stays"
                 );
             }

@@ -41,6 +41,10 @@ const BACKGROUND_THREADS: usize = 1;
 /// How often it is looked whether the listeners are there.
 const LISTEN_POLL: Duration = Duration::from_millis(10);
 
+/// A listener that is not there by then failed in a way that the checks before did not foresee: somebody took its address
+/// in between.
+const LISTEN_DEADLINE: Duration = Duration::from_secs(15);
+
 /// Runs the gateway until it is asked to end.
 ///
 /// # Errors
@@ -58,14 +62,21 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
         .build()
         .map_err(|source| StartError::Machine { doing: "the runtime", source })?;
 
-    let running = start(&config, ring, &background)?;
-    background.spawn(announce(listeners::of(&config), running.draining));
+    let running = start(&config, ring, &background);
+    // Said on standard error, too; whoever keeps the log finds it there.
+    let running =
+        running.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "cannot start"))?;
+    let silent = Arc::new(AtomicBool::new(false));
+    background.spawn(announce(listeners::of(&config), running.draining, Arc::clone(&silent)));
     running.server.run();
     background.block_on(end(&running.gateway, &running.pool));
     drop(running.prover);
     // Reloading may be in the middle of a build: nothing of it is waited for.
     background.shutdown_background();
     running.gateway.spool.close().map_err(StartError::Close)?;
+    if silent.load(Ordering::Acquire) {
+        return Err(StartError::NotListening(LISTEN_DEADLINE.as_secs()));
+    }
     tracing::info!("ended");
     Ok(())
 }
@@ -93,7 +104,7 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
     let listed = background.block_on(tenants.list())?;
     let seen = Seen::of(listed.clone(), &config.policies.dir, &ring);
     let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
-    let loaded = some_site(loader.load(&listed).map_err(StartError::Policies)?)?;
+    let loaded = some_site(loader.load(&listed)?)?;
 
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
@@ -219,11 +230,20 @@ pub(super) fn write_jwks(path: &Path, keys: &SigningKeys) -> Result<(), StartErr
 ///
 /// Timeline that the order stops: a handler of ours takes SIGTERM's default action away; the server, whose own handler is
 /// not there yet, never hears of the signal; nothing ends. So ours comes once the server is up.
-async fn announce(addresses: Vec<SocketAddr>, draining: Arc<AtomicBool>) {
-    for address in &addresses {
-        while TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(LISTEN_POLL).await;
+async fn announce(addresses: Vec<SocketAddr>, draining: Arc<AtomicBool>, silent: Arc<AtomicBool>) {
+    let up = async {
+        for address in &addresses {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(LISTEN_POLL).await;
+            }
         }
+    };
+    if tokio::time::timeout(LISTEN_DEADLINE, up).await.is_err() {
+        tracing::error!("the listeners did not come up: ending");
+        silent.store(true, Ordering::Release);
+        // The server ends as it would for an operator.
+        let _our_own_process = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        return;
     }
     let shown: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
     tracing::info!(addresses = shown.join(" "), "listening");

@@ -9,6 +9,7 @@ use cedargate_identity::{MEMBER, Tenant, directory};
 use cedargate_model::{RoleName, TenantId};
 use cedargate_policy::{Problems, Snapshot, Sources, TenantScope};
 
+use super::StartError;
 use crate::config::BaseUrl;
 
 /// Builds sites, and remembers what was built last: a change that has mistakes leaves it as it was.
@@ -47,8 +48,9 @@ impl SiteLoader {
     ///
     /// # Errors
     /// The policy directory as a whole cannot be read: nothing has changed then.
-    pub(crate) fn load(&mut self, tenants: &[Tenant]) -> Result<Loaded, Problems> {
-        let sources = Sources::read(&self.policies)?;
+    pub(crate) fn load(&mut self, tenants: &[Tenant]) -> Result<Loaded, StartError> {
+        let unread = |problems| StartError::Policies { dir: self.policies.clone(), problems };
+        let sources = Sources::read(&self.policies).map_err(unread)?;
         let mut loaded = Loaded {
             sites: Sites::default(),
             failed: Vec::new(),

@@ -21,7 +21,7 @@ fn make_state_dir(store: &Store) -> Result<(), StartError> {
 }
 
 /// Opens a store that is there, and changes nothing. None where there is none yet.
-pub(super) async fn look(store: &Store) -> Result<Option<Pool>, StartError> {
+pub(crate) async fn look(store: &Store) -> Result<Option<Pool>, StartError> {
     if !store.file().exists() {
         return Ok(None);
     }
@@ -30,7 +30,7 @@ pub(super) async fn look(store: &Store) -> Result<Option<Pool>, StartError> {
 }
 
 /// Whether the schema is the one that this program needs.
-pub(super) async fn require_schema(pool: &Pool) -> Result<(), StartError> {
+pub(crate) async fn require_schema(pool: &Pool) -> Result<(), StartError> {
     let migrated = pool.migrated(&GATEWAY).await?;
     if migrated.is_current() { Ok(()) } else { Err(StartError::NotMigrated(migrated.pending)) }
 }

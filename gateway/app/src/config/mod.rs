@@ -37,7 +37,7 @@ pub(crate) use self::environment::Environment;
 pub(crate) use self::inspection::Inspection;
 use self::key::Table;
 pub(crate) use self::limits::{Limits, Rate};
-pub(crate) use self::listen::{Listen, Listener};
+pub(crate) use self::listen::{Listen, Listener, Tls};
 pub(crate) use self::mistake::Mistakes;
 use self::mistake::{Noted, Whence};
 pub(crate) use self::policies::Policies;

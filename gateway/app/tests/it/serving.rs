@@ -104,6 +104,23 @@ fn a_port_that_is_taken_is_told() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_used_is_told() {
+    let house = House::new();
+    house.furnish();
+    house.append(
+        "cedargate.toml",
+        "[[listen.listener]]\naddress = \"127.0.0.1:0\"\ntls_certificate = \"c\"\ntls_key = \"k\"\n",
+    );
+    let said = house.run(&["serve"]).expect(2);
+    assert!(said.err.contains("the file `c` of a listener cannot be read"), "{}", said.err);
+    house.write("c", "garbage");
+    house.write("k", "garbage");
+    assert!(house.run(&["serve"]).expect(2).err.contains("`c` and key `k` cannot be used"));
+    let checked = house.run(&["config", "check", "--json"]).expect(2).json();
+    assert_eq!(checked["ok"], false);
+}
+
+#[test]
 fn dangerous_options_are_told_at_start() {
     let house = House::new();
     house.furnish();
