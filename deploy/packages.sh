@@ -2,14 +2,15 @@
 # Installs what Debian has and this purpose needs, saying what and why; does nothing where it is there already.
 # Usage: deploy/packages.sh build|demo|test|bench
 #
-# Each row: the command that shows that it is there, the Debian package, the purposes, the reason.
+# Each row: the command that shows that it is there, the Debian package, the purposes, the reason. Everything that
+# belongs to a build is needed for the other purposes, too.
 set -euo pipefail
 
 rows=(
     "cc|gcc libc6-dev|build|links Rust programs; compiles the C of SQLite, ring, zstd and mimalloc"
     "make|make|build|builds zlib-ng, under cmake"
     "cmake|cmake|build|configures zlib-ng, which Pingora brings for compressed responses"
-    "curl|curl|demo|for the lines to try that the demo prints"
+    "curl|curl|demo test|for the lines to try that the demo prints"
     "chromium|chromium|test|the browser in which the sign-in pages are tested"
     "chromedriver|chromium-driver|test|drives that browser"
     "wrk|wrk|bench|puts the load on the proxies that are compared"
@@ -17,15 +18,14 @@ rows=(
 
 purpose=${1:?"usage: deploy/packages.sh build|demo|test|bench"}
 case $purpose in
-    build) wanted="build" ;;
-    demo | test | bench) wanted="build $purpose" ;;
+    build | demo | test | bench) ;;
     *) echo "packages: \`$purpose\` is none of build, demo, test, bench" >&2; exit 2 ;;
 esac
 
 missing=()
 for row in "${rows[@]}"; do
     IFS='|' read -r probe packages purposes reason <<<"$row"
-    [[ " $wanted " == *" $purposes "* ]] || continue
+    [[ " build $purpose " =~ \ (${purposes// /|})\  ]] || continue
     command -v "$probe" >/dev/null && continue
     [ ${#missing[@]} -gt 0 ] || echo "Missing on this machine:"
     printf '  %-15s %s\n' "$packages" "$reason"

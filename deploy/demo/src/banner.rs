@@ -15,6 +15,8 @@ pub struct Banner<'a> {
     pub directory: &'a Path,
     /// The `cedargate` program.
     pub program: &'a Path,
+    /// The public key of the audit log.
+    pub audit_key: &'a Path,
 }
 
 impl fmt::Display for Banner<'_> {
@@ -36,7 +38,8 @@ impl fmt::Display for Banner<'_> {
         let audit = for_shell(Path::new(audit));
         writeln!(f, "  {audit}\n")?;
         writeln!(f, "  # prove it, now or later")?;
-        writeln!(f, "  {program} audit verify \\\n    {audit}")?;
+        let audit_key = for_shell(self.audit_key);
+        writeln!(f, "  {program} audit verify \\\n    --public-key {audit_key} \\\n    {audit}")?;
         writeln!(f, "\nFor operators\n")?;
         writeln!(f, "  {:<12} {admin_url}/readyz, {admin_url}/metrics", "Health")?;
         writeln!(f, "  {:<12} {directory}/log", "Logs")?;

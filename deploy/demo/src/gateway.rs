@@ -99,6 +99,19 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Keeps the audit log's public key apart from the log, as an operator would, so that nobody can replace all of it
+    /// unseen; the file.
+    ///
+    /// # Errors
+    /// The gateway's command line says why not.
+    pub fn audit_key(&self) -> Result<PathBuf> {
+        let file = self.directory.join("audit-key.pem");
+        if !file.exists() {
+            write_private(&file, &self.output(&["keys", "export-public", "audit"], "")?)?;
+        }
+        Ok(file)
+    }
+
     /// The directory of its audit log.
     pub fn audit(&self) -> PathBuf {
         self.directory.join("gateway/audit")
@@ -157,7 +170,11 @@ impl Gateway {
 
     /// Runs one command to its end and reads its answer.
     fn run(&self, arguments: &[&str], input: &str) -> Result<Value> {
-        let told = || format!("cedargate {}", arguments.join(" "));
+        let answer = self.output(arguments, input)?;
+        serde_json::from_slice(&answer).with_context(|| format!("`{}` gave no answer", told(arguments)))
+    }
+
+    fn output(&self, arguments: &[&str], input: &str) -> Result<Vec<u8>> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
@@ -165,12 +182,17 @@ impl Gateway {
             // A command that reads nothing may have closed it already.
             let _unread = stdin.write_all(input.as_bytes());
         }
-        let output = child.wait_with_output().with_context(told)?;
+        let output = child.wait_with_output().with_context(|| told(arguments))?;
         if !output.status.success() {
-            bail!("`{}` failed\n{}", told(), String::from_utf8_lossy(&output.stderr).trim());
+            bail!("`{}` failed\n{}", told(arguments), String::from_utf8_lossy(&output.stderr).trim());
         }
-        serde_json::from_slice(&output.stdout).with_context(|| format!("`{}` gave no answer", told()))
+        Ok(output.stdout)
     }
+}
+
+/// A command as it is told about.
+fn told(arguments: &[&str]) -> String {
+    format!("cedargate {}", arguments.join(" "))
 }
 
 /// Takes the variables of whoever started us out of a command's environment: they are of another gateway.

@@ -123,10 +123,11 @@ impl Demo {
         };
         let (mut credentials, drawn) = passwords(&self.directory, self.port, admin_port)?;
         let (program, directory, told) = (self.binaries.join("cedargate"), self.directory.clone(), credentials.clone());
-        let (gateway, tenants) = aside(move || {
+        let (gateway, audit_key, tenants) = aside(move || {
             let gateway = Gateway::configure(&program, &directory, &settings)?;
             let tenants = seed(&gateway, &told, &drawn)?;
-            Ok((gateway, tenants))
+            let audit_key = gateway.audit_key()?;
+            Ok((gateway, audit_key, tenants))
         })
         .await?;
         for tenant in tenants {
@@ -145,7 +146,8 @@ impl Demo {
         // Nothing is pending any more; if the file stays, it says the same.
         let _stayed = fs::remove_file(self.directory.join(PENDING));
         let program = self.binaries.join("cedargate");
-        say(&Banner { credentials: &credentials, directory: &self.directory, program: &program }.to_string())?;
+        let (credentials, directory) = (&credentials, &*self.directory);
+        say(&Banner { credentials, directory, program: &program, audit_key: &audit_key }.to_string())?;
         self.watch().await
     }
 

@@ -39,6 +39,13 @@ impl Running {
         Self { child, output, told }
     }
 
+    /// The commands among what it told, in their order: indented, some over several lines.
+    fn lines_to_paste(&self) -> Vec<String> {
+        let joined = self.told.replace("\\\n", "");
+        let is_command = |line: &&str| line.starts_with("  curl ") || line.contains("/cedargate audit verify ");
+        joined.lines().filter(is_command).map(ToOwned::to_owned).collect()
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("sh").args(["-c", "kill -$0 $1", name, &pid]).status().unwrap().success());
@@ -50,6 +57,12 @@ impl Running {
         while self.output.read_line(&mut rest).unwrap() > 0 {}
         self.child.wait().unwrap().success()
     }
+}
+
+/// What a shell answers.
+fn paste(line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 impl Drop for Running {
@@ -99,6 +112,14 @@ async fn what_is_told_is_true_and_survives_its_end() {
         }
     }
     assert!(is_open(admin_port(&credentials)));
+    let pasted: Vec<String> = first.lines_to_paste().iter().map(|line| paste(line)).collect();
+    let ends = ["\n200", "\n200", "\n403", "\n403", ""];
+    assert_eq!(pasted.len(), ends.len(), "{}", first.told);
+    for (answer, end) in pasted.iter().zip(ends) {
+        assert!(answer.ends_with(end), "{pasted:#?}");
+    }
+    assert!(pasted[2].contains(r#""code":"forbidden""#) && pasted[3].contains(r#""code":"attack_detected""#));
+    assert!(pasted[4].contains("holds") && pasted[4].contains("proved with the trusted key"), "{}", pasted[4]);
     let entries = audit_entries(&credentials);
     assert!(entries > 0);
 
