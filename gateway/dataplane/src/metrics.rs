@@ -20,6 +20,7 @@ pub struct Metrics {
     audit_chain_broken: IntCounter,
     audit_notes_dropped: IntCounter,
     audit_queue_bytes: IntGauge,
+    log_lines_dropped: IntCounter,
     policy_reload_failures: IntCounter,
 }
 
@@ -57,6 +58,7 @@ impl Metrics {
             audit_chain_broken: single("audit_chain_broken_total", "Breaks found in the audit log.")?,
             audit_notes_dropped: single("audit_notes_dropped_total", "Outcomes dropped because the queue was full.")?,
             audit_queue_bytes,
+            log_lines_dropped: single("log_lines_dropped_total", "Log lines that nobody read in time.")?,
             policy_reload_failures: single("policy_reload_failures_total", "Snapshots that could not be built.")?,
             registry,
         };
@@ -110,6 +112,11 @@ impl Metrics {
     pub fn spool(&self, notes_dropped: u64, queue_bytes: u64) {
         raise(&self.audit_notes_dropped, notes_dropped);
         self.audit_queue_bytes.set(i64::try_from(queue_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Brings the log's figure up to what it has counted itself.
+    pub fn log_lines_dropped(&self, lines: u64) {
+        raise(&self.log_lines_dropped, lines);
     }
 
     /// Everything in Prometheus' text format.

@@ -10,7 +10,7 @@ use pingora::server::{RunArgs, Server as PingoraServer, ShutdownSignal, Shutdown
 use pingora::services::ServiceWithDependents;
 use pingora::services::background::GenBackgroundService;
 use pingora::services::listening::Service;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
@@ -112,34 +112,40 @@ impl Server {
         self.inner.add_service(service);
     }
 
-    /// Serves until SIGTERM or SIGINT, then lets requests in flight finish. A second signal ends it at once.
-    pub fn run(self) {
+    /// Serves until `asked` rises above zero, then lets requests in flight finish. Asked twice, it ends at once.
+    pub fn run(self, asked: watch::Receiver<u32>) {
         let Self { inner, draining, drain_timeout } = self;
-        inner.run(RunArgs { shutdown_signal: Box::new(DrainOnSignal { draining, drain_timeout }) });
+        inner.run(RunArgs { shutdown_signal: Box::new(DrainWhenAsked { asked, draining, drain_timeout }) });
     }
 }
 
-/// Waits for a signal, then for the requests in flight.
-struct DrainOnSignal {
+/// Waits to be asked, then for the requests in flight.
+struct DrainWhenAsked {
+    asked: watch::Receiver<u32>,
     draining: Draining,
     drain_timeout: Duration,
 }
 
 #[async_trait]
-impl ShutdownSignalWatch for DrainOnSignal {
+impl ShutdownSignalWatch for DrainWhenAsked {
     async fn recv(&self) -> ShutdownSignal {
-        wait_for_signal().await;
+        let mut asked = self.asked.clone();
+        // An error says that nobody is left who could ask: as good as being asked.
+        let _ = asked.wait_for(|times| *times > 0).await;
         tracing::info!(in_flight = self.draining.in_flight(), "shutting down: finishing requests in flight");
         self.draining.close();
         tokio::select! {
             () = self.drained() => tracing::info!("every request in flight has finished"),
-            () = wait_for_signal() => tracing::warn!(in_flight = self.draining.in_flight(), "shut down at once by a second signal"),
+            _ = asked.wait_for(|times| *times > 1) => {
+                tracing::warn!(in_flight = self.draining.in_flight(), "shut down at once: asked a second time");
+            }
         }
-        ShutdownSignal::FastShutdown
+        // Graceful, because only then Pingora tells its accept loops to end; its own waiting is set to nothing.
+        ShutdownSignal::GracefulTerminate
     }
 }
 
-impl DrainOnSignal {
+impl DrainWhenAsked {
     async fn drained(&self) {
         let begun = Instant::now();
         while self.draining.in_flight() > 0 {
@@ -152,17 +158,5 @@ impl DrainOnSignal {
             }
             tokio::time::sleep(DRAIN_POLL).await;
         }
-    }
-}
-
-/// SIGTERM or SIGINT. Where a handler cannot be installed the process keeps the default action, which ends it.
-async fn wait_for_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,8 +16,10 @@ use pingora::services::listening::Service;
 use serde::Serialize;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::http_app::HttpApp;
+use super::signals::Stop;
 
 /// How long the gateway's own listeners may take to accept.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -32,8 +33,10 @@ pub(super) struct Admin {
     pub(super) listeners: Arc<[SocketAddr]>,
     /// Where the control plane answers.
     pub(super) control: Arc<Path>,
-    /// Set once the process was asked to end.
-    pub(super) draining: Arc<AtomicBool>,
+    /// Whether the process was asked to end.
+    pub(super) stop: Stop,
+    /// Log lines that nobody read in time.
+    pub(super) lines_dropped: ErrorCounter,
 }
 
 impl Admin {
@@ -86,13 +89,12 @@ async fn healthz(State(admin): State<Admin>) -> Response {
 /// The gateway may be sent requests.
 async fn readyz(State(admin): State<Admin>) -> Response {
     let migrated = admin.pool.migrated(&GATEWAY).await.is_ok_and(|migrated| migrated.is_current());
-    let draining = admin.draining.load(Ordering::Acquire);
     health(vec![
         Check::of("listeners", admin.is_listening().await, "a listener does not accept connections yet"),
         Check::of("migrations", migrated, "the store does not answer, or lacks migrations"),
         Check::of("spool", admin.gateway.spool.writable(), "the audit log cannot be written"),
         snapshots(&admin.gateway.sites.load()),
-        Check::of("accepting", !draining, "the gateway is shutting down"),
+        Check::of("accepting", !admin.stop.is_asked(), "the gateway is shutting down"),
     ])
 }
 
@@ -115,6 +117,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     gateway.metrics.cache("sessions", sessions.hits, sessions.misses);
     let spool = gateway.spool.stats();
     gateway.metrics.spool(spool.notes_dropped, spool.queue_bytes);
+    gateway.metrics.log_lines_dropped(u64::try_from(admin.lines_dropped.dropped_lines()).unwrap_or(u64::MAX));
     match gateway.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => {

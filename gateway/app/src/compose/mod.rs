@@ -13,6 +13,7 @@ mod parts;
 mod proof;
 mod reload;
 mod serve;
+mod signals;
 mod sites;
 mod store;
 #[cfg(test)]

@@ -19,15 +19,17 @@ use cedargate_policy::Decisions;
 use ed25519_dalek::SigningKey;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::admin::{self, Admin};
 use super::check::warnings;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
+use super::log::Log;
 use super::proof::Prover;
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
+use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
-use super::{StartError, listeners, log, parts, store};
+use super::{StartError, listeners, parts, store};
 use crate::config::Config;
 use crate::files;
 use crate::keys::KeyRing;
@@ -50,7 +52,7 @@ const LISTEN_DEADLINE: Duration = Duration::from_secs(15);
 /// # Errors
 /// Whatever keeps it from starting, before any listener is open; or the record could not be closed in order.
 pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
-    log::start(&config.telemetry.log_filter);
+    let log = Log::start(&config.telemetry.log_filter);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), base_url = %config.listen.base_url, "starting");
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
@@ -62,13 +64,14 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
         .build()
         .map_err(|source| StartError::Machine { doing: "the runtime", source })?;
 
-    let running = start(&config, ring, &background);
+    let stop = Stop::on_signals(&background)?;
+    let running = start(&config, ring, &background, &stop, log.dropped());
     // Said on standard error, too; whoever keeps the log finds it there.
     let running =
         running.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "cannot start"))?;
     let silent = Arc::new(AtomicBool::new(false));
-    background.spawn(announce(listeners::of(&config), running.draining, Arc::clone(&silent)));
-    running.server.run();
+    background.spawn(announce(listeners::of(&config), stop.clone(), Arc::clone(&silent)));
+    running.server.run(stop.subscribe());
     background.block_on(end(&running.gateway, &running.pool));
     drop(running.prover);
     // Reloading may be in the middle of a build: nothing of it is waited for.
@@ -87,11 +90,16 @@ struct Running {
     gateway: Arc<Gateway>,
     pool: Pool,
     prover: Option<Prover>,
-    draining: Arc<AtomicBool>,
 }
 
 /// Opens and wires everything, in the order in which one part needs another.
-fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running, StartError> {
+fn start(
+    config: &Config,
+    ring: KeyRing,
+    background: &Runtime,
+    stop: &Stop,
+    lines_dropped: ErrorCounter,
+) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (identity, audit) = (ring.identity()?, ring.audit()?);
     listeners::check_tls_files(config)?;
@@ -154,13 +162,13 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
         services: parts::service_links(config),
     };
     server.add(control::service(router(control_plane), &socket));
-    let draining = Arc::new(AtomicBool::new(false));
     let admin = Admin {
         gateway: Arc::clone(&gateway),
         pool: pool.clone(),
-        listeners: config.listen.listeners.iter().map(|listener| listener.address).collect(),
+        listeners: listeners::of(config).into(),
         control: socket.into(),
-        draining: Arc::clone(&draining),
+        stop: stop.clone(),
+        lines_dropped,
     };
     server.add(admin::service(admin, config.listen.admin_address));
 
@@ -176,7 +184,7 @@ fn start(config: &Config, ring: KeyRing, background: &Runtime) -> Result<Running
             Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway))?)
         }
     };
-    Ok(Running { server, gateway, pool, prover, draining })
+    Ok(Running { server, gateway, pool, prover })
 }
 
 /// A tenant whose policies have mistakes keeps nobody else from starting; where nobody is left, nothing starts.
@@ -225,12 +233,8 @@ pub(super) fn write_jwks(path: &Path, keys: &SigningKeys) -> Result<(), StartErr
     files::replace(path, (keys.jwks().to_json() + "\n").as_bytes(), 0o644).map_err(file)
 }
 
-/// Says so once every listener accepts connections. Readiness ends with the first signal after that, while requests in
-/// flight still finish.
-///
-/// Timeline that the order stops: a handler of ours takes SIGTERM's default action away; the server, whose own handler is
-/// not there yet, never hears of the signal; nothing ends. So ours comes once the server is up.
-async fn announce(addresses: Vec<SocketAddr>, draining: Arc<AtomicBool>, silent: Arc<AtomicBool>) {
+/// Says so once every listener accepts connections, or ends the server if they do not come up.
+async fn announce(addresses: Vec<SocketAddr>, stop: Stop, silent: Arc<AtomicBool>) {
     let up = async {
         for address in &addresses {
             while TcpStream::connect(address).await.is_err() {
@@ -241,21 +245,11 @@ async fn announce(addresses: Vec<SocketAddr>, draining: Arc<AtomicBool>, silent:
     if tokio::time::timeout(LISTEN_DEADLINE, up).await.is_err() {
         tracing::error!("the listeners did not come up: ending");
         silent.store(true, Ordering::Release);
-        // The server ends as it would for an operator.
-        let _our_own_process = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        stop.ask();
         return;
     }
     let shown: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
     tracing::info!(addresses = shown.join(" "), "listening");
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    draining.store(true, Ordering::Release);
 }
 
 /// Writes down what was kept in memory.

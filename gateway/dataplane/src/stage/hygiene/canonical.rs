@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cedargate_model::{Canonical, NormalizedPath, Refusal, RefusalCode, RequestId, Scheme};
 use http::{HeaderMap, Method};
 
-use super::fields::Fields;
+use super::fields::{Fields, Framing};
 use super::peers::TrustedProxies;
 use super::raw::check_method;
 use super::target::Target;
@@ -43,7 +43,8 @@ pub(crate) fn canonicalise(
     for (name, value) in headers {
         fields.add(name.as_str().as_bytes(), value.as_bytes())?;
     }
-    let (_, host) = fields.conclude(None)?;
+    let (framing, host) = fields.conclude(None)?;
+    check_body(method, framing)?;
     let path = NormalizedPath::parse(target.path)
         .map_err(|error| Refusal::new(RefusalCode::PathInvalid, error.to_string()))?;
     let query = target.query.map(str::to_owned);
@@ -62,6 +63,18 @@ pub(crate) fn canonicalise(
         query,
         client: origin.client,
     })
+}
+
+/// A body has no meaning with `GET` and `HEAD` (RFC 9110 §9.3.1), and a service that does not read one takes it for the
+/// next request on the connection that we reuse ("CL.0" smuggling).
+fn check_body(method: &Method, framing: Framing) -> Result<(), Refusal> {
+    let bodiless = matches!(*method, Method::GET | Method::HEAD);
+    match framing {
+        Framing::Length(1..) | Framing::Chunked if bodiless => {
+            Err(Refusal::new(RefusalCode::FramingAmbiguous, "a body with a method that has none"))
+        }
+        Framing::None | Framing::Length(_) | Framing::Chunked | Framing::Upgrade => Ok(()),
+    }
 }
 
 /// Where a request came from: by its connection, or by what a trusted proxy says.

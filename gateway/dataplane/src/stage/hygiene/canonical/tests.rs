@@ -53,6 +53,17 @@ fn what_the_raw_screen_refuses_is_refused_of_a_parsed_request_too() {
 }
 
 #[test]
+fn a_body_with_a_method_that_has_none_is_refused() {
+    for method in ["GET", "HEAD"] {
+        for field in [("content-length", "5"), ("transfer-encoding", "chunked")] {
+            assert_eq!(plain(method, "/", &[field]), Err(RefusalCode::FramingAmbiguous), "{method} {field:?}");
+        }
+        assert!(plain(method, "/", &[("content-length", "0")]).is_ok());
+    }
+    assert!(plain("DELETE", "/", &[("content-length", "5")]).is_ok());
+}
+
+#[test]
 fn methods_that_no_route_can_have_are_refused() {
     for method in ["CONNECT", "TRACE", "get", "Get", "GET1", "M-SEARCH", &"A".repeat(33)] {
         assert_eq!(plain(method, "/", &[]), Err(RefusalCode::MethodInvalid), "{method}");
