@@ -171,25 +171,37 @@ impl Log {
         let mut unbegun = path.clone().into_os_string();
         unbegun.push(UNBEGUN_SUFFIX);
         let unbegun = PathBuf::from(unbegun);
-        self.try_begin_segment(&unbegun, &path).inspect_err(|error| {
+        let mut named = false;
+        self.try_begin_segment((&unbegun, &path), &mut named).inspect_err(|error| {
             error!(segment = self.segment, %error, "a fresh audit segment cannot be written");
             self.file = None;
-            // Nothing in it counts. Named all the same: where only the last sync failed, it may be there again after a
-            // power cut.
-            self.abandoned.push(self.segment);
-            for path in [&unbegun, &path] {
-                match self.disk.remove(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        warn!(segment = self.segment, %error, "an abandoned audit segment could not be removed");
-                    }
-                    Ok(()) | Err(_) => {}
+            self.remove_failed(&unbegun);
+            // Before it got its name nothing of it is anywhere, and its number is left out. An outage takes as many
+            // tries as it lasts, so nothing may grow with them.
+            if named {
+                match self.remove_failed(&path) {
+                    // After a power cut it may be there again, until the next segment takes its name.
+                    true => self.segment -= 1,
+                    false => self.abandoned.push(self.segment),
                 }
             }
         })
     }
 
+    /// Removes what a failed beginning left. Whether it is gone.
+    fn remove_failed(&self, path: &Path) -> bool {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!(segment = self.segment, %error, "an audit segment that never began could not be removed");
+                false
+            }
+            Ok(()) | Err(_) => true,
+        }
+    }
+
     /// Under another name until its first entry is durable, so that a reader never meets half a beginning.
-    fn try_begin_segment(&mut self, unbegun: &Path, path: &Path) -> io::Result<()> {
+    /// `named` says, also after an error, whether it may stand under its own name.
+    fn try_begin_segment(&mut self, (unbegun, path): (&Path, &Path), named: &mut bool) -> io::Result<()> {
         let file = self.disk.create(unbegun, self.segment_bytes)?;
         let padding_bytes = self.segment_bytes.clamp(1, PADDING_BYTES_MAX);
         self.file = Some(Segment { file, offset: 0, padded_to: 0, padding_bytes });
@@ -203,10 +215,11 @@ impl Log {
             abandoned: self.abandoned.clone(),
             recovered: self.recovered.clone(),
         }))?;
-        let named = self.disk.rename(unbegun, path).and_then(|()| self.disk.sync_dir(&self.dir));
-        if named.is_err() {
+        *named = true;
+        let durable = self.disk.rename(unbegun, path).and_then(|()| self.disk.sync_dir(&self.dir));
+        if durable.is_err() {
             self.link = before;
-            return named;
+            return durable;
         }
         self.previous = None;
         self.recovered = None;

@@ -51,9 +51,12 @@ impl Writer {
     pub(crate) fn run(mut self) -> Result<(), RecordError> {
         let guard = FailOnUnwind(Arc::clone(&self.shared));
         loop {
-            let head_due = self.log.has_uncovered().then(|| self.last_head + self.head_interval);
-            let retry_due = (!self.log.is_writable()).then(|| Instant::now() + RETRY_INTERVAL);
-            match self.shared.wait_for_work(NOTE_LINGER, [head_due, retry_due].into_iter().flatten().min()) {
+            // Heads wait while nothing can be written: one that is overdue would make every try follow the last at once.
+            let due = match self.log.is_writable() {
+                true => self.log.has_uncovered().then(|| self.last_head + self.head_interval),
+                false => Some(Instant::now() + RETRY_INTERVAL),
+            };
+            match self.shared.wait_for_work(NOTE_LINGER, due) {
                 Work::Batch => self.commit(),
                 Work::Due => {}
                 Work::Close => break,

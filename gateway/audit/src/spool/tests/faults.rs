@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::{Priority, RecordError, SpoolSettings};
+use cedargate_model::SystemClock;
+
+use super::super::log::Log;
+use super::super::recover::recover;
+use super::super::{Priority, RecordError, SpoolSettings, publish_key};
 use super::faulty_disk::{Faults, FaultyDisk};
-use super::{numbers, open, proved, settings, until, wait};
+use super::{key, numbers, open, proved, settings, until, wait};
 use crate::testing::{allowed, outcome};
 
 fn faulty() -> (tempfile::TempDir, Arc<Faults>, Arc<FaultyDisk>) {
@@ -57,6 +61,45 @@ fn a_full_disk_refuses_and_is_tried_again() {
     let kept = numbers(dir.path());
     assert!(kept.is_superset(&[1, 4].into()), "{kept:?}");
     assert!(!kept.contains(&3));
+}
+
+#[test]
+fn a_full_disk_is_tried_again_a_few_times_a_second_only() {
+    let (dir, faults, disk) = faulty();
+    let settings = SpoolSettings { head_interval: Duration::ZERO, ..settings(dir.path()) };
+    let (spool, _) = open(settings, disk).unwrap();
+    // Entries that no head covers yet must not hurry it.
+    faults.heads.store(true, Ordering::SeqCst);
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+    faults.create.store(true, Ordering::SeqCst);
+    faults.segment_writes.store(1, Ordering::SeqCst);
+    let start = Instant::now();
+    wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap_err();
+    until(|| faults.creates_refused.load(Ordering::SeqCst) >= 6);
+    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
+}
+
+#[test]
+fn however_long_an_outage_lasts_the_next_segment_can_be_read() {
+    let (dir, faults, disk) = faulty();
+    let found = recover(dir.path(), &*disk, "gw-1").unwrap();
+    publish_key(dir.path(), &*disk, &key().verifying_key()).unwrap();
+    let instance = ("gw-1".to_owned(), 1024);
+    let mut log = Log::begin(dir.path().into(), disk, key(), Arc::new(SystemClock), instance, found).unwrap();
+    for outage in [&faults.create, &faults.sync_dir] {
+        outage.store(true, Ordering::SeqCst);
+        assert!(log.rotate().is_err());
+        (0..500).for_each(|_| assert!(log.begin_segment().is_err()));
+        proved(dir.path()).unwrap();
+        outage.store(false, Ordering::SeqCst);
+        log.begin_segment().unwrap();
+        log.write_head().unwrap();
+        proved(dir.path()).unwrap();
+    }
+    let names = crate::format::directory::segments(dir.path()).unwrap();
+    assert_eq!(names.len(), 3);
+    let last = std::fs::read_to_string(dir.path().join(names[2].to_string())).unwrap();
+    assert!(last.lines().next().unwrap().len() < 1024, "an opening entry grew with the outage");
 }
 
 #[test]

@@ -13,6 +13,10 @@ use super::super::disk::{Disk, DiskFile, RealDisk};
 pub(super) struct Faults {
     /// No file can be made: the disk is full.
     pub(super) create: AtomicBool,
+    /// How often that was met.
+    pub(super) creates_refused: AtomicUsize,
+    /// The names in a folder cannot be made durable.
+    pub(super) sync_dir: AtomicBool,
     /// This many writes to segments fail, after writing half.
     pub(super) segment_writes: AtomicUsize,
     /// This many syncs of segments fail.
@@ -81,6 +85,7 @@ impl FaultyDisk {
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn DiskFile>> {
         if self.0.create.load(Ordering::SeqCst) {
+            self.0.creates_refused.fetch_add(1, Ordering::SeqCst);
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         self.wrap(path, RealDisk.create(path, reserve_bytes))
@@ -99,6 +104,9 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.0.sync_dir.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the device is gone"));
+        }
         RealDisk.sync_dir(path)
     }
 }
