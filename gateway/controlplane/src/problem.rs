@@ -116,7 +116,7 @@ impl Problem {
         }
         if self.kind.status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2 wants a challenge. Browsers ignore schemes that they do not know.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cedargate-Session"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="cedargate""#));
         }
         response
     }

@@ -64,7 +64,7 @@ async fn a_refusal_names_its_code_and_its_request_and_nothing_else() {
     let house = House::new().await;
     let answer = house.at(&house.acme).post_json("/auth/login", &credentials("ada@example.com", "wrong")).await;
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    assert_eq!(answer.header("www-authenticate"), Some("Cedargate-Session"));
+    assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="cedargate""#));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(
         answer.json(),

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use cedargate_model::{Refusal, RefusalCode};
 use cedargate_policy::Route;
 use pingora::lb::discovery::Static;
-use pingora::lb::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
+use pingora::lb::health_check::{HealthCheck, HealthObserve, HttpHealthCheck, TcpHealthCheck};
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{Backend, Backends, Extensions, LoadBalancer};
 use pingora::protocols::l4::socket::SocketAddr;
@@ -182,18 +182,38 @@ fn health_check(
     service: &str,
     settings: &UpstreamSettings,
 ) -> Result<Box<dyn HealthCheck + Send + Sync>, UpstreamError> {
+    let observer = Box::new(HealthLog { service: service.to_owned() });
     let Some(path) = &settings.health_path else {
         let mut check = TcpHealthCheck::new();
+        check.health_changed_callback = Some(observer);
         check.peer_template.options.connection_timeout = Some(settings.connect_timeout);
         return Ok(check);
     };
     let mut check = HttpHealthCheck::new(service, false);
+    check.health_changed_callback = Some(observer);
     check.peer_template.options.connection_timeout = Some(settings.connect_timeout);
     check.peer_template.options.read_timeout = Some(settings.connect_timeout);
     let uri =
         path.parse().map_err(|_| UpstreamError::HealthPath { service: service.to_owned(), path: path.clone() })?;
     check.req.set_uri(uri);
     Ok(Box::new(check))
+}
+
+/// Says in the log when a backend comes or goes.
+struct HealthLog {
+    service: String,
+}
+
+#[async_trait]
+impl HealthObserve for HealthLog {
+    async fn observe(&self, backend: &Backend, healthy: bool) {
+        let address = backend.addr.to_string();
+        if healthy {
+            tracing::info!(cedargate.service = self.service, server.address = address, "a backend is healthy");
+        } else {
+            tracing::warn!(cedargate.service = self.service, server.address = address, "a backend is not healthy");
+        }
+    }
 }
 
 /// Runs the health checks of all services until shutdown.

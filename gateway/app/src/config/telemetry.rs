@@ -13,7 +13,7 @@ pub(crate) const TABLE: Table =
 const LOG_FILTER: Key = Key {
     name: "log_filter",
     shape: Shape::Text("a filter, such as `info,cedargate_dataplane=debug`"),
-    fallback: Fallback::Value(r#""info,pingora_core=warn,pingora_proxy=warn""#),
+    fallback: Fallback::Value(r#""info,pingora_core=warn,pingora_load_balancing=error,pingora_proxy=warn""#),
     environment: Some(environment::LOG),
     about: "Levels by target, as the `tracing` crates read them. No level shows a secret, a body or a query.",
 };

@@ -3,7 +3,7 @@
 //! A credential scheme answers one of three: not presented, presented and bad, or a known principal. "Bad" never falls
 //! through to the next scheme. An unknown or expired session cookie counts as not presented and is cleared.
 
-use cedargate_identity::{PresentedToken, Sessions};
+use cedargate_identity::{PresentedToken, Sessions, session_cookie_name};
 use cedargate_model::{Caller, Micros, Refusal, RefusalCode, Scheme, TenantId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -13,14 +13,6 @@ use super::hygiene::{CookieLookup, session_cookie};
 pub(crate) struct Authenticated {
     pub(crate) caller: Caller,
     pub(crate) stale_cookie: bool,
-}
-
-/// The session cookie's name: with the `__Host-` prefix wherever there is TLS (RFC 6265bis §4.1.3.2).
-pub(crate) fn cookie_name(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Https => "__Host-cedargate",
-        Scheme::Http => "cedargate",
-    }
 }
 
 /// Finds out who asks, by token or by session cookie.
@@ -40,7 +32,7 @@ pub(crate) async fn authenticate(
         return Err(Refusal::new(RefusalCode::CredentialsInvalid, "no scheme accepts the authorization header"));
     }
     let anonymous = |stale_cookie| Ok(Authenticated { caller: Caller::Anonymous, stale_cookie });
-    let token = match session_cookie(headers, cookie_name(scheme)) {
+    let token = match session_cookie(headers, session_cookie_name(scheme)) {
         CookieLookup::Absent => return anonymous(false),
         CookieLookup::Ambiguous => return Err(RefusalCode::CookieAmbiguous.into()),
         CookieLookup::One(value) => match PresentedToken::parse(value) {
