@@ -193,13 +193,12 @@ fn is_sqli(value: &[u8]) -> bool {
 /// word for the end of a keyword, which takes quadratic time for `a.a.a.a...`: seconds for 100 KiB.
 fn with_short_words(value: &[u8]) -> Cow<'_, [u8]> {
     const WORD_BYTES_MAX: usize = 48;
-    const ENDS: &[u8] = b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\0";
     if value.len() <= WORD_BYTES_MAX {
         return Cow::Borrowed(value);
     }
     let mut word_len = 0;
     let mut kept = |byte: &u8| {
-        word_len = if ENDS.contains(byte) { 0 } else { word_len + 1 };
+        word_len = if ends_word(*byte) { 0 } else { word_len + 1 };
         word_len <= WORD_BYTES_MAX
     };
     match value.iter().position(|byte| !kept(byte)) {
@@ -208,6 +207,17 @@ fn with_short_words(value: &[u8]) -> Cow<'_, [u8]> {
             let (short, rest) = value.split_at_checked(at).unwrap_or_default();
             Cow::Owned(short.iter().chain(rest.iter().filter(|byte| kept(byte))).copied().collect())
         }
+    }
+}
+
+/// Whether libinjection takes this octet for the end of a word.
+fn ends_word(byte: u8) -> bool {
+    match byte {
+        b' ' | b'\t'..=b'\r' | b'\'' | b'"' | b'\\' | 0 | 0xA0 => true,
+        b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'(' | b')' => true,
+        b':' | b';' | b',' | b'?' | b'=' | b'@' | b'!' | b'#' | b'~' | b'+' | b'-' | b'*' | b'/' | b'&' | b'|'
+        | b'^' | b'%' => true,
+        _ => false,
     }
 }
 
