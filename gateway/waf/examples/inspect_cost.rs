@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p cedargate-waf --example inspect_cost`, or with a case's name and a count to run that alone,
 //! as under a profiler: `inspect_cost get 1000`.
-#![allow(clippy::print_stdout, reason = "a bench prints its result")]
+#![expect(clippy::print_stdout, reason = "a bench prints its result")]
 
 use std::error::Error;
 use std::hint::black_box;

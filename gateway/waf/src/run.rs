@@ -212,13 +212,9 @@ fn with_short_words(value: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether libinjection takes this octet for the end of a word.
 fn ends_word(byte: u8) -> bool {
-    match byte {
-        b' ' | b'\t'..=b'\r' | b'\'' | b'"' | b'\\' | 0 | 0xA0 => true,
-        b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'(' | b')' => true,
-        b':' | b';' | b',' | b'?' | b'=' | b'@' | b'!' | b'#' | b'~' | b'+' | b'-' | b'*' | b'/' | b'&' | b'|'
-        | b'^' | b'%' => true,
-        _ => false,
-    }
+    // ASCII punctuation but for those that names hold, white space, and two octets that it treats as such.
+    let names_hold = matches!(byte, b'.' | b'_' | b'$' | b'`');
+    (byte.is_ascii_punctuation() && !names_hold) || matches!(byte, b' ' | b'\t'..=b'\r' | 0 | 0xA0)
 }
 
 fn finding(rule: &Rule, place: Place) -> Finding {
