@@ -196,6 +196,7 @@ impl Proof {
         if name.boot != self.boot {
             self.end_boot(name.boot)?;
             self.check_recovered(name, opened)?;
+            check_undamaged(name, opened)?;
             self.boot = name.boot;
             self.boot_heads = 0;
             self.boot_entries = 0;
@@ -342,4 +343,15 @@ impl Proof {
             self.tail.map(|(name, tail)| UnfinishedTail { file: name.to_string(), line: tail.line, bytes: tail.bytes });
         Ok(self.report)
     }
+}
+
+/// Damage that a boot found stays a break, also if somebody has put everything back since.
+fn check_undamaged(name: SegmentName, opened: &SegmentOpened) -> Result<(), Broken> {
+    let damage = opened.recovered.as_ref().and_then(|recovered| recovered.damage.as_deref());
+    let ended = opened.previous.as_ref().map(|previous| previous.ended);
+    if damage.is_none() && ended != Some(Ended::Damaged) {
+        return Ok(());
+    }
+    let detail = format_args!("the boot found damage before it: {}", damage.unwrap_or("not described"));
+    Err(Broken::new(name, Break::DamageRecorded, detail).at(1, None))
 }

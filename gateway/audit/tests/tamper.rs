@@ -233,11 +233,11 @@ fn before_the_next_head_an_edited_or_removed_entry_is_still_named() {
 
 #[test]
 fn heads_that_a_boot_found_are_missed_even_when_every_later_one_is_gone() {
-    // Three boots killed, the last before its first event. Each has signed its first head and nothing more.
+    // Three boots killed, the last two before their first event. Each has signed its first head and nothing more.
     let mut killed = tempfile::tempdir().unwrap();
     for number in 1..=3 {
         let (spool, _) = open(settings(killed.path()));
-        record(&spool, (10 * number..10 * number + 3).filter(|_| number < 3));
+        record(&spool, (1..=3).filter(|_| number == 1));
         killed = copy(killed.path());
     }
     let heads = killed.path().join("heads.jsonl");
@@ -251,6 +251,22 @@ fn heads_that_a_boot_found_are_missed_even_when_every_later_one_is_gone() {
         write_lines(&heads, &text);
         assert_eq!(broken(killed.path()).what, Break::HeadMissing);
     }
+}
+
+#[test]
+fn a_boot_sees_a_cut_tail_and_writes_it_down_for_good() {
+    let dir = closed_record();
+    let last = segments(dir.path()).pop().unwrap();
+    let untouched = fs::read(&last).unwrap();
+    edit(dir.path(), segments(dir.path()).len() - 1, |text| text.truncate(3));
+    let (spool, recovery) = open(settings(dir.path()));
+    assert_eq!(recovery.damage.unwrap().what, Break::TailCut);
+    record(&spool, 10..=12);
+    spool.close().unwrap();
+    assert_eq!(broken(dir.path()).what, Break::TailCut);
+    // Put back, the entries are still none that the next boot follows.
+    fs::write(&last, untouched).unwrap();
+    assert!(matches!(broken(dir.path()).what, Break::TailCut | Break::DamageRecorded));
 }
 
 #[test]

@@ -59,8 +59,10 @@ impl Link {
 
     /// Accepts the next entry, and moves to it.
     pub(crate) fn follow(&mut self, line: &Line<'_>) -> Result<(), LinkError> {
-        if line.sequence != self.sequence + 1 {
-            return Err(LinkError::Sequence { expected: self.sequence + 1, found: line.sequence });
+        // Nothing comes after the last number; in a forged record it may stand all the same.
+        let expected = self.sequence.saturating_add(1);
+        if line.sequence != expected || line.sequence == self.sequence {
+            return Err(LinkError::Sequence { expected, found: line.sequence });
         }
         if line.durable > self.sequence {
             return Err(LinkError::Durable { found: line.durable });
@@ -214,6 +216,18 @@ mod tests {
         let text = line(5, 5, b"{}");
         let mut link = Link { sequence: 4, chain: Hash::ZERO };
         assert_eq!(link.follow(&Line::parse(&text).unwrap()), Err(LinkError::Durable { found: 5 }));
+    }
+
+    #[test]
+    fn nothing_follows_the_last_number() {
+        let mut link = Link { sequence: u64::MAX, chain: Hash::ZERO };
+        for number in [0, u64::MAX] {
+            let text = line(1, 0, b"{}");
+            let mut next = Line::parse(&text).unwrap();
+            next.sequence = number;
+            next.chain = next_in_chain(&Hash::ZERO, &next.leaf, number, 0);
+            assert!(matches!(link.follow(&next), Err(LinkError::Sequence { .. })), "{number}");
+        }
     }
 
     proptest! {

@@ -99,9 +99,14 @@ impl SegmentReader {
             return self.end_as_named(at, ended);
         }
         if self.closed.is_some() {
-            return self.end_closed();
+            return match self.bound {
+                Bound::Open => self.end_closed(),
+                // The next segment follows an entry that is not the closing one: where it says, this one does not end.
+                Bound::Named { .. } => self.end_of_content(self.lines.offset, self.lines.number + 1),
+            };
         }
-        let (offset, number, expected) = (self.lines.offset, self.lines.number + 1, self.link.sequence + 1);
+        let (offset, number) = (self.lines.offset, self.lines.number + 1);
+        let expected = self.link.sequence.saturating_add(1);
         let judged = match self.lines.next().map_err(|error| Broken::unreadable(self.name, &error))? {
             NextLine::Whole(text) => judge(self.name, text, self.link),
             NextLine::Fragment => Err(Broken::new(self.name, Break::Malformed, "the line has no end")),
@@ -191,7 +196,7 @@ impl SegmentReader {
     /// writer begins no commit before the one before it is durable. So if any later entry calls this one durable, it
     /// was whole once.
     fn end_broken(&mut self, offset: u64, number: u64, reason: Broken) -> Result<(), Broken> {
-        let first_torn = self.link.sequence + 1;
+        let first_torn = self.link.sequence.saturating_add(1);
         match self.bound {
             Bound::Named { .. } => Err(reason),
             Bound::Open => {
@@ -253,4 +258,43 @@ fn judge(name: SegmentName, text: &[u8], mut link: Link) -> Result<(Link, u64, O
         Err(error) => return Err(Broken::new(name, Break::Malformed, format_args!("a malformed marker: {error}"))),
     };
     Ok((link, line.durable, closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use cedargate_model::{Micros, SystemClock};
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::format::hash::Hash;
+    use crate::format::marker::{Previous, SegmentOpened};
+    use crate::{Spool, SpoolSettings, verify};
+
+    /// A boot that was closed in order, and a segment of it that somebody added who has no key.
+    fn continued(sequence: u64, joins: Link, abandoned: Vec<u64>) -> Result<crate::Report, Broken> {
+        let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
+        let trusted = key.verifying_key();
+        Spool::open(SpoolSettings::new(dir.path(), "gw-1"), key, Arc::new(SystemClock)).unwrap().0.close().unwrap();
+        assert_eq!(verify(dir.path(), Some(trusted)).unwrap().entries, 2);
+
+        let (instance, boot, segment, at) = ("gw-1".into(), 1, 2, Micros(0));
+        let previous = Some(Previous { boot: 1, segment: 1, sequence, chain: joins.chain, ended: Ended::Closed });
+        let opened =
+            Marker::SegmentOpened(SegmentOpened { instance, boot, segment, at, previous, abandoned, recovered: None });
+        let (mut link, mut text) = (joins, Vec::new());
+        link.append(&mut text, joins.sequence, &[7; 16], &serde_json::to_vec(&opened).unwrap());
+        fs::write(dir.path().join(SegmentName { boot, segment }.to_string()), text).unwrap();
+        verify(dir.path(), Some(trusted))
+    }
+
+    #[test]
+    fn nothing_joins_a_closed_segment_but_at_its_closing_entry() {
+        for sequence in [0, 1, 3, 9] {
+            let broken = continued(sequence, Link { sequence, chain: Hash::of(b"any") }, vec![]).unwrap_err();
+            assert!(matches!(broken.what, Break::SegmentCut | Break::ChainBroken), "{broken}");
+        }
+    }
 }

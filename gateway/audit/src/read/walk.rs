@@ -8,7 +8,6 @@ use super::opening::Opening;
 use super::segment::{Bound, End, Placed, SegmentReader, content_end_of};
 use crate::broken::{Break, Broken};
 use crate::format::directory::{SegmentName, segments};
-use crate::format::marker::Ended;
 
 /// Walks the record's segments as they stood when the walk began.
 pub(crate) struct Walk {
@@ -117,12 +116,6 @@ impl Walk {
                 (None, _) => "it says that it is the first, and it is not".into(),
             };
             return Err(Broken::new(name, Break::SegmentMissing, detail).at(1, None));
-        }
-        let damaged = opening.opened.previous.as_ref().is_some_and(|previous| previous.ended == Ended::Damaged);
-        if damaged {
-            let damage = opening.opened.recovered.as_ref().and_then(|recovered| recovered.damage.as_deref());
-            let detail = format_args!("the boot found damage before it: {}", damage.unwrap_or("not described"));
-            return Err(Broken::new(name, Break::DamageRecorded, detail).at(1, None));
         }
         Ok(())
     }

@@ -121,6 +121,25 @@ fn every_way_to_fail_twice_is_an_error_and_no_break() {
 }
 
 #[test]
+fn a_segment_whose_name_is_not_durable_is_no_part_of_the_record() {
+    for kept in [false, true] {
+        let (dir, faults, disk) = faulty();
+        let (spool, _) = open(settings(dir.path()), disk).unwrap();
+        wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+        faults.remove.store(kept, Ordering::SeqCst);
+        faults.folder_syncs.store(2, Ordering::SeqCst);
+        faults.segment_writes.store(1, Ordering::SeqCst);
+        wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap_err();
+        until(|| spool.writable());
+        wait(spool.record(&allowed(3), Priority::Known).unwrap()).unwrap();
+        assert_eq!(proved(dir.path()).unwrap().abandoned_segments, if kept { 2 } else { 0 });
+        spool.close().unwrap();
+        proved(dir.path()).unwrap();
+        assert_eq!(numbers(dir.path()), [1, 3].into());
+    }
+}
+
+#[test]
 fn what_gathers_behind_a_failing_commit_is_refused_too() {
     let (dir, faults, disk) = faulty();
     let (spool, _) = open(settings(dir.path()), disk).unwrap();

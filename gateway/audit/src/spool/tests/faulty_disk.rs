@@ -21,6 +21,10 @@ pub(super) struct Faults {
     pub(super) segment_writes: AtomicUsize,
     /// This many syncs of segments fail.
     pub(super) segment_syncs: AtomicUsize,
+    /// This many syncs of folders fail.
+    pub(super) folder_syncs: AtomicUsize,
+    /// Nothing can be removed.
+    pub(super) remove: AtomicBool,
     /// Heads cannot be written.
     pub(super) heads: AtomicBool,
     /// The next write panics.
@@ -100,11 +104,17 @@ impl Disk for FaultyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        if self.0.remove.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
         RealDisk.remove(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         if self.0.sync_dir.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the device is gone"));
+        }
+        if takes_one(&self.0.folder_syncs) {
             return Err(io::Error::other("the device is gone"));
         }
         RealDisk.sync_dir(path)
