@@ -274,13 +274,13 @@ mod tests {
     use crate::{Spool, SpoolSettings, verify};
 
     /// A boot that was closed in order, and a segment of it that somebody added who has no key.
-    fn continued(sequence: u64, joins: Link, abandoned: Vec<u64>) -> Result<crate::Report, Broken> {
+    fn continued(sequence: u64, joins: Link) -> Result<crate::Report, Broken> {
         let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
         let trusted = key.verifying_key();
         Spool::open(SpoolSettings::new(dir.path(), "gw-1"), key, Arc::new(SystemClock)).unwrap().0.close().unwrap();
         assert_eq!(verify(dir.path(), Some(trusted)).unwrap().entries, 2);
 
-        let (instance, boot, segment, at) = ("gw-1".into(), 1, 2, Micros(0));
+        let (instance, boot, segment, at, abandoned) = ("gw-1".into(), 1, 2, Micros(0), vec![]);
         let previous = Some(Previous { boot: 1, segment: 1, sequence, chain: joins.chain, ended: Ended::Closed });
         let opened =
             Marker::SegmentOpened(SegmentOpened { instance, boot, segment, at, previous, abandoned, recovered: None });
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn nothing_joins_a_closed_segment_but_at_its_closing_entry() {
         for sequence in [0, 1, 3, 9] {
-            let broken = continued(sequence, Link { sequence, chain: Hash::of(b"any") }, vec![]).unwrap_err();
+            let broken = continued(sequence, Link { sequence, chain: Hash::of(b"any") }).unwrap_err();
             assert!(matches!(broken.what, Break::SegmentCut | Break::ChainBroken), "{broken}");
         }
     }
