@@ -52,10 +52,11 @@ impl Sources {
     ) -> Result<Self, Problems> {
         let texts: BTreeMap<Arc<str>, Arc<str>> = texts.into_iter().map(|(p, t)| (p.into(), t.into())).collect();
         let mut problems = Problems::none();
-        for path in texts.keys() {
+        for (path, text) in &texts {
             if let Some(message) = misplaced(path) {
                 problems.add(Place::start_of(Arc::clone(path)), message);
             }
+            refuse_hidden(path, text, &mut problems);
         }
         problems.into_result(Self { texts })
     }
@@ -132,7 +133,9 @@ impl Reader {
         }
         match fs::read_to_string(file) {
             Ok(text) => {
-                self.texts.insert(path.into(), text.into());
+                let path = Arc::from(path);
+                refuse_hidden(&path, &text, &mut self.problems);
+                self.texts.insert(path, text.into());
             }
             Err(error) => self.problems.add(place, format!("cannot be read as UTF-8 text: {error}")),
         }
@@ -141,6 +144,28 @@ impl Reader {
 
 fn is_passed_over(path: &str) -> bool {
     path.ends_with(".md") || path.ends_with("/openapi.json")
+}
+
+/// Says where a text holds what a reviewer does not see as it is read: a character that has no shape, moves others about,
+/// or looks like a space or a line's end that it is not for every reader (Unicode TR36 §3, "Trojan Source").
+fn refuse_hidden(path: &Arc<str>, text: &str, problems: &mut Problems) {
+    for (at, found) in text.char_indices().filter(|(_, c)| is_hidden(*c)) {
+        // A line's end as Windows writes it.
+        if found == '\r' && text.get(at..).is_some_and(|rest| rest.starts_with("\r\n")) {
+            continue;
+        }
+        let message = format!("U+{:04X} is invisible or misleading; remove it", u32::from(found));
+        problems.add(Place::at(path, text, at), message);
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' | ' ' => false,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' => true,
+        '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}' => true,
+        other => other.is_control() || other.is_whitespace(),
+    }
 }
 
 /// Why a path does not belong in a policy directory.
@@ -190,6 +215,31 @@ mod tests {
             let problems = Sources::from_texts([(stray, "")]).unwrap_err();
             assert!(problems.to_string().starts_with(&format!("{stray}:1:1: ")), "{problems}");
         }
+    }
+
+    #[test]
+    fn what_a_reviewer_does_not_see_is_a_mistake() {
+        for (hidden, code) in [
+            ('\r', "U+000D"),
+            ('\u{b}', "U+000B"),
+            ('\u{a0}', "U+00A0"),
+            ('\u{200b}', "U+200B"),
+            ('\u{202e}', "U+202E"),
+            ('\u{2028}', "U+2028"),
+            ('\u{2066}', "U+2066"),
+            ('\u{feff}', "U+FEFF"),
+        ] {
+            let text = format!("# ä\n# a{hidden}b\n");
+            let problems = Sources::from_texts([("inventory/matrix.txt", text.clone())]).unwrap_err();
+            let expected = format!("inventory/matrix.txt:2:4: {code} is invisible or misleading; remove it");
+            assert_eq!(problems.to_string(), expected);
+
+            let directory = tempfile::tempdir().unwrap();
+            fs::create_dir(directory.path().join("inventory")).unwrap();
+            fs::write(directory.path().join("inventory/matrix.txt"), text).unwrap();
+            assert_eq!(Sources::read(directory.path()).unwrap_err().to_string(), expected);
+        }
+        Sources::from_texts([("inventory/matrix.txt", "# für „jeden“\r\n\tx\r\n")]).unwrap();
     }
 
     #[test]
