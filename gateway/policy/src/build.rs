@@ -112,7 +112,13 @@ impl Platform {
         let roles = problems.absorb(required(sources, "platform/roles.toml", |f, t| platform::parse_roles(f, t)));
         let ladder = problems.absorb(required(sources, "platform/step-up.toml", |f, t| platform::parse_ladder(f, t)));
         let rule = FileRule { id_prefix: "platform/", whose: Whose::Platform };
-        let guard_rails = problems.absorb(cedar_files(sources, PLATFORM, rule)).unwrap_or_default();
+        let guard_rails = problems.absorb(cedar_files(sources, PLATFORM, rule));
+        for id in platform::GUARD_RAILS_REQUIRED {
+            if guard_rails.as_ref().is_some_and(|all| !all.iter().any(|rail| rail.id.as_str() == id)) {
+                problems.add(Place::start_of(PLATFORM), format!("the guard-rail `{id}` is missing"));
+            }
+        }
+        let guard_rails = guard_rails.unwrap_or_default();
         match (schema, roles, ladder) {
             (Some(schema), Some(roles), Some(ladder)) => {
                 problems.into_result(Self { schema, roles, ladder, guard_rails })

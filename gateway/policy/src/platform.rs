@@ -9,6 +9,9 @@ use toml::Spanned;
 use crate::toml_text::TomlText;
 use crate::{Place, Problems};
 
+/// The guard-rails without which nothing is decided. A file of them that was lost, or is half-written while it is read,
+/// is well-formed all the same.
+pub(crate) const GUARD_RAILS_REQUIRED: [&str; 2] = ["platform/tenant-isolation", "platform/anonymous-only-public"];
 /// The role that everybody who signed in has.
 pub(crate) const MEMBER: &str = "member";
 /// The most ages, and the most strengths, that a denied person's request is tried with.

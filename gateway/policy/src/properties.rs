@@ -82,10 +82,12 @@ fn scope() -> TenantScope {
 
 fn snapshot() -> Snapshot {
     let platform = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/platform/schema.cedarschema");
+    let guard_rails = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/platform/guard-rails.cedar");
     let sources = Sources::from_texts([
         ("platform/schema.cedarschema", std::fs::read_to_string(platform).unwrap()),
         ("platform/roles.toml", ROLES.to_owned()),
         ("platform/step-up.toml", LADDER.to_owned()),
+        ("platform/guard-rails.cedar", std::fs::read_to_string(guard_rails).unwrap()),
         ("toy/schema.cedarschema", SCHEMA.to_owned()),
         ("toy/routes.toml", ROUTES.to_owned()),
         ("toy/matrix.txt", "action anonymous member one two\nRead - - - -\nLook - - - -\nWrite - - - -\n".to_owned()),

@@ -66,6 +66,26 @@ impl Texts {
 }
 
 #[test]
+fn without_the_guard_rails_nothing_is_decided() {
+    let missing = [
+        "platform:1:1: the guard-rail `platform/anonymous-only-public` is missing",
+        "platform:1:1: the guard-rail `platform/tenant-isolation` is missing",
+    ];
+    Texts::shipped().without("platform/guard-rails.cedar").assert_problems(&missing);
+    Texts::shipped()
+        .without("platform/guard-rails.cedar")
+        .with("platform/guard-rails.cedar", "")
+        .assert_problems(&missing);
+    let text = Texts::shipped().0["platform/guard-rails.cedar"].clone();
+    let half = text.split_inclusive(";\n").next().unwrap();
+    assert!(half.len() < text.len());
+    Texts::shipped()
+        .without("platform/guard-rails.cedar")
+        .with("platform/guard-rails.cedar", half)
+        .assert_problems(&missing[..1]);
+}
+
+#[test]
 fn what_is_missing_is_said() {
     Texts::shipped()
         .without("inventory/matrix.txt")
