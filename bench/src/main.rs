@@ -16,9 +16,20 @@ use cedargate_demo::people::TENANTS;
 use cedargate_demo::process::Process;
 use clap::Parser;
 
-/// What each gateway of a run is called, and what of it is off.
-const VARIANTS: &[(&str, &[&str])] =
-    &[("everything on", &[]), ("recording off", &["recording_off"]), ("inspection off", &["inspection_off"])];
+/// The gateways of a run: what each is called, and what of it is off.
+const VARIANTS: &[Variant] = &[
+    Variant { name: "everything on", log_filter: None, danger: &[] },
+    Variant { name: "recording off", log_filter: None, danger: &["recording_off"] },
+    Variant { name: "inspection off", log_filter: None, danger: &["inspection_off"] },
+    Variant { name: "no line per request", log_filter: Some("warn"), danger: &[] },
+];
+
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    name: &'static str,
+    log_filter: Option<&'static str>,
+    danger: &'static [&'static str],
+}
 
 /// Who is signed in, of each tenant.
 const PEOPLE_PER_TENANT: usize = 2;
@@ -85,8 +96,8 @@ async fn bench(options: &Options) -> Result<()> {
     say("Starting the upstream and the proxies, and signing people in")?;
     let (upstream, _upstream) = site.start_upstream().await?;
     let mut proxies = Vec::new();
-    for (name, danger) in VARIANTS {
-        proxies.push(site.start_gateway(name, danger, upstream).await?);
+    for variant in VARIANTS {
+        proxies.push(site.start_gateway(variant, upstream).await?);
     }
     let requests = proxies.first().map(|proxy| proxy.requests.clone()).unwrap_or_default();
     proxies.insert(0, site.start_bare(upstream, requests).await?);
@@ -171,8 +182,8 @@ impl Site {
         Ok(Proxy { name: "bare Pingora".to_owned(), address, process, requests })
     }
 
-    async fn start_gateway(&self, name: &str, danger: &'static [&str], upstream: SocketAddr) -> Result<Proxy> {
-        let directory = self.work.join(name.replace(' ', "-"));
+    async fn start_gateway(&self, variant: &Variant, upstream: SocketAddr) -> Result<Proxy> {
+        let directory = self.work.join(variant.name.replace(' ', "-"));
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let (address, admin) = (free_address()?, free_address()?);
         let settings = Settings {
@@ -184,7 +195,8 @@ impl Site {
             threads: 1,
             // Limits are on and counted; they must only not be reached.
             requests_per_minute: 1_000_000,
-            danger,
+            log_filter: variant.log_filter,
+            danger: variant.danger,
         };
         let gateway = Gateway::configure(&self.binaries.join("cedargate"), &directory, &settings)?;
         let credentials = credentials(&directory, &settings)?;
@@ -197,7 +209,7 @@ impl Site {
         ready(&format!("http://{admin}/readyz"), &mut process).await?;
         let requests = directory.join("requests");
         fs::write(&requests, signed_in(&credentials, address.port()).await?).context("cannot write the requests")?;
-        Ok(Proxy { name: name.to_owned(), address, process, requests })
+        Ok(Proxy { name: variant.name.to_owned(), address, process, requests })
     }
 
     fn load(&self, proxy: &Proxy) -> Load {

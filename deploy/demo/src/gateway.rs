@@ -27,6 +27,8 @@ pub struct Settings {
     pub threads: usize,
     /// What one address, one person and one tenant may each ask for in a minute.
     pub requests_per_minute: u32,
+    /// What is logged; none for the default.
+    pub log_filter: Option<&'static str>,
     /// Switches of `[danger]` that are on.
     pub danger: &'static [&'static str],
 }
@@ -57,6 +59,9 @@ impl fmt::Display for Settings {
         )?;
         for whose in ["address", "principal", "tenant"] {
             writeln!(f, "{whose}_requests = {rate}")?;
+        }
+        if let Some(filter) = self.log_filter {
+            writeln!(f, "\n[telemetry]\nlog_filter = {}", quoted(filter))?;
         }
         if !self.danger.is_empty() {
             writeln!(f, "\n[danger]")?;
@@ -223,6 +228,7 @@ mod tests {
             inventory_health: None,
             threads: 0,
             requests_per_minute: 10,
+            log_filter: None,
             danger: &["recording_off"],
         };
         let text = settings.to_string();

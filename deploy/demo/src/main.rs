@@ -119,6 +119,7 @@ impl Demo {
             inventory_health: Some("/healthz"),
             threads: 0,
             requests_per_minute: REQUESTS_PER_MINUTE,
+            log_filter: None,
             danger: &[],
         };
         let (mut credentials, drawn) = passwords(&self.directory, self.port, admin_port)?;
