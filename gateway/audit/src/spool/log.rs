@@ -354,6 +354,7 @@ impl Segment {
 impl Heads {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if self.dirty {
+            // What failed may stand there in part, and be longer than this line where the clock was set back.
             self.file.truncate(self.end.offset)?;
         }
         self.dirty = true;
