@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -33,6 +34,12 @@ pub(super) struct Reloader {
     pub(super) seen: Seen,
 }
 
+/// How long files must stay as they are before they are read: half a file is well-formed, too, and may forbid less.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// How often at most that is waited for. Files that never rest are read as they are.
+const SETTLE_TRIES: usize = 50;
+
 /// What tells whether anything changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -52,9 +59,30 @@ struct Stamp {
 
 impl Seen {
     pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing) -> Self {
-        let mut files = BTreeMap::new();
-        stamp(policies, 0, &mut files);
+        let files = stamps(policies);
         Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity) }
+    }
+}
+
+fn stamps(policies: &Path) -> BTreeMap<PathBuf, Stamp> {
+    let mut files = BTreeMap::new();
+    stamp(policies, 0, &mut files);
+    files
+}
+
+/// Waits until what was changed is no longer being written: until `look` shows the same twice.
+fn settle<T: PartialEq>(seen: &T, look: impl Fn() -> T, pause: impl Fn()) {
+    let mut before = look();
+    if before == *seen {
+        return;
+    }
+    for _ in 0..SETTLE_TRIES {
+        pause();
+        let now = look();
+        if now == before {
+            return;
+        }
+        before = now;
     }
 }
 
@@ -105,6 +133,7 @@ impl Reloader {
             };
             // Building is work of milliseconds to seconds, beside nobody's request.
             let worked = tokio::task::spawn_blocking(move || {
+                settle(&self.seen.files, || stamps(&self.policies), || thread::sleep(SETTLE));
                 self.look(tenants, asked);
                 self
             });
@@ -202,5 +231,33 @@ pub(super) fn warn_of_unknown_services<'a>(gateway: &Gateway, services: impl Ite
             cedargate.service = service,
             "routes lead to a service that `[upstreams]` does not have: they answer 503"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    /// How often it paused over what the looks show, one after the other.
+    fn pauses(shown: &[u8]) -> usize {
+        let (looks, pauses) = (RefCell::new(shown.iter().copied()), Cell::new(0));
+        settle(&0, || looks.borrow_mut().next().unwrap_or(9), || pauses.set(pauses.get() + 1));
+        assert_eq!(looks.borrow_mut().next(), None, "it ended early");
+        pauses.get()
+    }
+
+    #[test]
+    fn files_are_read_once_they_rest() {
+        assert_eq!(pauses(&[0]), 0);
+        assert_eq!(pauses(&[1, 1]), 1);
+        assert_eq!(pauses(&[1, 2, 3, 3]), 3);
+    }
+
+    #[test]
+    fn files_that_never_rest_are_read_all_the_same() {
+        let never: Vec<u8> = (0..=SETTLE_TRIES).map(|look| u8::try_from(look % 2 + 1).unwrap()).collect();
+        assert_eq!(pauses(&never), SETTLE_TRIES);
     }
 }
