@@ -132,8 +132,7 @@ impl Door {
     /// cheap. Pingora makes that runtime when the service starts, so the first connection is the first chance.
     fn start_dispatcher(&self) {
         self.dispatcher.call_once(|| {
-            let spool = self.gateway.spool.clone();
-            tokio::spawn(async move { spool.dispatch().await });
+            tokio::spawn(self.gateway.spool.dispatch());
         });
     }
 
