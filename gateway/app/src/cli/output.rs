@@ -20,7 +20,7 @@ impl Output {
 
     /// Says the answer: `text` for people, `value` as one line of JSON for programs.
     pub(crate) fn answer(&self, value: &impl Serialize, text: impl Display) {
-        if self.json { self.value(value) } else { line(io::stdout().lock(), text) }
+        if self.json { self.value(value) } else { self.text(text) }
     }
 
     /// Says a value as one line of JSON.
@@ -35,12 +35,12 @@ impl Output {
 
     /// Says something for people that stands as it is, such as a file's text.
     pub(crate) fn text(&self, text: impl Display) {
-        line(io::stdout().lock(), text);
+        line(io::stdout().lock(), shown(text));
     }
 
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: impl Display) {
-        line(io::stderr().lock(), format_args!("note: {text}"));
+        line(io::stderr().lock(), shown(format_args!("note: {text}")));
     }
 
     /// Says why there is no answer: for people on standard error, for programs also as JSON.
@@ -51,11 +51,40 @@ impl Output {
         if self.json {
             self.value(&json!({ "error": failure.message, "mistakes": failure.mistakes }));
         }
-        line(io::stderr().lock(), format_args!("error: {}", failure.message));
+        line(io::stderr().lock(), shown(format_args!("error: {}", failure.message)));
     }
+}
+
+/// A text as a terminal may show it. What clients sent stands in audit logs; it must not move the operator's cursor, change
+/// what is on the screen, or turn the direction of what follows.
+fn shown(text: impl Display) -> String {
+    let mut shown = String::new();
+    for c in text.to_string().chars() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_unicode())
+            }
+            c if c.is_control() => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A reader that has gone away (`cedargate audit show | head`) is no error of ours.
 fn line(mut to: impl Write, text: impl Display) {
     let _reader_gone = writeln!(to, "{}", text.to_string().trim_end_matches('\n'));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_a_client_sent_does_nothing_to_a_terminal() {
+        assert_eq!(shown("BR\u{1b}[2JEW\r\u{9b}2J\u{7f}"), "BR\\u{1b}[2JEW\\u{d}\\u{9b}2J\\u{7f}");
+        assert_eq!(shown("a\u{202e}b\u{2066}c"), "a\\u{202e}b\\u{2066}c");
+        assert_eq!(shown("zwei Zeilen\n\tfür „jeden“"), "zwei Zeilen\n\tfür „jeden“");
+    }
 }
