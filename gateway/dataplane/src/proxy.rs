@@ -212,7 +212,7 @@ impl ProxyHttp for Proxy {
             trace_id = trail.trace_id(),
             duration_us = outcome.duration_micros,
             end = ?end,
-            error = error.map(|error| error.to_string()),
+            error = error.map(forward::describe),
             "forwarded"
         );
         self.gateway.metrics.forwarded(admitted.pass.route.id.as_str(), duration);

@@ -154,5 +154,30 @@ pub(crate) fn classify(error: &Error) -> Option<Refusal> {
         }
         _ => RefusalCode::UpstreamFailed,
     };
-    Some(Refusal::new(code, error.to_string()))
+    Some(Refusal::new(code, describe(error)))
+}
+
+/// Who failed, and how: for the log and the record. Without the error's context, which quotes the answer where that is no
+/// HTTP: cookies, body and all.
+pub(crate) fn describe(error: &Error) -> String {
+    let described = format!("{} {}", error.esource().as_str(), error.root_etype().as_str());
+    match error.root_cause().downcast_ref::<std::io::Error>() {
+        Some(cause) => format!("{described}: {cause}"),
+        None => described,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_failure_quotes_nothing_of_the_exchange() {
+        let cause = Error::explain(ErrorType::InvalidHTTPHeader, "buf: Set-Cookie: sid=secret");
+        let error = Error::because(ErrorType::ReadError, "body: secret", cause).into_up();
+        assert_eq!(describe(&error), "Upstream InvalidHTTPHeader");
+        let cause = std::io::Error::other("a line does not end in CR LF");
+        let error = Error::because(ErrorType::ReadError, "secret", cause).into_down();
+        assert_eq!(describe(&error), "Downstream ReadError: a line does not end in CR LF");
+    }
 }
