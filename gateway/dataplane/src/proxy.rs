@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cedargate_model::{Outcome, OutcomeEnd, Refusal, Stage};
-use http::StatusCode;
+use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -61,6 +61,9 @@ impl ProxyHttp for Proxy {
         let mut trail = Trail::of(session.req_header(), arrival, now);
         session.set_read_timeout(Some(gateway.settings.body_timeout));
         session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
+        // A client of HTTP/1.0 takes an interim answer for the answer (RFC 9110 §15.2).
+        let is_old = session.req_header().version == Version::HTTP_10;
+        session.set_ignore_info_resp(is_old);
         match walk::walk(gateway, &arrival, session, now, &mut trail).await {
             Ok(Walked::Pass(pass)) => {
                 if pass.upgrade {
@@ -150,7 +153,12 @@ impl ProxyHttp for Proxy {
         if let Err(refusal) = admitted.pass.record.durable().await {
             return Err(overtake(exchange, refusal));
         }
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            if let Err(refusal) = forward::check_switch(admitted.pass.upgrade, response) {
+                return Err(overtake(exchange, refusal));
+            }
+        } else if response.status.is_informational() {
+            forward::finish_interim(response);
             return Ok(());
         }
         admitted.status = Some(response.status.as_u16());

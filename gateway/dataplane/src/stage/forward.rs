@@ -104,6 +104,31 @@ fn strip_session_cookie(request: &mut RequestHeader) {
     }
 }
 
+/// Whether a service may switch protocols now.
+///
+/// # Errors
+/// 502 where nobody asked for it, or for another protocol: a proxy in front of us would take what follows for a tunnel.
+pub(crate) fn check_switch(asked: bool, response: &ResponseHeader) -> Result<(), Refusal> {
+    let mut named = response.headers.get_all(header::UPGRADE).iter();
+    match (asked, named.next(), named.next()) {
+        (true, Some(protocol), None)
+            if protocol.as_bytes().eq_ignore_ascii_case(Upgrade::Websocket.as_str().as_bytes()) =>
+        {
+            Ok(())
+        }
+        _ => Err(Refusal::new(RefusalCode::UpstreamFailed, "the service switched to a protocol that nobody asked for")),
+    }
+}
+
+/// Leaves of an interim answer (1xx) what early hints are for. Its other fields would pass by everything that
+/// [`finish`] does, cookies included.
+pub(crate) fn finish_interim(response: &mut ResponseHeader) {
+    let dropped: Vec<_> = response.headers.keys().filter(|name| **name != header::LINK).cloned().collect();
+    for name in dropped {
+        response.remove_header(&name);
+    }
+}
+
 /// Turns the service's answer into the one that the client gets.
 pub(crate) fn finish(admitted: &Admitted, response: &mut ResponseHeader) -> pingora::Result<()> {
     let pass = &admitted.pass;

@@ -1,0 +1,129 @@
+//! What becomes of answers that no service should give: nothing in them reaches a browser, the log or the record that
+//! must not.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cedargate_e2e::http::{Answer, Connection};
+use cedargate_e2e::{Person, World, WorldOptions};
+
+/// How long the gateway may take to find the service healthy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers by the last segment of the path.
+const ANSWERS: [(&str, &str); 5] = [
+    ("plain", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+    (
+        "hints",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nSet-Cookie: cedargate=planted; Path=/\r\n\
+         Cedargate-Request: planted\r\nClear-Site-Data: \"*\"\r\nStrict-Transport-Security: max-age=0\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    ),
+    ("switch", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\ntunnel"),
+    ("other", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\ntunnel"),
+    ("broken", "HTTP/1.1 200 OK\r\nSet-Cookie: sid=top-secret-value\r\nX: a\rb\r\nContent-Length: 2\r\n\r\nok"),
+];
+
+/// An installation whose echo service gives those answers, shared by the tests that run at the time.
+fn world() -> Arc<World> {
+    static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let world = Arc::new(World::start(&WorldOptions::default()).unwrap());
+        world.stop_echo().unwrap();
+        let socket = world.path("echo.sock");
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || answer(stream));
+            }
+        });
+        *shared = Arc::downgrade(&world);
+        world
+    })
+}
+
+fn answer(mut stream: UnixStream) {
+    let (mut head, mut octet) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut octet) {
+            Ok(1) => head.push(octet[0]),
+            _ => return,
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let target = head.split(' ').nth(1).unwrap_or_default();
+    if let Some((_, answer)) = ANSWERS.iter().find(|(name, _)| target.ends_with(&format!("/{name}"))) {
+        let _ = stream.write_all(answer.as_bytes());
+        // Not closed first: it is for the gateway to end it.
+        let _ = stream.read(&mut octet);
+    }
+}
+
+/// Somebody who may ask, once the service is found healthy.
+fn clerk(world: &World) -> Person {
+    let clerk = world.sign_in("clerk", "acme");
+    let begun = Instant::now();
+    while world.get(&clerk, "/echo/plain").status != 200 {
+        assert!(begun.elapsed() < PATIENCE, "{}", world.logs());
+        thread::sleep(Duration::from_millis(20));
+    }
+    clerk
+}
+
+fn ask(world: &World, person: &Person, target: &str, version: &str, more: &str) -> Connection {
+    let mut connection = Connection::open(world.address()).unwrap();
+    let head =
+        format!("GET {target} HTTP/{version}\r\nHost: {}\r\nCookie: {}\r\n{more}\r\n", person.host, person.cookie);
+    connection.send(head.as_bytes()).unwrap();
+    connection
+}
+
+fn is_failed(world: &World, answer: &Answer) {
+    assert_eq!((answer.status, answer.code()), (502, "upstream_failed".to_owned()), "{answer:?}\n{}", world.logs());
+    let amendments = world.amendments(&world.decision(answer));
+    assert_eq!(amendments.len(), 1, "{amendments:?}");
+}
+
+#[test]
+fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure() {
+    let world = world();
+    let clerk = clerk(&world);
+    is_failed(&world, &ask(&world, &clerk, "/echo/switch", "1.1", "").answer("GET").unwrap());
+    is_failed(&world, &ask(&world, &clerk, "/echo/live/switch", "1.1", "").answer("GET").unwrap());
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    is_failed(&world, &ask(&world, &clerk, "/echo/live/other", "1.1", upgrade).answer("GET").unwrap());
+    let switched = ask(&world, &clerk, "/echo/live/switch", "1.1", upgrade).answer("GET").unwrap();
+    assert_eq!(switched.status, 101, "{switched:?}");
+}
+
+#[test]
+fn an_interim_answer_carries_links_and_nothing_else() {
+    let world = world();
+    let clerk = clerk(&world);
+    let mut connection = ask(&world, &clerk, "/echo/hints", "1.1", "Connection: close\r\n");
+    let hints = connection.answer("GET").unwrap();
+    assert_eq!(hints.status, 103, "{hints:?}");
+    let fields: Vec<_> =
+        hints.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str())).collect();
+    assert_eq!(fields, [("link".to_owned(), "</a.css>; rel=preload")]);
+    assert_eq!(connection.answer("GET").unwrap().status, 200);
+    let old = ask(&world, &clerk, "/echo/hints", "1.0", "").answer("GET").unwrap();
+    assert_eq!((old.status, old.text().as_str()), (200, "ok"), "HTTP/1.0 knows no interim answer");
+}
+
+#[test]
+fn a_broken_answer_is_quoted_nowhere() {
+    let world = world();
+    let clerk = clerk(&world);
+    let answer = ask(&world, &clerk, "/echo/broken", "1.1", "Connection: close\r\n").answer("GET").unwrap();
+    is_failed(&world, &answer);
+    let detail = world.amendments(&world.decision(&answer)).remove(0).detail;
+    assert_eq!(detail, "Upstream InvalidHTTPHeader");
+    let (_, log) = world.log_line("\"forwarded\"").unwrap();
+    assert!(!log.contains("top-secret-value") && !world.logs().contains("top-secret-value"));
+}
