@@ -176,3 +176,15 @@ fn a_sign_in_leads_back_and_only_within_the_host() {
         assert!(location.starts_with('/') && !location.contains("evil"), "{elsewhere} led to {location}");
     }
 }
+
+#[test]
+fn a_sign_in_with_a_dead_cookie_leaves_the_new_one() {
+    let world = World::shared();
+    let dead = format!("cedargate={}", "A".repeat(43));
+    let body = format!("{{\"email\": \"clerk@acme.example\", \"password\": \"{}\"}}", world.password());
+    let headers = [("Cookie", &*dead), ("Content-Type", "application/json")];
+    let answer = world.ask("acme", "POST", "/auth/login", &headers, body.as_bytes());
+    let cookies: Vec<_> = answer.all("set-cookie").collect();
+    assert_eq!((answer.status, cookies.len()), (200, 1), "{answer:?}");
+    assert!(!cookies[0].contains("Max-Age=0"), "of two, browsers keep the last: {cookies:?}");
+}

@@ -143,8 +143,14 @@ pub(crate) fn finish(admitted: &Admitted, response: &mut ResponseHeader) -> ping
     for (name, value) in respond::security_headers(pass.canonical.scheme, &response.headers) {
         response.insert_header(name, value)?;
     }
+    // Only the gateway's own service has any left. Of two the browser keeps the last, so clearing a dead cookie would
+    // undo the sign-in that replaces it.
+    let sets_session =
+        response.headers.get_all(header::SET_COOKIE).iter().any(|value| hygiene::sets_gateway_cookie(value.as_bytes()));
     for (name, value) in &admitted.trail.answer_headers {
-        response.append_header(name.clone(), value.clone())?;
+        if *name != header::SET_COOKIE || !sets_session {
+            response.append_header(name.clone(), value.clone())?;
+        }
     }
     response.insert_header(REQUEST_HEADER, pass.canonical.request.to_string())?;
     Ok(())
