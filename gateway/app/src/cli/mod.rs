@@ -84,7 +84,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let output = Output::new(command.json());
-    match command.run(&common, &output) {
+    match command.run(&common, &output).and_then(|ending| output.arrived().map(|()| ending)) {
         Ok(ending) => ending.code(),
         Err(failure) => {
             output.failure(&failure);

@@ -1,5 +1,6 @@
 //! The only place that writes to the terminal.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -11,11 +12,13 @@ use super::ending::Failure;
 /// Where a command says its answer: text for people, or JSON for programs.
 pub(crate) struct Output {
     json: bool,
+    /// Why an answer did not arrive.
+    lost: RefCell<Option<io::Error>>,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, lost: RefCell::default() }
     }
 
     /// Says the answer: `text` for people, `value` as one line of JSON for programs.
@@ -26,21 +29,35 @@ impl Output {
     /// Says a value as one line of JSON.
     pub(crate) fn value(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
-            Ok(text) => line(io::stdout().lock(), text),
+            Ok(text) => self.line(text),
             Err(error) => {
-                line(io::stderr().lock(), format_args!("error: the answer cannot be written as JSON: {error}"))
+                beside(format_args!("error: the answer cannot be written as JSON: {error}"));
             }
         }
     }
 
     /// Says something for people that stands as it is, such as a file's text.
     pub(crate) fn text(&self, text: impl Display) {
-        line(io::stdout().lock(), shown(text));
+        self.line(shown(text));
     }
 
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: impl Display) {
-        line(io::stderr().lock(), shown(format_args!("note: {text}")));
+        beside(format_args!("note: {text}"));
+    }
+
+    /// Whether everything said has arrived. A password that was drawn or a key that was exported is gone otherwise.
+    pub(crate) fn arrived(&self) -> Result<(), Failure> {
+        let lost = self.lost.take();
+        lost.map_or(Ok(()), |error| Err(Failure::unavailable_because("the answer cannot be written", &error)))
+    }
+
+    fn line(&self, text: impl Display) {
+        match line(io::stdout().lock(), text) {
+            // A reader that has gone away (`cedargate audit show | head`) is no error of ours.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => drop(self.lost.replace(Some(error))),
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// Says why there is no answer: for people on standard error, for programs also as JSON.
@@ -51,7 +68,7 @@ impl Output {
         if self.json {
             self.value(&json!({ "error": failure.message, "mistakes": failure.mistakes }));
         }
-        line(io::stderr().lock(), shown(format_args!("error: {}", failure.message)));
+        beside(format_args!("error: {}", failure.message));
     }
 }
 
@@ -72,9 +89,13 @@ fn shown(text: impl Display) -> String {
     shown
 }
 
-/// A reader that has gone away (`cedargate audit show | head`) is no error of ours.
-fn line(mut to: impl Write, text: impl Display) {
-    let _reader_gone = writeln!(to, "{}", text.to_string().trim_end_matches('\n'));
+/// On standard error. Where even that cannot be written, the exit code is left.
+fn beside(text: impl Display) {
+    let _unheard = line(io::stderr().lock(), shown(text));
+}
+
+fn line(mut to: impl Write, text: impl Display) -> io::Result<()> {
+    writeln!(to, "{}", text.to_string().trim_end_matches('\n'))
 }
 
 #[cfg(test)]

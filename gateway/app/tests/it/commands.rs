@@ -187,3 +187,15 @@ fn a_directory_without_an_audit_log_is_no_proof() {
     house.write("key.pem", "no key");
     house.run(&["audit", "verify", "empty", "--public-key", "key.pem"]).expect(2);
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_ends_with_3() {
+    let house = House::new();
+    house.run(&["keys", "init"]).expect(0);
+    for command in [&["keys", "export-public", "audit"][..], &["keys", "list", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = house.command(command).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{command:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("the answer cannot be written"), "{output:?}");
+    }
+}
