@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use cedargate_model::RefusalCode;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
@@ -55,6 +55,44 @@ enum Rest {
     Tunnel,
     /// Nothing: what comes next is another request.
     Nothing,
+}
+
+impl Rest {
+    /// Moves the account of the current request on by `octets`; says how many of them belong to it.
+    fn account(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let taken = octets.len();
+        match self {
+            Self::Head(left, framing) => {
+                *left = left.saturating_sub(taken);
+                if *left == 0 {
+                    *self = match framing {
+                        Framing::None | Framing::Length(0) => Self::Nothing,
+                        Framing::Length(length) => Self::Length(*length),
+                        Framing::Chunked => Self::Chunked(Box::default()),
+                        Framing::Upgrade => Self::Tunnel,
+                    };
+                }
+                Ok(taken)
+            }
+            Self::Length(left) => {
+                *left = left.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
+                if *left == 0 {
+                    *self = Self::Nothing;
+                }
+                Ok(taken)
+            }
+            Self::Chunked(screen) => match screen.feed(octets) {
+                Ok(Progress::More) => Ok(taken),
+                Ok(Progress::Done { consumed }) => {
+                    *self = Self::Nothing;
+                    Ok(consumed)
+                }
+                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            },
+            Self::Tunnel => Ok(taken),
+            Self::Nothing => Ok(0),
+        }
+    }
 }
 
 /// What waiting for a head came to.
@@ -132,55 +170,14 @@ impl Connection {
             Rest::Nothing => return None,
         };
         let count = wanted.min(self.buffer.len()).min(out.remaining());
-        let served = self.buffer.split_to(count);
-        let kept = match self.account(&served) {
-            Ok(kept) => kept,
-            Err(error) => return Some(Err(error)),
-        };
-        out.put_slice(served.get(..kept).unwrap_or_default());
-        if kept < count {
-            // The chunked body ended inside what was taken: the remainder belongs to the next request.
-            let mut next = BytesMut::from(served.get(kept..).unwrap_or_default());
-            next.unsplit(std::mem::take(&mut self.buffer));
-            self.buffer = next;
-        }
-        Some(Ok(()))
-    }
-
-    /// Moves the account of the current request on by `octets`; says how many of them belong to it.
-    fn account(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let taken = octets.len();
-        match &mut self.rest {
-            Rest::Head(left, framing) => {
-                *left = left.saturating_sub(taken);
-                if *left == 0 {
-                    self.rest = match framing {
-                        Framing::None => Rest::Nothing,
-                        Framing::Length(0) => Rest::Nothing,
-                        Framing::Length(length) => Rest::Length(*length),
-                        Framing::Chunked => Rest::Chunked(Box::default()),
-                        Framing::Upgrade => Rest::Tunnel,
-                    };
-                }
-                Ok(taken)
+        let octets = self.buffer.get(..count).unwrap_or_default();
+        match self.rest.account(octets) {
+            Ok(belonging) => {
+                out.put_slice(octets.get(..belonging).unwrap_or_default());
+                self.buffer.advance(belonging);
+                Some(Ok(()))
             }
-            Rest::Length(left) => {
-                *left = left.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
-                }
-                Ok(taken)
-            }
-            Rest::Chunked(screen) => match screen.feed(octets) {
-                Ok(Progress::More) => Ok(taken),
-                Ok(Progress::Done { consumed }) => {
-                    self.rest = Rest::Nothing;
-                    Ok(consumed)
-                }
-                Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            },
-            Rest::Tunnel => Ok(taken),
-            Rest::Nothing => Ok(0),
+            Err(error) => Some(Err(error)),
         }
     }
 
