@@ -53,7 +53,7 @@ impl Trail {
                 request: RequestId(Uuid::now_v7()),
                 verdict: Verdict::Allow,
                 client: peer.address,
-                method: method.chars().take(32).collect(),
+                method: printable(method.as_bytes(), 32),
                 host: printable(host, 260),
                 path: printable(path, RAW_CHARACTERS_MAX),
                 route: None,
@@ -179,7 +179,12 @@ impl Trail {
 
 /// Octets of an unauthenticated client as text that is safe to log: printable ASCII, everything else escaped, cut.
 fn printable(octets: &[u8], characters_max: usize) -> String {
-    octets.escape_ascii().map(char::from).take(characters_max).collect()
+    let plain = octets.len() <= characters_max
+        && octets.iter().all(|octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'\\' | b'"' | b'\''));
+    match std::str::from_utf8(octets) {
+        Ok(text) if plain => text.to_owned(),
+        _ => octets.escape_ascii().map(char::from).take(characters_max).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -192,12 +197,13 @@ mod tests {
     fn an_unparsed_request_cannot_forge_log_text() {
         let trail = Trail::begin(
             Peer { address: IpAddr::from([127, 0, 0, 1]), scheme: Scheme::Http },
-            "GET",
+            "G\u{1b}T\u{9b}",
             b"a\r\nb",
             b"/x\x00\xff?secret=1",
             Micros(0),
             Instant::now(),
         );
+        assert_eq!(trail.event.method, r"G\x1bT\xc2\x9b");
         assert_eq!(trail.event.host, r"a\r\nb");
         assert_eq!(trail.event.path, r"/x\x00\xff");
     }
