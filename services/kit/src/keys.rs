@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use cedargate_assertion::{Identity, JWKS_BYTES_MAX, Jwks, JwksError, Verifier, VerifyError};
-use cedargate_model::{Clock, Micros};
+use cedargate_model::Micros;
 use http::StatusCode;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
@@ -82,8 +82,8 @@ pub struct Keys {
     audience: Arc<str>,
     client: reqwest::Client,
     verifier: ArcSwapOption<Verifier>,
-    /// When the last refresh began. Held while one runs, so that there is one at a time.
-    refreshed_at: Mutex<Option<Micros>>,
+    /// When an unknown `kid` last asked. Held while a refresh runs, so that there is one at a time.
+    asked_at: Mutex<Option<Micros>>,
 }
 
 /// Why an assertion could not be accepted.
@@ -134,7 +134,7 @@ impl Keys {
     ) -> Result<Self, RefreshError> {
         let client = client(&source).map_err(RefreshError::Http)?;
         let (issuer, audience) = (issuer.into(), audience.into());
-        Ok(Self { source, issuer, audience, client, verifier: ArcSwapOption::empty(), refreshed_at: Mutex::new(None) })
+        Ok(Self { source, issuer, audience, client, verifier: ArcSwapOption::empty(), asked_at: Mutex::new(None) })
     }
 
     /// Verifies an assertion; reads the key set anew if it names an unknown key.
@@ -162,16 +162,16 @@ impl Keys {
     ///
     /// # Errors
     /// [`RefreshError`]; the keys at hand stay.
-    pub async fn refresh(&self, now: Micros) -> Result<(), RefreshError> {
-        let mut refreshed_at = self.refreshed_at.lock().await;
-        *refreshed_at = Some(now);
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
+        // Counts for nobody who asks: a key that signs since a moment later must be found at once, too.
+        let _one_at_a_time = self.asked_at.lock().await;
         self.read_and_swap().await
     }
 
     /// Keeps the keys current for ever; failures are logged and tried again.
-    pub async fn keep_current(self: Arc<Self>, clock: Arc<dyn Clock>) {
+    pub async fn keep_current(self: Arc<Self>) {
         loop {
-            if let Err(error) = self.refresh(clock.now()).await {
+            if let Err(error) = self.refresh().await {
                 tracing::warn!(
                     error.cause = chain(&error),
                     cedargate.keys.loaded = self.are_loaded(),
@@ -184,13 +184,13 @@ impl Keys {
 
     /// One refresh for all who wait, and none if somebody else's has just brought other keys than `seen`.
     async fn refresh_if_stale(&self, seen: &Arc<Verifier>, now: Micros) {
-        let mut refreshed_at = self.refreshed_at.lock().await;
+        let mut asked_at = self.asked_at.lock().await;
         let is_newer = self.verifier.load().as_ref().is_some_and(|current| !Arc::ptr_eq(current, seen));
-        let is_due = refreshed_at.is_none_or(|at| now.since(at) >= ASKED_EVERY);
+        let is_due = asked_at.is_none_or(|at| now.since(at) >= ASKED_EVERY);
         if is_newer || !is_due {
             return;
         }
-        *refreshed_at = Some(now);
+        *asked_at = Some(now);
         if let Err(error) = self.read_and_swap().await {
             tracing::warn!(error.cause = chain(&error), "keys not refreshed");
         }

@@ -104,7 +104,7 @@ impl Service {
         let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock));
         let bound = options.listen.bind().await?;
         tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
-        let keeping = tokio::spawn(keys.keep_current(clock));
+        let keeping = tokio::spawn(keys.keep_current());
 
         run(bound, kit.app((self.routes)()), stop_signal()?).await;
 

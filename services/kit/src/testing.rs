@@ -90,7 +90,7 @@ impl TestService {
         std::fs::write(&keys_file, issuer.keys().jwks().to_json()).unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(1_790_000_000_000_000)));
         let keys = Arc::new(Keys::new(KeySource::File(keys_file), ISSUER, service.name).unwrap());
-        keys.refresh(clock.now()).await.unwrap();
+        keys.refresh().await.unwrap();
         let kit = Kit::new(pool.clone(), service.schema, keys, Arc::clone(&clock) as Arc<dyn Clock>);
         let app = kit.app((service.routes)());
         Self { app, pool, audience: service.name, issuer, clock, directory }

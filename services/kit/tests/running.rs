@@ -100,11 +100,11 @@ async fn a_service_starts_before_its_gateway_and_verifies_once_the_keys_are_ther
     let keys = keys_from(&format!("file:{}", path.display()));
     let signing = SigningKeys::from_seed(&[7; 32]);
     let token = issue(&signing, NOW);
-    assert!(keys.refresh(NOW).await.is_err());
+    assert!(keys.refresh().await.is_err());
     assert!(matches!(keys.identify(&token, NOW).await, Err(IdentifyError::KeysMissing)));
 
     std::fs::write(&path, signing.jwks().to_json()).unwrap();
-    keys.refresh(NOW).await.unwrap();
+    keys.refresh().await.unwrap();
     assert!(keys.identify(&token, NOW).await.is_ok());
 }
 
@@ -115,10 +115,10 @@ async fn a_key_set_that_cannot_be_read_leaves_the_former_one() {
     let signing = SigningKeys::from_seed(&[7; 32]);
     std::fs::write(&path, signing.jwks().to_json()).unwrap();
     let keys = keys_from(&format!("file:{}", path.display()));
-    keys.refresh(NOW).await.unwrap();
+    keys.refresh().await.unwrap();
     for broken in ["", "{}", &" ".repeat(JWKS_BYTES_MAX * 4)] {
         std::fs::write(&path, broken).unwrap();
-        assert!(keys.refresh(NOW).await.is_err());
+        assert!(keys.refresh().await.is_err());
         assert!(keys.identify(&issue(&signing, NOW), NOW).await.is_ok());
     }
 }
@@ -131,11 +131,11 @@ async fn a_withdrawn_key_counts_for_nothing_after_the_next_refresh() {
     let rotated = old.succeeded_by(SigningKeys::from_seed(&[8; 32]));
     std::fs::write(&path, rotated.jwks().to_json()).unwrap();
     let keys = keys_from(&format!("file:{}", path.display()));
-    keys.refresh(NOW).await.unwrap();
+    keys.refresh().await.unwrap();
     assert!(keys.identify(&issue(&old, NOW), NOW).await.is_ok());
 
     std::fs::write(&path, rotated.withdraw(old.kid()).unwrap().jwks().to_json()).unwrap();
-    keys.refresh(later(60)).await.unwrap();
+    keys.refresh().await.unwrap();
     let refused = keys.identify(&issue(&old, later(60)), later(60)).await.unwrap_err();
     assert!(matches!(refused, IdentifyError::Refused(VerifyError::KeyUnknown { .. })));
 }
@@ -167,7 +167,7 @@ async fn keys_are_fetched_from_the_gateway() {
     let signing = SigningKeys::from_seed(&[7; 32]);
     let (source, _) = gateway(answer("200 OK", &signing.jwks().to_json())).await;
     let keys = keys_from(&source);
-    keys.refresh(NOW).await.unwrap();
+    keys.refresh().await.unwrap();
     assert!(keys.identify(&issue(&signing, NOW), NOW).await.is_ok());
 }
 
@@ -179,7 +179,7 @@ async fn an_answer_that_is_no_key_set_is_refused() {
     for body in [answer("503 Away", &jwks), answer("200 OK", "<html>"), endless, elsewhere, String::new()] {
         let (source, asked) = gateway(body.clone()).await;
         let keys = keys_from(&source);
-        assert!(keys.refresh(NOW).await.is_err(), "{:.40}", body);
+        assert!(keys.refresh().await.is_err(), "{:.40}", body);
         assert!(!keys.are_loaded());
         assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1, "no redirect, no retry");
     }
@@ -191,7 +191,7 @@ async fn unknown_keys_ask_for_the_key_set_only_every_few_seconds() {
     let signing = SigningKeys::from_seed(&[7; 32]);
     let (source, asked) = gateway(answer("200 OK", &signing.jwks().to_json())).await;
     let keys = Arc::new(keys_from(&source));
-    keys.refresh(NOW).await.unwrap();
+    keys.refresh().await.unwrap();
     let attempts = (0..50_u8).map(|seed| {
         let (keys, token) = (Arc::clone(&keys), issue(&SigningKeys::from_seed(&[seed.wrapping_add(100); 32]), NOW));
         tokio::spawn(async move { keys.identify(&token, later(6)).await.is_err() })
