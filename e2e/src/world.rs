@@ -32,6 +32,8 @@ pub struct WorldOptions {
     pub limits: Option<&'static str>,
     /// Further tables of the gateway's configuration.
     pub config: &'static str,
+    /// A further backend of the echo service, as the configuration names it.
+    pub echo_beside: Option<String>,
     /// Certificate chain and key in PEM: then the gateway listens with TLS.
     pub tls: Option<(String, String)>,
 }
@@ -99,6 +101,8 @@ impl World {
             cedargate(dir.path(), &create, &format!("{password}\n"))?;
         }
 
+        let echo = start_echo(dir.path())?;
+        let gateway = start_gateway(dir.path())?;
         let inventory = Running::start(
             Command::new(binary("cedargate-inventory")?)
                 .arg("serve")
@@ -111,8 +115,6 @@ impl World {
                 ]),
             &dir.path().join("inventory.log"),
         )?;
-        let echo = start_echo(dir.path())?;
-        let gateway = start_gateway(dir.path())?;
         let world = Self {
             dir,
             address,
@@ -328,8 +330,10 @@ impl World {
 
     /// Waits until the operator's listener says that the gateway is ready and the services are healthy.
     fn ready(&self) -> io::Result<()> {
-        let ready = || self.admin("/readyz").ok().filter(|answer| answer.status == 200).map(drop);
-        eventually(START_PATIENCE, "/readyz", ready)
+        let gateway = || self.admin("/readyz").is_ok_and(|answer| answer.status == 200);
+        let inventory =
+            || std::fs::read_to_string(self.path("inventory.log")).is_ok_and(|log| log.contains("keys read"));
+        eventually(START_PATIENCE, "the gateway and the inventory", || (gateway() && inventory()).then_some(()))
             .map_err(|error| io::Error::other(format!("{error}\n{}", self.logs())))
     }
 }
@@ -356,6 +360,8 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
             ("https", "tls_certificate = \"tls.crt\"\ntls_key = \"tls.key\"".to_owned())
         }
     };
+    let backends: Vec<_> =
+        options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();
     let config = format!(
         r#"
 [listen]
@@ -376,7 +382,7 @@ health_path = "/healthz"
 health_interval_ms = 100
 
 [upstreams.echo]
-addresses = ["{echo}"]
+addresses = [{echo}]
 health_interval_ms = 100
 
 [limits]
@@ -386,7 +392,7 @@ health_interval_ms = 100
 "#,
         port = address.port(),
         inventory = socket(dir, "inventory"),
-        echo = socket(dir, "echo"),
+        echo = backends.join(", "),
         limits = options.limits.unwrap_or(GENEROUS),
         more = options.config,
     );

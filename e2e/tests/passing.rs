@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cedargate_e2e::World;
 use cedargate_e2e::http::Connection;
+use cedargate_e2e::{World, WorldOptions};
 
 #[test]
 fn a_websocket_carries_octets_both_ways() {
@@ -187,4 +187,42 @@ fn a_sign_in_with_a_dead_cookie_leaves_the_new_one() {
     let cookies: Vec<_> = answer.all("set-cookie").collect();
     assert_eq!((answer.status, cookies.len()), (200, 1), "{answer:?}");
     assert!(!cookies[0].contains("Max-Age=0"), "of two, browsers keep the last: {cookies:?}");
+}
+
+#[test]
+fn a_backend_that_cannot_be_connected_to_is_passed_over_for_every_method() {
+    // Bound and not accepting: connections to it are refused once it is closed.
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let world = World::start(&WorldOptions { echo_beside: Some(dead.to_string()), ..WorldOptions::default() }).unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    for _ in 0..10 {
+        assert_eq!(world.get(&clerk, "/echo/a").status, 200);
+        assert_eq!(world.post(&clerk, "/echo/a", "{}").status, 200);
+    }
+}
+
+#[test]
+fn a_rotated_key_is_taken_up_and_services_go_on_believing() {
+    let world =
+        World::start(&WorldOptions { config: "[policies]\nreload_interval_ms = 100", ..WorldOptions::default() })
+            .unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    // The identity assertion's first part is its header, which names the key.
+    let key = || {
+        let echoed = world.get(&clerk, "/echo/a").text();
+        let token = echoed.split_once("\"cedargate-identity\",\"").unwrap().1;
+        token.split('.').next().unwrap().to_owned()
+    };
+    let before = key();
+    assert_eq!(world.get(&clerk, "/inventory/items").status, 200);
+    world.cedargate(&["keys", "rotate", "identity"]).unwrap();
+    let rotated = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(world.get(&clerk, "/inventory/items").status, 200, "{}", world.logs());
+        key() != before
+    });
+    assert!(rotated, "{}", world.logs());
+    assert_eq!(world.get(&clerk, "/inventory/items").status, 200);
+    let published = world.ask("acme", "GET", "/.well-known/cedargate/jwks.json", &[], b"");
+    assert_eq!(published.json()["keys"].as_array().map(Vec::len), Some(2), "{published:?}");
 }

@@ -152,6 +152,25 @@ fn quota_holds_a_person_to_a_rate() {
 }
 
 #[test]
+fn quota_of_a_tenant_cannot_be_used_up_by_strangers() {
+    let world = World::start(&WorldOptions {
+        limits: Some("tenant_requests = 3\ntenant_window_seconds = 3600"),
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    // Signing in is a stranger's request, the first of three.
+    let clerk = world.sign_in("clerk", "acme");
+    let stranger = || world.ask("acme", "GET", "/echo/open/a", &[], b"");
+    assert_allowed(&world, &stranger());
+    assert_allowed(&world, &stranger());
+    assert_refused(&world, &stranger(), Stage::Quota, RefusalCode::QuotaExceeded);
+    for _ in 0..3 {
+        assert_allowed(&world, &world.get(&clerk, "/echo/a"));
+    }
+    assert_refused(&world, &world.get(&clerk, "/echo/a"), Stage::Quota, RefusalCode::QuotaExceeded);
+}
+
+#[test]
 fn guard_takes_the_same_origin_and_ends_another() {
     let world = World::shared();
     let clerk = world.sign_in("clerk", "acme");
