@@ -10,7 +10,15 @@ use super::limit::{Limiter, Rate};
 #[derive(Debug)]
 pub struct Quotas<C: Clock = DefaultClock> {
     principals: Limiter<(TenantId, PrincipalId), C>,
-    tenants: Limiter<TenantId, C>,
+    tenants: Limiter<(TenantId, Share), C>,
+}
+
+/// Whose requests count together at a tenant. Strangers have a quota of their own, of the same size: anybody with enough
+/// addresses can use that up, and people who are signed in must not pay for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Share {
+    Known,
+    Strangers,
 }
 
 impl Quotas {
@@ -29,7 +37,8 @@ impl<C: Clock + Clone> Quotas<C> {
     fn with_clock(principal: Rate, tenant: Rate, principals_max: usize, tenants_max: usize, clock: &C) -> Self {
         Self {
             principals: Limiter::new("principal", principal, principals_max, clock.clone()),
-            tenants: Limiter::new("tenant", tenant, tenants_max, clock.clone()),
+            // Each has two entries.
+            tenants: Limiter::new("tenant", tenant, tenants_max.saturating_mul(2), clock.clone()),
         }
     }
 }
@@ -38,7 +47,7 @@ impl<C: Clock + Clone> Quotas<C> {
 /// not.
 ///
 /// The principal's quota comes first, and a request over it is not charged to the tenant: else one person could use up
-/// what belongs to all. Anonymous requests count for the tenant only; each address is limited before.
+/// what belongs to all. Anonymous requests count for the tenant's strangers only; each address is limited before.
 ///
 /// # Errors
 /// `quota_exceeded` with the time to wait.
@@ -48,12 +57,16 @@ pub(crate) fn quota<C: Clock>(
     caller: &Caller,
     answer: &mut Vec<(HeaderName, HeaderValue)>,
 ) -> Result<(), Refusal> {
-    if let Some(principal) = caller.principal() {
-        let standing = quotas.principals.check(&(principal.tenant, principal.id));
-        answer.extend(standing.fields());
-        standing.within(RefusalCode::QuotaExceeded)?;
-    }
-    let standing = quotas.tenants.check(&tenant);
+    let share = match caller.principal() {
+        Some(principal) => {
+            let standing = quotas.principals.check(&(principal.tenant, principal.id));
+            answer.extend(standing.fields());
+            standing.within(RefusalCode::QuotaExceeded)?;
+            Share::Known
+        }
+        None => Share::Strangers,
+    };
+    let standing = quotas.tenants.check(&(tenant, share));
     answer.extend(standing.fields());
     standing.within(RefusalCode::QuotaExceeded)
 }
@@ -123,13 +136,22 @@ mod tests {
     #[test]
     fn a_tenant_over_quota_is_refused_and_others_are_not() {
         let (quotas, clock) = quotas(100, 2);
-        assert!(passes(&quotas, ACME, &Caller::Anonymous));
         assert!(passes(&quotas, ACME, &person(ACME, 1)));
-        assert!(!passes(&quotas, ACME, &person(ACME, 2)));
+        assert!(passes(&quotas, ACME, &person(ACME, 2)));
+        assert!(!passes(&quotas, ACME, &person(ACME, 3)));
+        assert!(passes(&quotas, GLOBEX, &person(GLOBEX, 1)));
+        clock.advance(Duration::from_secs(30));
+        assert!(passes(&quotas, ACME, &person(ACME, 3)));
+    }
+
+    #[test]
+    fn strangers_use_up_nothing_of_the_people_who_are_signed_in() {
+        let (quotas, _) = quotas(100, 2);
+        assert!(passes(&quotas, ACME, &Caller::Anonymous));
+        assert!(passes(&quotas, ACME, &Caller::Anonymous));
         assert!(!passes(&quotas, ACME, &Caller::Anonymous));
         assert!(passes(&quotas, GLOBEX, &Caller::Anonymous));
-        clock.advance(Duration::from_secs(30));
-        assert!(passes(&quotas, ACME, &Caller::Anonymous));
+        assert!(passes(&quotas, ACME, &person(ACME, 1)));
     }
 
     #[test]
