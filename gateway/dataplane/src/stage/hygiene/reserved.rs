@@ -28,8 +28,9 @@ const PREFIXES: [&[u8]; 17] = [
     b"x-consumer-",
 ];
 
-/// Whether a client may not send a header of this name: the gateway removes it, in any case and with `_` for `-`
-/// (CGI, WSGI and PHP cannot tell the two apart), and sets its own where it has one.
+/// Whether a client may not send a header of this name: the gateway removes it, in any case and with any other mark for
+/// `-`, and sets its own where it has one. CGI, WSGI and PHP cannot tell `_` from `-`, and servers that hand headers on as
+/// CGI variables make `_` of every octet that is no letter or digit (`Cedargate.Identity`, `X!Forwarded!For`).
 ///
 /// Four groups: the gateway's own; where a request comes from; who sent it, in the conventions that services are most
 /// likely to trust; and what would change the request behind the walk (its path, method or host). General names such as
@@ -42,9 +43,13 @@ pub(crate) fn is_reserved_header(name: &str) -> bool {
     let length = name.len().min(space.len());
     let Some(folded) = space.get_mut(..length) else { return false };
     for (to, from) in folded.iter_mut().zip(name.bytes()) {
-        *to = if from == b'_' { b'-' } else { from.to_ascii_lowercase() };
+        *to = fold(from);
     }
     PREFIXES.iter().any(|prefix| folded.starts_with(prefix)) || (name.len() == length && is_reserved_name(folded))
+}
+
+fn fold(octet: u8) -> u8 {
+    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Whether a name begins as a reserved one does. Nearly none of what a browser sends does, so this decides for nearly all
@@ -52,8 +57,8 @@ pub(crate) fn is_reserved_header(name: &str) -> bool {
 fn may_be_reserved(name: &[u8]) -> bool {
     let [first, second, third, ..] = name else { return false };
     matches!(
-        [first, second, third].map(u8::to_ascii_lowercase),
-        [b'x', b'-' | b'_', _]
+        [first, second, third].map(|octet| fold(*octet)),
+        [b'x', b'-', _]
             | [b'b', b'a', b's']
             | [b'c', b'e', b'd']
             | [b'c', b'f', _]
@@ -240,8 +245,11 @@ mod tests {
         }
 
         #[test]
-        fn case_and_underscore_never_change_the_answer(name in "(x-|cedargate-|x-forwarded-|remote-|proxy)[a-z-]{0,30}") {
-            let spelled = name.to_ascii_uppercase().replace('-', "_");
+        fn case_and_marks_never_change_the_answer(
+            name in "(x-|cedargate-|x-forwarded-|remote-|proxy)[a-z-]{0,30}",
+            mark in "[_.!#$%&'*+^`|~]",
+        ) {
+            let spelled = name.to_ascii_uppercase().replace('-', &mark);
             prop_assert_eq!(is_reserved_header(&name), is_reserved_header(&spelled));
         }
     }
