@@ -153,6 +153,12 @@ impl Connection {
         self.rest = Rest::Head(head_bytes, framing);
     }
 
+    /// Whether what comes next can be another request: nothing of the current one is still to be handed on.
+    pub(crate) fn is_at_a_request(&self) -> bool {
+        // A tunnel that was not granted took nothing.
+        matches!(self.rest, Rest::Nothing | Rest::Tunnel)
+    }
+
     /// The socket itself, to answer on when no request may begin.
     pub(crate) fn into_inner(self) -> Stream {
         self.inner
@@ -369,8 +375,10 @@ mod tests {
         let (mut client, mut connection) = sent(POST.split_at(POST.len() - 3).0.as_bytes()).await;
         begin(&mut connection).await;
         assert_eq!(read_all(&mut connection, 64).await.unwrap(), POST.split_at(POST.len() - 3).0);
+        assert!(!connection.is_at_a_request(), "the rest of the body is none");
         client.write_all(format!("llo{GET}").as_bytes()).await.unwrap();
         assert_eq!(read_all(&mut connection, 64).await.unwrap(), "llo");
+        assert!(connection.is_at_a_request());
         assert_eq!(begin(&mut connection).await, GET);
     }
 

@@ -114,6 +114,10 @@ impl ServerApp for Door {
             let reused = self.proxy.process_new_http(session, shutdown).await?;
             let (stream, settings) = reused.consume();
             connection = stream.into_any().downcast().ok()?;
+            if !connection.is_at_a_request() {
+                // Pingora drains a body before it gives a connection back. Were one left, it would be read as a request.
+                return None;
+            }
             persistent = settings;
         }
     }
