@@ -146,14 +146,12 @@ fn is_passed_over(path: &str) -> bool {
     path.ends_with(".md") || path.ends_with("/openapi.json")
 }
 
-/// Says where a text holds what a reviewer does not see as it is read: a character that has no shape, moves others about,
-/// or looks like a space or a line's end that it is not for every reader (Unicode TR36 §3, "Trojan Source").
+/// Says where a text first holds what a reviewer does not see as it is read: a character that has no shape, moves others
+/// about, or looks like a space or a line's end that it is not for every reader (Unicode TR36 §3, "Trojan Source").
 fn refuse_hidden(path: &Arc<str>, text: &str, problems: &mut Problems) {
-    for (at, found) in text.char_indices().filter(|(_, c)| is_hidden(*c)) {
-        // A line's end as Windows writes it.
-        if found == '\r' && text.get(at..).is_some_and(|rest| rest.starts_with("\r\n")) {
-            continue;
-        }
+    // A line's end may be as Windows writes it.
+    let is_line_end = |at| text.get(at..).is_some_and(|rest: &str| rest.starts_with("\r\n"));
+    if let Some((at, found)) = text.char_indices().find(|(at, c)| is_hidden(*c) && !is_line_end(*at)) {
         let message = format!("U+{:04X} is invisible or misleading; remove it", u32::from(found));
         problems.add(Place::at(path, text, at), message);
     }
