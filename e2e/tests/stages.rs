@@ -254,6 +254,24 @@ fn a_score_is_for_cedar_to_decide_on() {
 }
 
 #[test]
+fn a_score_is_never_decided_on_without_the_whole_body() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    let attack = r#"{"id": "1' UNION SELECT password FROM users--", "more": ""#;
+    let padded = format!("{attack}{}\"}}", "x".repeat(70_000));
+    let refused = world.post(&clerk, "/echo/scored/a", &padded);
+    assert_refused(&world, &refused, Stage::Inspect, RefusalCode::BodyTooLarge);
+
+    let (host, cookie, length) = (&clerk.host, &clerk.cookie, attack.len() + 2);
+    let chunked = format!(
+        "POST /echo/scored/a HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nContent-Type: application/json\r\n\
+         Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{attack}\"}}\r\n0\r\n\r\n"
+    );
+    let refused = world.send("POST", chunked.as_bytes());
+    assert_refused(&world, &refused, Stage::Authorize, RefusalCode::Forbidden);
+}
+
+#[test]
 fn authorize_names_its_policies_and_ends_what_nobody_permits() {
     let world = World::shared();
     let (viewer, clerk) = (world.sign_in("viewer", "acme"), world.sign_in("clerk", "acme"));

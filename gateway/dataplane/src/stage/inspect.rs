@@ -204,8 +204,13 @@ fn arriving_body(session: &mut Session, route: &Route) -> Result<Arriving, Refus
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let readable_max = route.inspection.body_bytes_max.min(REPLAY_BYTES_MAX);
+    // Where policies decide on the score, all of it must be there before they do: what is found while a body passes would
+    // be heard of by nobody, and padding or chunks would be all it takes.
+    let is_scored = route.inspection.mode == InspectionMode::Score;
     match (length, route.inspection.on_excess) {
         (Some(length), _) if length <= readable_max => Ok(Arriving::Whole),
+        (Some(_), _) if is_scored => Err(too_large(readable_max)),
+        (None, _) if is_scored => Ok(Arriving::Whole),
         // Between what can be read and what is inspected: held back, and still inspected whole.
         (Some(length), _) if length <= route.inspection.body_bytes_max => Ok(Arriving::Large),
         (Some(_), OnExcess::Refuse) => Err(too_large(route.inspection.body_bytes_max)),
