@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,20 +48,27 @@ fn world() -> Arc<World> {
     })
 }
 
+/// How often somebody asked for what is done and never answered.
+static DONE: AtomicUsize = AtomicUsize::new(0);
+
 fn answer(mut stream: UnixStream) {
-    let (mut head, mut octet) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut octet) {
-            Ok(1) => head.push(octet[0]),
-            _ => return,
+    loop {
+        let (mut head, mut octet) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read(&mut octet) {
+                Ok(1) => head.push(octet[0]),
+                _ => return,
+            }
         }
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let target = head.split(' ').nth(1).unwrap_or_default();
-    if let Some((_, answer)) = ANSWERS.iter().find(|(name, _)| target.ends_with(&format!("/{name}"))) {
-        let _ = stream.write_all(answer.as_bytes());
-        // Not closed first: it is for the gateway to end it.
-        let _ = stream.read(&mut octet);
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        if target.ends_with("/done") {
+            DONE.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        if let Some((_, answer)) = ANSWERS.iter().find(|(name, _)| target.ends_with(&format!("/{name}"))) {
+            let _ = stream.write_all(answer.as_bytes());
+        }
     }
 }
 
@@ -126,4 +134,17 @@ fn a_broken_answer_is_quoted_nowhere() {
     assert_eq!(detail, "Upstream InvalidHTTPHeader");
     let (_, log) = world.log_line("\"forwarded\"").unwrap();
     assert!(!log.contains("top-secret-value") && !world.logs().contains("top-secret-value"));
+}
+
+#[test]
+fn an_act_on_a_kept_connection_that_breaks_is_not_done_twice() {
+    let world = world();
+    let (clerk, admin) = (clerk(&world), world.sign_in("admin", "acme"));
+    for round in 1..=3 {
+        // Leaves a connection to be used again.
+        assert_eq!(world.get(&clerk, "/echo/plain").status, 200);
+        let answer = world.ask("acme", "DELETE", "/echo/done", &[("Cookie", &*admin.cookie)], b"");
+        is_failed(&world, &answer);
+        assert_eq!(DONE.load(Ordering::SeqCst), round);
+    }
 }

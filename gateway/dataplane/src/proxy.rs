@@ -115,6 +115,25 @@ impl ProxyHttp for Proxy {
         error
     }
 
+    /// A kept connection may have been closed by the service just as we began to use it. Then, and only then, the request
+    /// goes out once more: if its method is safe, since one decision and one record stand for one act, and if it has no
+    /// body, of which some may be held back for inspection.
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        _exchange: &mut Exchange,
+        reused: bool,
+    ) -> Box<Error> {
+        if session.req_header().method.is_safe() && session.is_body_empty() {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
     async fn upstream_request_filter(
         &self,
         _session: &mut Session,
