@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use rustix::io::Errno;
 use serde::Serialize;
 
 /// The first place where the record does not hold.
@@ -28,6 +29,8 @@ pub struct Broken {
 pub enum Break {
     /// A file could not be read.
     Unreadable,
+    /// The machine had no open file or no memory left to look with. Says nothing about the record.
+    Exhausted,
     /// There is no record in the directory.
     NoRecord,
     /// A line is no entry of a version that is known.
@@ -66,7 +69,11 @@ impl Broken {
     }
 
     pub(crate) fn unreadable(file: impl fmt::Display, error: &io::Error) -> Self {
-        Self::new(file, Break::Unreadable, format_args!("it cannot be read: {error}"))
+        let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
+            .into_iter()
+            .any(|errno| Errno::from_io_error(error) == Some(errno));
+        let what = if exhausted { Break::Exhausted } else { Break::Unreadable };
+        Self::new(file, what, format_args!("it cannot be read: {error}"))
     }
 
     pub(crate) fn at(mut self, line: u64, sequence: Option<u64>) -> Self {
@@ -86,5 +93,19 @@ impl fmt::Display for Broken {
             write!(f, ", entry {sequence}")?;
         }
         write!(f, ": {}", self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_open_files_says_nothing_about_the_record() {
+        let what = |errno: Errno| Broken::unreadable("x", &errno.into()).what;
+        assert_eq!(what(Errno::MFILE), Break::Exhausted);
+        assert_eq!(what(Errno::NFILE), Break::Exhausted);
+        assert_eq!(what(Errno::IO), Break::Unreadable);
+        assert_eq!(what(Errno::ACCESS), Break::Unreadable);
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cedargate_audit::{Broken, Entry, EntryBody, Marker, read, verify};
+use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{Decision, DecisionId, Event, EventBody, SigninResult, TenantName, Verdict};
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -59,6 +59,9 @@ impl AuditCommand {
                 let trusted = public_key.as_deref().map(read_public_key).transpose()?;
                 match verify(&dir, trusted) {
                     Ok(report) => output.answer(&json!({ "holds": true, "report": report }), &report),
+                    Err(broken) if broken.what == Break::Exhausted => {
+                        return Err(Failure::unavailable_because("the log could not be looked at", &broken));
+                    }
                     Err(broken) => {
                         output.answer(&json!({ "holds": false, "break": broken }), format_args!("BROKEN at {broken}"));
                         return Ok(Ending::No);

@@ -44,15 +44,18 @@ impl Walk {
                 .map_err(|error| Broken::unreadable(last, &error))?,
             None => 0,
         };
-        // What cannot be read here is met again, and judged, in its place.
-        let abandoned: HashSet<SegmentName> = names
-            .iter()
-            .filter_map(|name| Opening::read(dir, *name).ok())
-            .flat_map(|opening| {
-                let boot = opening.opened.boot;
-                opening.opened.abandoned.into_iter().map(move |segment| SegmentName { boot, segment })
-            })
-            .collect();
+        let mut abandoned = HashSet::new();
+        for name in &names {
+            match Opening::read(dir, *name) {
+                Ok(Opening { opened, .. }) => {
+                    let boot = opened.boot;
+                    abandoned.extend(opened.abandoned.into_iter().map(|segment| SegmentName { boot, segment }));
+                }
+                Err(broken) if broken.what == Break::Exhausted => return Err(broken),
+                // Met again, and judged, in its place.
+                Err(_) => {}
+            }
+        }
         let all = names.len();
         names.retain(|name| !abandoned.contains(name));
         let abandoned = u64::try_from(all - names.len()).unwrap_or(0);
@@ -100,7 +103,7 @@ impl Walk {
         let content_end = following.is_none().then_some(self.last_content_end);
         let opening = Opening::read(&self.dir, name)?;
         self.check_follows(name, &opening)?;
-        let bound = following.map_or(Bound::Open, |following| self.bound_by(name, following));
+        let bound = following.map_or(Ok(Bound::Open), |following| self.bound_by(name, following))?;
         let reader = SegmentReader::open(&self.dir, name, opening.joins, bound, content_end)?;
         self.at += 1;
         self.current = Some((name, bound, reader));
@@ -121,13 +124,17 @@ impl Walk {
     }
 
     /// How the following segment says that this one ended. What does not fit is reported when its turn comes.
-    fn bound_by(&self, name: SegmentName, following: SegmentName) -> Bound {
-        let Ok(opening) = Opening::read(&self.dir, following) else { return Bound::Open };
-        match &opening.opened.previous {
+    fn bound_by(&self, name: SegmentName, following: SegmentName) -> Result<Bound, Broken> {
+        let opening = match Opening::read(&self.dir, following) {
+            Ok(opening) => opening,
+            Err(broken) if broken.what == Break::Exhausted => return Err(broken),
+            Err(_) => return Ok(Bound::Open),
+        };
+        Ok(match &opening.opened.previous {
             Some(previous) if opening.previous_name() == Some(name) => {
                 Bound::Named { at: opening.follows(), ended: previous.ended }
             }
             Some(_) | None => Bound::Open,
-        }
+        })
     }
 }

@@ -149,7 +149,7 @@ impl Recovering<'_> {
         for name in names.iter().rev().copied() {
             let opening = match Opening::read(self.dir, name) {
                 Ok(opening) => opening,
-                Err(broken) if broken.what == Break::Unreadable => {
+                Err(broken) if matches!(broken.what, Break::Unreadable | Break::Exhausted) => {
                     return Err(io_error("read", &self.dir.join(name.to_string()))(io::Error::other(broken)));
                 }
                 // A segment gets its name once its first entry is durable, so this is no crash's doing.
@@ -179,6 +179,10 @@ impl Recovering<'_> {
                     if let Some(end) = reader.end() {
                         break Some(end.clone());
                     }
+                }
+                // What cannot be read today may be read tomorrow; written down as damage it would stand for good.
+                Err(broken) if matches!(broken.what, Break::Unreadable | Break::Exhausted) => {
+                    return Err(io_error("read", &path)(io::Error::other(broken)));
                 }
                 Err(broken) => {
                     self.damaged(broken);
