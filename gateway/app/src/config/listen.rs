@@ -118,6 +118,12 @@ impl Listen {
         let threads = section.integer_as::<usize>(&THREADS);
         let drain_timeout = section.integer(&DRAIN_TIMEOUT_SECONDS);
         let listeners = listeners(&mut section);
+        if let (Ok(admin), Ok(listeners)) = (&admin_address, &listeners)
+            && listeners.iter().any(|listener| listener.address == *admin)
+        {
+            section
+                .complain(&ADMIN_ADDRESS, format!("clients are served on `{admin}`; operators need another address"));
+        }
         section.finish();
         Ok(Self {
             base_url: base_url?,
@@ -135,7 +141,8 @@ impl Listen {
 
 fn listeners(section: &mut Section<'_, '_>) -> Result<Vec<Listener>, Noted> {
     let written = section.sections("listener").and_then(|sections| {
-        let read = sections.into_iter().map(listener);
+        let mut taken = Vec::new();
+        let read = sections.into_iter().map(|section| listener(section, &mut taken));
         read.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, Noted>>()
     });
     let document = section.document;
@@ -153,8 +160,14 @@ fn listeners(section: &mut Section<'_, '_>) -> Result<Vec<Listener>, Noted> {
     }
 }
 
-fn listener(mut section: Section<'_, '_>) -> Result<Listener, Noted> {
-    let address = section.text(&ADDRESS, socket_address);
+fn listener(mut section: Section<'_, '_>, taken: &mut Vec<SocketAddr>) -> Result<Listener, Noted> {
+    let mut address = section.text(&ADDRESS, socket_address);
+    if let Ok(asked) = address {
+        match taken.contains(&asked) {
+            true => address = Err(section.complain(&ADDRESS, format!("another listener has `{asked}` already"))),
+            false => taken.push(asked),
+        }
+    }
     let certificate = section.optional_path(&TLS_CERTIFICATE);
     let key = section.optional_path(&TLS_KEY);
     let tls = match (certificate?, key?) {

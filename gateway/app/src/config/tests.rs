@@ -110,6 +110,15 @@ fn a_missing_listener_is_told() {
 }
 
 #[test]
+fn an_address_is_listened_on_once() {
+    assert_mistakes(MINIMAL, "c.toml:5:11: listen.listener[1].address: another listener has `127.0.0.1:8080` already");
+    assert_mistakes(
+        "[listen]\nadmin_address = \"127.0.0.1:8080\"",
+        "c.toml:2:17: listen.admin_address: clients are served on `127.0.0.1:8080`; operators need another address",
+    );
+}
+
+#[test]
 fn without_a_master_key_nothing_starts() {
     let mistakes = parse(MINIMAL, &Environment::default()).err().unwrap_or_default();
     assert!(
