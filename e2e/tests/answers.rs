@@ -1,5 +1,6 @@
 //! What becomes of answers that no service should give: nothing in them reaches a browser, the log or the record that
 //! must not.
+#![expect(clippy::unwrap_used, reason = "a test without its world has failed")]
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

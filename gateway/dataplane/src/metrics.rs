@@ -22,6 +22,7 @@ pub struct Metrics {
     audit_queue_bytes: IntGauge,
     log_lines_dropped: IntCounter,
     policy_reload_failures: IntCounter,
+    turned_away: IntCounter,
 }
 
 impl Metrics {
@@ -60,6 +61,7 @@ impl Metrics {
             audit_queue_bytes,
             log_lines_dropped: single("log_lines_dropped_total", "Log lines that nobody read in time.")?,
             policy_reload_failures: single("policy_reload_failures_total", "Snapshots that could not be built.")?,
+            turned_away: single("connections_turned_away_total", "Connections closed unheard: there were too many.")?,
             registry,
         };
         for code in RefusalCode::ALL {
@@ -100,6 +102,11 @@ impl Metrics {
     /// A tenant's new snapshot could not be built; the old one stays.
     pub fn policy_reload_failed(&self) {
         self.policy_reload_failures.inc();
+    }
+
+    /// A connection came where there is room for no more.
+    pub(crate) fn turned_away(&self) {
+        self.turned_away.inc();
     }
 
     /// Brings a cache's counters up to what it has counted itself.

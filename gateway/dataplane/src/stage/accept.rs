@@ -14,8 +14,9 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::hygiene::{self, Framing};
@@ -39,6 +40,8 @@ pub(crate) struct Door {
     gateway: Arc<Gateway>,
     draining: Draining,
     dispatcher: Once,
+    /// Room for connections: see [`connections_max`].
+    room: Arc<Semaphore>,
 }
 
 /// Which requests are in flight, and whether new ones are still taken.
@@ -82,6 +85,10 @@ impl Drop for InFlight {
 impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         self.start_dispatcher();
+        let Ok(_place) = self.room.clone().try_acquire_owned() else {
+            self.gateway.metrics.turned_away();
+            return None;
+        };
         let peer = peer_of(&stream);
         let mut closing = self.draining.closing.subscribe();
         let mut connection = Box::new(Connection::new(stream));
@@ -129,7 +136,9 @@ impl ServerApp for Door {
 
 impl Door {
     pub(crate) fn new(proxy: Arc<HttpProxy<Proxy>>, gateway: Arc<Gateway>, draining: Draining) -> Self {
-        Self { proxy, gateway, draining, dispatcher: Once::new() }
+        let room = connections_max(files_max());
+        tracing::info!(cedargate.connections.max = room, "room for client connections");
+        Self { proxy, gateway, draining, dispatcher: Once::new(), room: Arc::new(Semaphore::new(room)) }
     }
 
     /// Runs the audit spool's dispatcher inside the proxy's runtime, where waking those who wait for the disk is
@@ -166,6 +175,27 @@ impl Door {
         let answer = super::respond::render(&refusal, &facts).of(&trail);
         write_raw(connection.into_inner(), &answer).await;
     }
+}
+
+/// How many clients may be connected at once when a process may have so many open files. Whoever opens connections and
+/// says nothing must not leave the record, the store, services and the operator's probes without files.
+fn connections_max(files_max: Option<u64>) -> usize {
+    const FILES_RESERVED: u64 = 256;
+    /// Its own, and both ends of one to the control plane, which lives in this process.
+    const FILES_PER_CONNECTION: u64 = 3;
+    const CONNECTIONS_MIN: usize = 16;
+    let room = files_max.map(|files| files.saturating_sub(FILES_RESERVED) / FILES_PER_CONNECTION);
+    let room = room.and_then(|room| usize::try_from(room).ok()).unwrap_or(usize::MAX);
+    room.clamp(CONNECTIONS_MIN, Semaphore::MAX_PERMITS)
+}
+
+/// How many files this process may open, after raising the limit as far as the system allows: the usual one, 1,024, is
+/// kept low for the sake of programs that use `select`.
+fn files_max() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, what was allowed before still is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current
 }
 
 /// Who is at the other end. A Unix socket's client counts as this machine.
@@ -206,4 +236,17 @@ fn raw_answer(answer: &Answer) -> Bytes {
     raw.extend_from_slice(format!("Content-Length: {}\r\nConnection: close\r\n\r\n", answer.body.len()).as_bytes());
     raw.extend_from_slice(&answer.body);
     raw.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_never_take_the_last_files() {
+        for (files, room) in [(0, 16), (256, 16), (1_024, 256), (524_288, 174_677)] {
+            assert_eq!(connections_max(Some(files)), room);
+        }
+        assert_eq!(connections_max(None), Semaphore::MAX_PERMITS);
+    }
 }
