@@ -31,7 +31,9 @@ step "lints" cat cargo clippy --workspace --all-targets --locked -- -D warnings
 # The end-to-end tests start the real programs, so these are built before any test runs.
 step "build" cat cargo build --workspace --all-targets --locked
 step "tests" without_passing_output cargo test --workspace --locked --no-fail-fast -- --show-output
-step "policies" cat cargo run --quiet --locked -p cedargate -- policy test policies policy-tests/cases
+# The program that was built above: `cargo run -p` would build it anew, for a package alone has other features.
+target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+step "policies" cat "$target/debug/cedargate" policy test policies policy-tests/cases
 
 printf '\n==> All passed\n\n'
 printf '%s\n' "${timings[@]}"
