@@ -105,7 +105,9 @@ impl StartError {
             Self::Audit(error) => match error {
                 cedargate_audit::OpenError::InstanceInvalid(_)
                 | cedargate_audit::OpenError::InstanceMismatch { .. } => true,
-                cedargate_audit::OpenError::Locked(_) | cedargate_audit::OpenError::Io { .. } => false,
+                cedargate_audit::OpenError::Locked(_)
+                | cedargate_audit::OpenError::NumbersExhausted(_)
+                | cedargate_audit::OpenError::Io { .. } => false,
             },
             Self::Directory { .. }
             | Self::File { .. }

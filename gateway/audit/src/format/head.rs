@@ -86,11 +86,6 @@ impl UnverifiedHead {
         self.key
     }
 
-    /// What the head says, whoever said it.
-    pub(crate) fn unverified(&self) -> &Head {
-        &self.head
-    }
-
     /// The head, if this key signed it.
     pub(crate) fn verify(&self, key: &VerifyingKey) -> Option<&Head> {
         key.verify_strict(&self.signed, &self.signature).ok().map(|()| &self.head)

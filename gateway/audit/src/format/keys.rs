@@ -9,6 +9,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 
 use super::hash::{Hash, decode_hex, push_hex};
+use super::head::{Head, UnverifiedHead};
 
 /// The file of public keys, one a line: `ed25519 <key id> <64 hex>`. A key that signed once stays in it.
 pub(crate) const PUBLIC_KEYS_FILE: &str = "public-keys";
@@ -66,6 +67,17 @@ impl PublicKeys {
             Err(error) => return Err(error),
         };
         Ok(Self(text.lines().filter_map(parse_line).collect()))
+    }
+
+    /// These and one more.
+    pub(crate) fn and(mut self, key: VerifyingKey) -> Self {
+        self.0.push(key);
+        self
+    }
+
+    /// What a head says, if one of these keys signed it.
+    pub(crate) fn verify<'a>(&self, head: &'a UnverifiedHead) -> Option<&'a Head> {
+        self.find(head.key()).and_then(|key| head.verify(key))
     }
 
     /// The key of that name.

@@ -184,7 +184,7 @@ impl SegmentReader {
                 let last = self.link.sequence;
                 let detail =
                     format_args!("it ends after entry {last}, and the segment after it follows entry {}", at.sequence);
-                return Err(Broken::new(self.name, Break::SegmentCut, detail).at(number, Some(last + 1)));
+                return Err(Broken::new(self.name, Break::SegmentCut, detail).at(number, Some(last.saturating_add(1))));
             }
         }
         Ok(())

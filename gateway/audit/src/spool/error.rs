@@ -45,6 +45,9 @@ pub enum OpenError {
     /// Another process writes here.
     #[error("another process holds the audit directory `{}`", .0.display())]
     Locked(PathBuf),
+    /// The record holds a boot or a head with the last number that there is, which no gateway wrote.
+    #[error("the audit directory `{}` holds a boot or a head with the last number there is: nothing can follow it", .0.display())]
+    NumbersExhausted(PathBuf),
     /// A file could not be read or written.
     #[error("cannot {doing} `{}`", .path.display())]
     Io {

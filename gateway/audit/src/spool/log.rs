@@ -242,8 +242,9 @@ impl Log {
         if !self.has_uncovered() {
             return Ok(());
         }
+        let number = self.heads.end.number.checked_add(1);
         let head = Head {
-            number: self.heads.end.number + 1,
+            number: number.ok_or_else(|| io::Error::other("no number is left for a head"))?,
             previous: self.heads.end.hash,
             instance: self.instance.clone(),
             boot: self.boot,

@@ -99,7 +99,7 @@ impl Spool {
         }
         fs::DirBuilder::new().recursive(true).mode(0o750).create(&dir).map_err(io_error("create", &dir))?;
         let lock = lock(&dir)?;
-        let found = recover(&dir, &*disk, &instance)?;
+        let found = recover(&dir, &*disk, &instance, key.verifying_key())?;
         publish_key(&dir, &*disk, &key.verifying_key())?;
         let (boot, recovery) = (found.boot, found.recovery.clone());
         let log = Log::begin(dir.clone(), disk, key, clock, (instance, segment_bytes), found)

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use ed25519_dalek::VerifyingKey;
+
 use super::OpenError;
 use super::disk::Disk;
 use crate::broken::{Break, Broken};
@@ -13,6 +15,7 @@ use crate::format::directory::{HEADS_FILE, QUARANTINE_FOLDER, SegmentName, segme
 use crate::format::entry::Link;
 use crate::format::hash::Hash;
 use crate::format::head::UnverifiedHead;
+use crate::format::keys::{PUBLIC_KEYS_FILE, PublicKeys};
 use crate::format::marker::{Ended, Previous, Recovered};
 use crate::read::opening::Opening;
 use crate::read::segment::{Bound, SegmentReader};
@@ -60,9 +63,11 @@ pub(crate) struct HeadsEnd {
 /// Looks at the end of the record and mends what a crash left.
 ///
 /// Only the last segment is read: what comes before it is [`crate::verify`]'s to prove, and at start-up would take as
-/// long as the record is old.
-pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str) -> Result<Found, OpenError> {
-    let mut recovering = Recovering { dir, disk, torn: Vec::new(), damage: None };
+/// long as the record is old. A head counts where it is signed with `own` or with a key that stands beside the record;
+/// whoever can write to the directory could otherwise choose the numbers of the next boot and the next head.
+pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str, own: VerifyingKey) -> Result<Found, OpenError> {
+    let keys = PublicKeys::read(dir).map_err(io_error("read", &dir.join(PUBLIC_KEYS_FILE)))?.and(own);
+    let mut recovering = Recovering { dir, disk, keys, torn: Vec::new(), damage: None };
     let names = segments(dir).map_err(io_error("list", dir))?;
     recovering.unbegun_segments()?;
     let (heads, last_head_covers) = recovering.heads(!names.is_empty())?;
@@ -77,7 +82,9 @@ pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str) -> Result<Fou
         previous
     });
     let last_boot = names.last().map_or(0, |name| name.boot).max(last_head_covers.map_or(0, |(boot, _)| boot));
-    let boot = last_boot + 1;
+    // Counting never comes this far. A file that somebody named so, or a head of a key that somebody added, does.
+    let boot = last_boot.checked_add(1).filter(|_| heads.number < u64::MAX);
+    let boot = boot.ok_or_else(|| OpenError::NumbersExhausted(dir.to_owned()))?;
     Ok(Found {
         boot,
         previous,
@@ -95,6 +102,7 @@ pub(crate) fn recover(dir: &Path, disk: &dyn Disk, instance: &str) -> Result<Fou
 struct Recovering<'a> {
     dir: &'a Path,
     disk: &'a dyn Disk,
+    keys: PublicKeys,
     torn: Vec<TornTail>,
     damage: Option<Broken>,
 }
@@ -118,7 +126,8 @@ impl Recovering<'_> {
         // Far more than one head and one torn line.
         let start = length.saturating_sub(64 << 10);
         let end = read_part(&file, start..length).map_err(io_error("read", &path))?;
-        let (last_line, last) = last_head(&end);
+        let last = last_head(&end);
+        let last_line = last.as_ref().map_or(0..0, |last| last.line.clone());
         let in_file = |offset| start + u64::try_from(offset).unwrap_or(0);
         let (last_start, whole) = (in_file(last_line.start), in_file(last_line.end));
         if last.is_none() && length > 0 && start > 0 {
@@ -130,9 +139,17 @@ impl Recovering<'_> {
             self.cut(&path, whole)?;
         }
         self.make_durable(&path, &file, last_start..whole)?;
-        let Some((head, hash)) = last else { return Ok((HeadsEnd { offset: whole, ..HeadsEnd::default() }, None)) };
-        let head = head.unverified();
-        Ok((HeadsEnd { offset: whole, number: head.number, hash }, Some((head.boot, head.sequence))))
+        // What nobody signed stays where it is, for whoever looks into it, and says nothing.
+        let mut next = last;
+        while let Some(WholeHead { line, head, hash }) = next {
+            if let Some(head) = self.keys.verify(&head) {
+                return Ok((HeadsEnd { offset: whole, number: head.number, hash }, Some((head.boot, head.sequence))));
+            }
+            let detail = format_args!("the signature of the head at octet {} does not hold", in_file(line.start));
+            self.damaged(Broken::new(HEADS_FILE, Break::HeadInvalid, detail));
+            next = last_head(end.get(..line.start).unwrap_or_default());
+        }
+        Ok((HeadsEnd { offset: whole, ..HeadsEnd::default() }, None))
     }
 
     /// Removes segments that never began. Nobody was answered on the strength of them: they hold nothing but the
@@ -276,7 +293,10 @@ impl Recovering<'_> {
         let detail = format_args!(
             "the record ends with entry {end} of boot {end_boot}, and the last head covers entry {sequence} of boot {boot}"
         );
-        self.damaged(Broken { sequence: Some(end + 1), ..Broken::new(HEADS_FILE, Break::TailCut, detail) });
+        self.damaged(Broken {
+            sequence: Some(end.saturating_add(1)),
+            ..Broken::new(HEADS_FILE, Break::TailCut, detail)
+        });
     }
 
     /// Keeps the first damage met.
@@ -285,19 +305,26 @@ impl Recovering<'_> {
     }
 }
 
-/// The last whole head in these octets, and where its line stands.
-fn last_head(octets: &[u8]) -> (Range<usize>, Option<(UnverifiedHead, Hash)>) {
+/// A line that is a head by its spelling, and where it stands.
+struct WholeHead {
+    line: Range<usize>,
+    head: UnverifiedHead,
+    hash: Hash,
+}
+
+/// The last whole head in these octets.
+fn last_head(octets: &[u8]) -> Option<WholeHead> {
     let mut end = octets.len();
     while let Some(line_end) = octets.get(..end).and_then(|rest| rest.iter().rposition(|octet| *octet == b'\n')) {
         let before = octets.get(..line_end).unwrap_or_default();
         let line_start = before.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
         let line = before.get(line_start..).unwrap_or_default();
         if let Some(head) = UnverifiedHead::parse(line) {
-            return (line_start..line_end + 1, Some((head, Hash::of(line))));
+            return Some(WholeHead { line: line_start..line_end + 1, head, hash: Hash::of(line) });
         }
         end = line_end;
     }
-    (0..0, None)
+    None
 }
 
 fn read_part(file: &File, part: Range<u64>) -> io::Result<Vec<u8>> {

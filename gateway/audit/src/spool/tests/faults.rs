@@ -82,7 +82,7 @@ fn a_full_disk_is_tried_again_a_few_times_a_second_only() {
 #[test]
 fn however_long_an_outage_lasts_the_next_segment_can_be_read() {
     let (dir, faults, disk) = faulty();
-    let found = recover(dir.path(), &*disk, "gw-1").unwrap();
+    let found = recover(dir.path(), &*disk, "gw-1", key().verifying_key()).unwrap();
     publish_key(dir.path(), &*disk, &key().verifying_key()).unwrap();
     let instance = ("gw-1".to_owned(), 1024);
     let mut log = Log::begin(dir.path().into(), disk, key(), Arc::new(SystemClock), instance, found).unwrap();

@@ -5,6 +5,7 @@ mod crashes;
 mod faults;
 mod faulty_disk;
 mod folding;
+mod forged;
 mod queueing;
 mod rewriting;
 
