@@ -119,29 +119,49 @@ impl fmt::Display for Report {
 /// # Errors
 /// The first place where it does not hold.
 pub fn verify(dir: &Path, trusted: Option<VerifyingKey>) -> Result<Report, Broken> {
-    // The order matters on a live directory. A head is written after the entries that it covers are durable, and
-    // before a closing entry that names it. So heads there before the entries are listed must be covered by them;
-    // and heads that the listed entries name are there when the file is opened after.
-    let heads_before = fs::metadata(dir.join(HEADS_FILE)).map_or(0, |file| file.len());
-    let mut walk = Walk::new(dir)?;
-    if walk.is_empty() && heads_before == 0 {
-        return Err(Broken::new(dir.display(), Break::NoRecord, "there is no audit log in this directory"));
+    Listed::take(dir)?.prove(trusted)
+}
+
+/// A record as it stands at one moment, perhaps while it is being written.
+///
+/// The order matters on a live directory. A head is written after the entries that it covers are durable, and before a
+/// closing entry that names it. So heads there before the entries are listed must be covered by them; and heads that
+/// the listed entries name are there when the file is opened after.
+pub(crate) struct Listed<'a> {
+    dir: &'a Path,
+    /// How long the file of heads was before.
+    heads_before: u64,
+    walk: Walk,
+}
+
+impl<'a> Listed<'a> {
+    pub(crate) fn take(dir: &'a Path) -> Result<Self, Broken> {
+        let heads_before = fs::metadata(dir.join(HEADS_FILE)).map_or(0, |file| file.len());
+        Ok(Self { dir, heads_before, walk: Walk::new(dir)? })
     }
-    let mut proof = Proof::new(HeadsReader::open(dir, trusted)?, trusted)?;
-    while let Some(step) = walk.next()? {
-        match step {
-            Step::Begins(name, opening) => proof.begin(name, &opening)?,
-            Step::Entry(name, placed) => proof.entry(name, &placed)?,
-            Step::Ends(name, bound, end) => proof.end(name, bound, end),
+
+    pub(crate) fn prove(mut self, trusted: Option<VerifyingKey>) -> Result<Report, Broken> {
+        if self.walk.is_empty() && self.heads_before == 0 {
+            return Err(Broken::new(self.dir.display(), Break::NoRecord, "there is no audit log in this directory"));
         }
+        let mut proof = Proof::new(HeadsReader::open(self.dir, trusted)?, self.heads_before, trusted)?;
+        while let Some(step) = self.walk.next()? {
+            match step {
+                Step::Begins(name, opening) => proof.begin(name, &opening)?,
+                Step::Entry(name, placed) => proof.entry(name, &placed)?,
+                Step::Ends(name, bound, end) => proof.end(name, bound, end),
+            }
+        }
+        proof.report.abandoned_segments = self.walk.abandoned;
+        proof.finish()
     }
-    proof.report.abandoned_segments = walk.abandoned;
-    proof.finish(heads_before)
 }
 
 /// The proof as far as it has come.
 struct Proof {
     heads: HeadsReader,
+    /// Heads that begin before this octet were there before the entries were listed.
+    heads_before: u64,
     /// The next head, not yet reached.
     pending: Option<VerifiedHead>,
     /// The last head that agreed with the chain.
@@ -157,7 +177,7 @@ struct Proof {
 }
 
 impl Proof {
-    fn new(mut heads: HeadsReader, trusted: Option<VerifyingKey>) -> Result<Self, Broken> {
+    fn new(mut heads: HeadsReader, heads_before: u64, trusted: Option<VerifyingKey>) -> Result<Self, Broken> {
         let pending = heads.next()?;
         let trusted = trusted.as_ref().map(KeyId::of);
         let report = Report {
@@ -178,6 +198,7 @@ impl Proof {
         };
         Ok(Self {
             heads,
+            heads_before,
             pending,
             agreed: None,
             trusted,
@@ -241,6 +262,12 @@ impl Proof {
                 return contradicted(Break::HeadInvalid, detail);
             }
             if head.chain != self.link.chain {
+                // The writer may have given this segment up since it was listed, and this entry with it. Then the head
+                // is of the entry in its place, in a segment that is not listed; the next proof looks at both.
+                if pending.offset >= self.heads_before {
+                    self.pending = self.heads.next()?;
+                    continue;
+                }
                 let at = format_args!("{name}, line {line_number}");
                 let detail =
                     format!("head {} does not agree with the chain at {at}: the record was rewritten", head.number);
@@ -320,8 +347,8 @@ impl Proof {
         Broken { sequence: Some(first_missing), ..Broken::new(file, Break::TailCut, detail) }
     }
 
-    fn finish(mut self, heads_before: u64) -> Result<Report, Broken> {
-        if let Some(pending) = self.pending.as_ref().filter(|pending| pending.offset < heads_before) {
+    fn finish(mut self) -> Result<Report, Broken> {
+        if let Some(pending) = self.pending.as_ref().filter(|pending| pending.offset < self.heads_before) {
             return Err(self.cut(pending));
         }
         self.end_boot(self.boot)?;

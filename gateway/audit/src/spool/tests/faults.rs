@@ -12,6 +12,7 @@ use super::super::{Priority, RecordError, SpoolSettings, publish_key};
 use super::faulty_disk::{Faults, FaultyDisk};
 use super::{key, numbers, open, proved, settings, until, wait};
 use crate::testing::{allowed, outcome};
+use crate::verify::Listed;
 
 fn faulty() -> (tempfile::TempDir, Arc<Faults>, Arc<FaultyDisk>) {
     let faults = Arc::new(Faults::default());
@@ -137,6 +138,26 @@ fn a_segment_whose_name_is_not_durable_is_no_part_of_the_record() {
         proved(dir.path()).unwrap();
         assert_eq!(numbers(dir.path()), [1, 3].into());
     }
+}
+
+#[test]
+fn a_segment_given_up_after_it_was_listed_is_no_break() {
+    let (dir, faults, disk) = faulty();
+    let (spool, _) = open(settings(dir.path()), disk).unwrap();
+    wait(spool.record(&allowed(1), Priority::Known).unwrap()).unwrap();
+    // The entry stands in the file and is no part of the record: its sync failed, and there is no other segment yet.
+    faults.create.store(true, Ordering::SeqCst);
+    faults.segment_syncs.store(1, Ordering::SeqCst);
+    wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap_err();
+    let listed = Listed::take(dir.path()).unwrap();
+    // Another entry takes its number in the next segment, and gets a head.
+    faults.create.store(false, Ordering::SeqCst);
+    until(|| spool.writable());
+    spool.close().unwrap();
+    let report = listed.prove(Some(key().verifying_key())).unwrap();
+    assert_eq!((report.segments, report.heads, report.entries_after_last_head), (1, 1, 2));
+    let report = proved(dir.path()).unwrap();
+    assert_eq!((report.segments, report.heads, report.retired_segments), (2, 2, 1));
 }
 
 #[test]
