@@ -44,6 +44,9 @@ impl Opening {
         if opened.recovered.is_some() != begins_boot {
             return Err(misplaced("a boot's first segment, and no other, says what the boot found".into()));
         }
+        if opened.abandoned.iter().any(|abandoned| *abandoned >= opened.segment) {
+            return Err(misplaced("it gives up a segment that does not come before it".into()));
+        }
         let mut joins = Link::default();
         if !begins_boot {
             let previous = opened.previous.as_ref().filter(|previous| previous.boot == opened.boot);

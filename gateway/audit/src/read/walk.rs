@@ -44,8 +44,13 @@ impl Walk {
                 .map_err(|error| Broken::unreadable(last, &error))?,
             None => 0,
         };
+        // From the last to the first, because a segment names only earlier ones: whatever may give one up has been read
+        // before it, and what was given up itself is not asked.
         let mut abandoned = HashSet::new();
-        for name in &names {
+        for name in names.iter().rev() {
+            if abandoned.contains(name) {
+                continue;
+            }
             match Opening::read(dir, *name) {
                 Ok(Opening { opened, .. }) => {
                     let boot = opened.boot;
@@ -136,5 +141,78 @@ impl Walk {
             }
             Some(_) | None => Bound::Open,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cedargate_model::Micros;
+
+    use super::*;
+    use crate::format::entry::Link;
+    use crate::format::hash::Hash;
+    use crate::format::marker::{Ended, Marker, Previous, Recovered, SegmentOpened};
+
+    /// Writes a segment that holds its opening entry alone, after entry `joins` of segment `previous`.
+    fn segment(dir: &Path, segment: u64, previous: Option<(u64, Link)>, abandoned: &[u64]) -> Link {
+        let recovered = previous.is_none().then(|| Recovered {
+            heads: 0,
+            last_head: Hash::ZERO,
+            quarantined: vec![],
+            damage: None,
+        });
+        let mut link = previous.map_or_else(Link::default, |(_, joins)| joins);
+        let previous = previous.map(|(segment, joins)| {
+            let Link { sequence, chain } = joins;
+            Previous { boot: 1, segment, sequence, chain, ended: Ended::Retired }
+        });
+        let (instance, boot, at, abandoned) = ("gw-1".into(), 1, Micros(0), abandoned.to_vec());
+        let opened = SegmentOpened { instance, boot, segment, at, previous, abandoned, recovered };
+        let mut text = Vec::new();
+        let durable = link.sequence;
+        link.append(&mut text, durable, &[7; 16], &serde_json::to_vec(&Marker::SegmentOpened(opened)).unwrap());
+        std::fs::write(dir.join(SegmentName { boot, segment }.to_string()), text).unwrap();
+        link
+    }
+
+    /// The segments of the record, or the first break.
+    fn walked(dir: &Path) -> Result<Vec<u64>, Broken> {
+        let (mut walk, mut begun) = (Walk::new(dir)?, Vec::new());
+        while let Some(step) = walk.next()? {
+            if let Step::Begins(name, _) = step {
+                begun.push(name.segment);
+            }
+        }
+        Ok(begun)
+    }
+
+    #[test]
+    fn two_segments_that_give_each_other_up_are_not_both_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = segment(dir.path(), 1, None, &[]);
+        segment(dir.path(), 2, Some((1, first)), &[3]);
+        segment(dir.path(), 3, Some((1, first)), &[2]);
+        assert_eq!(walked(dir.path()).unwrap(), [1, 3]);
+    }
+
+    #[test]
+    fn a_segment_gives_up_only_earlier_ones() {
+        for given_up in [2, 3] {
+            let dir = tempfile::tempdir().unwrap();
+            let first = segment(dir.path(), 1, None, &[]);
+            let second = segment(dir.path(), 2, Some((1, first)), &[given_up]);
+            segment(dir.path(), 3, Some((2, second)), &[]);
+            assert_eq!(walked(dir.path()).unwrap_err().what, Break::SegmentMisplaced, "{given_up}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_was_given_up_gives_up_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = segment(dir.path(), 1, None, &[]);
+        let second = segment(dir.path(), 2, Some((1, first)), &[]);
+        segment(dir.path(), 3, Some((2, second)), &[2]);
+        segment(dir.path(), 4, Some((2, second)), &[3]);
+        assert_eq!(walked(dir.path()).unwrap(), [1, 2, 4]);
     }
 }
