@@ -1,5 +1,7 @@
 //! What a person does with a browser, without JavaScript.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 
 use cedargate_e2e::{Browser, World};

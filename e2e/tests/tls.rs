@@ -1,5 +1,7 @@
 //! Over TLS: what only TLS allows, and what it must carry.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use cedargate_e2e::http::{Answer, Connection};

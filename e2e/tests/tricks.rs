@@ -229,6 +229,17 @@ fn an_absolute_target_must_agree_with_the_host() {
 }
 
 #[test]
+fn a_port_that_is_not_ours_is_not_passed_on() {
+    let world = World::shared();
+    let viewer = world.sign_in("viewer", "acme");
+    for (host, status) in [("acme.localhost:99", 404), ("acme.localhost:0", 400), ("acme.localhost", 200)] {
+        let person = Person { host: host.to_owned(), ..viewer.clone() };
+        let answer = world.send("GET", &raw(&person, "GET /echo/a HTTP/1.1", "Connection: close\r\n"));
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
+    }
+}
+
+#[test]
 fn an_oversized_head_is_refused_before_it_is_buffered() {
     let world = World::shared();
     let viewer = world.sign_in("viewer", "acme");

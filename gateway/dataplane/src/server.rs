@@ -135,7 +135,7 @@ impl ShutdownSignalWatch for DrainWhenAsked {
         tracing::info!(in_flight = self.draining.in_flight(), "shutting down: finishing requests in flight");
         self.draining.close();
         tokio::select! {
-            () = self.drained() => tracing::info!("every request in flight has finished"),
+            () = self.drained() => {}
             _ = asked.wait_for(|times| *times > 1) => {
                 tracing::warn!(in_flight = self.draining.in_flight(), "shut down at once: asked a second time");
             }
@@ -158,5 +158,6 @@ impl DrainWhenAsked {
             }
             tokio::time::sleep(DRAIN_POLL).await;
         }
+        tracing::info!("every request in flight has finished");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedargate_model::{TenantId, TenantName};
+use cedargate_model::{Host, TenantId, TenantName};
 use cedargate_policy::Snapshot;
 
 /// What stands at a host: a tenant with its snapshot.
@@ -22,11 +22,13 @@ pub struct Site {
 #[derive(Default)]
 pub struct Sites {
     by_host: HashMap<String, Arc<Site>>,
+    port: u16,
 }
 
 impl Sites {
-    /// Builds the table. Where two sites claim a host the first one keeps it; the store forbids that by a constraint.
-    pub fn new(sites: impl IntoIterator<Item = Site>) -> Self {
+    /// Builds the table. `port` is the one that clients see, which is the only one that `Host` may name: services build
+    /// links from it. Where two sites claim a host the first one keeps it; the store forbids that by a constraint.
+    pub fn new(sites: impl IntoIterator<Item = Site>, port: u16) -> Self {
         let mut by_host = HashMap::new();
         for site in sites {
             let site = Arc::new(site);
@@ -34,17 +36,15 @@ impl Sites {
                 by_host.entry(host.clone()).or_insert_with(|| site.clone());
             }
         }
-        Self { by_host }
+        Self { by_host, port }
     }
 
-    /// The site at `host`, which is in canonical form and without port.
-    pub fn at(&self, host: &str) -> Option<&Arc<Site>> {
-        self.by_host.get(host)
-    }
-
-    /// Whether there is a site, and every site has a snapshot: part of readiness.
-    pub fn all_loaded(&self) -> bool {
-        !self.by_host.is_empty() && self.by_host.values().all(|site| site.snapshot.is_some())
+    /// The site that is addressed so.
+    pub fn at(&self, host: &Host) -> Option<&Arc<Site>> {
+        if host.port().is_some_and(|port| port != self.port) {
+            return None;
+        }
+        self.by_host.get(host.name())
     }
 
     /// Every site once, in the order of its first host.

@@ -71,7 +71,7 @@ impl SiteLoader {
             }
             sites.push(Site { tenant: tenant.id, name: tenant.name.clone(), hosts: self.hosts(tenant), snapshot });
         }
-        loaded.sites = Sites::new(sites);
+        loaded.sites = Sites::new(sites, self.base.port());
         self.live = live;
         Ok(loaded)
     }

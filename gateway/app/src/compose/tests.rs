@@ -10,7 +10,7 @@ use cedargate_audit::Spool;
 use cedargate_controlplane::AUDIENCE;
 use cedargate_dataplane::{Gateway, Metrics};
 use cedargate_identity::{Sessions, Tenant, Tenants};
-use cedargate_model::{Clock as _, Micros, SystemClock, TenantId, TenantName};
+use cedargate_model::{Clock as _, Host, Micros, SystemClock, TenantId, TenantName};
 use cedargate_policy::Decisions;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -79,7 +79,7 @@ impl House {
     /// The snapshot that is live at a host.
     fn live(&self, host: &str) -> Option<String> {
         let sites = self.reloader.gateway.sites.load();
-        sites.at(host)?.snapshot.as_ref().map(|snapshot| snapshot.id().to_string())
+        sites.at(&Host::parse(host).ok()?)?.snapshot.as_ref().map(|snapshot| snapshot.id().to_string())
     }
 
     fn reload_failures(&self) -> u64 {

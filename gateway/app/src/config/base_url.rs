@@ -53,6 +53,14 @@ impl BaseUrl {
         self.host.name()
     }
 
+    /// The port that clients see: the one in the URL, or the scheme's own.
+    pub(crate) fn port(&self) -> u16 {
+        self.host.port().unwrap_or(match self.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        })
+    }
+
     /// The host name that a tenant answers to, without port.
     pub(crate) fn tenant_domain(&self, tenant: &TenantName) -> String {
         format!("{tenant}.{}", self.domain())

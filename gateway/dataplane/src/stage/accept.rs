@@ -94,9 +94,14 @@ impl ServerApp for Door {
         let mut connection = Box::new(Connection::new(stream));
         let mut persistent: Option<HttpPersistentSettings> = None;
         loop {
+            // A new connection was opened to send something; only one that has been of use may wait for long.
+            let patience = match persistent {
+                None => self.gateway.settings.head_timeout,
+                Some(_) => self.gateway.settings.idle_timeout,
+            };
             tokio::select! {
                 biased;
-                begun = timeout(self.gateway.settings.idle_timeout, connection.first_octet()) => {
+                begun = timeout(patience, connection.first_octet()) => {
                     if !matches!(begun, Ok(Ok(true))) {
                         return None;
                     }

@@ -22,7 +22,7 @@ pub(crate) struct Found {
 /// # Errors
 /// 404 for an unknown host or path, 405 naming the methods there are, 503 while the tenant has no snapshot.
 pub(crate) fn route(sites: &Sites, canonical: &Canonical, asked: &Method) -> Result<Found, Refusal> {
-    let site = sites.at(canonical.host.name()).ok_or(RefusalCode::HostUnknown)?;
+    let site = sites.at(&canonical.host).ok_or(RefusalCode::HostUnknown)?;
     let snapshot = site.snapshot.as_ref().ok_or(RefusalCode::SnapshotMissing)?;
     match snapshot.routes().find(asked, &canonical.path) {
         Routing::Found(routed) => Ok(Found { site: site.clone(), snapshot: snapshot.clone(), routed }),
