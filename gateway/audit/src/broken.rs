@@ -57,7 +57,7 @@ pub enum Break {
     HeadInvalid,
     /// A head says otherwise than the record: the record was rewritten.
     HeadContradicted,
-    /// Nothing that the trusted key signed covers the end of the record.
+    /// Nothing that a trusted key signed covers the end of the record.
     NotTrusted,
     /// A boot found damage and wrote it down.
     DamageRecorded,

@@ -63,4 +63,4 @@ pub use read::{Entries, Entry, EntryBody, read};
 pub use spool::{
     OpenError, Priority, RecordError, Recorded, Recovery, Spool, SpoolSettings, SpoolStats, Ticket, TornTail,
 };
-pub use verify::{Report, Trust, UnfinishedTail, verify};
+pub use verify::{HeadsOfKey, Report, Trust, UnfinishedTail, verify};

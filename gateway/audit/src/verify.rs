@@ -33,7 +33,9 @@ pub struct Report {
     pub entries: u64,
     /// Heads whose signature holds and that agree with the chain.
     pub heads: u64,
-    /// Heads among them that another key than the trusted one signed. A later head of the trusted key covers them.
+    /// How many of them each key signed, in the order in which the keys came.
+    pub heads_by_key: Vec<HeadsOfKey>,
+    /// Heads among them that no trusted key signed. A later head of a trusted key covers them.
     pub heads_of_other_keys: u64,
     /// The last entry's boot.
     pub last_boot: u64,
@@ -52,12 +54,21 @@ pub struct Report {
     pub abandoned_segments: u64,
 }
 
-/// What a proof rests on.
+/// The heads that one key signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HeadsOfKey {
+    /// The key.
+    pub key: KeyId,
+    /// How many it signed.
+    pub heads: u64,
+}
+
+/// What a proof rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
-    /// The key that the caller trusts.
-    TrustedKey(KeyId),
+    /// The keys that the caller trusts: one of them signed the last head.
+    TrustedKeys(Vec<KeyId>),
     /// The public keys in the directory itself. Whoever can write there could have written another consistent record.
     ConsistencyOnly,
 }
@@ -71,6 +82,15 @@ pub struct UnfinishedTail {
     pub line: u64,
     /// How many octets.
     pub bytes: u64,
+}
+
+impl Report {
+    fn count_head_of(&mut self, key: KeyId) {
+        match self.heads_by_key.iter_mut().find(|of_key| of_key.key == key) {
+            Some(of_key) => of_key.heads += 1,
+            None => self.heads_by_key.push(HeadsOfKey { key, heads: 1 }),
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -102,8 +122,15 @@ impl fmt::Display for Report {
                 self.retired_segments
             )?;
         }
-        match self.trust {
-            Trust::TrustedKey(key) => write!(f, "proved with the trusted key {key}"),
+        for HeadsOfKey { key, heads } in self.heads_by_key.iter().filter(|_| self.heads_by_key.len() > 1) {
+            writeln!(f, "{heads} of the heads are signed with key {key}")?;
+        }
+        match &self.trust {
+            Trust::TrustedKeys(keys) => {
+                let keys: Vec<_> = keys.iter().map(KeyId::to_string).collect();
+                let noun = if keys.len() == 1 { "key" } else { "keys" };
+                write!(f, "proved with the trusted {noun} {}", keys.join(", "))
+            }
             Trust::ConsistencyOnly => f.write_str(
                 "no trusted key was given: this shows that the record is consistent, not that nobody replaced all of it",
             ),
@@ -114,12 +141,13 @@ impl fmt::Display for Report {
 /// Proves the record in `dir`, also while it is being written.
 ///
 /// Without a trusted key the public keys in the directory are used, which proves consistency only; the report says so.
-/// Memory does not grow with the record.
+/// After a change of keys several may be trusted; one of them must have signed the last head. Memory does not grow with
+/// the record.
 ///
 /// # Errors
 /// The first place where it does not hold.
-pub fn verify(dir: &Path, trusted: Option<VerifyingKey>) -> Result<Report, Broken> {
-    Listed::take(dir)?.prove(trusted)
+pub fn verify(dir: &Path, trusted: impl IntoIterator<Item = VerifyingKey>) -> Result<Report, Broken> {
+    Listed::take(dir)?.prove(trusted.into_iter().collect())
 }
 
 /// A record as it stands at one moment, perhaps while it is being written.
@@ -140,11 +168,12 @@ impl<'a> Listed<'a> {
         Ok(Self { dir, heads_before, walk: Walk::new(dir)? })
     }
 
-    pub(crate) fn prove(mut self, trusted: Option<VerifyingKey>) -> Result<Report, Broken> {
+    pub(crate) fn prove(mut self, trusted: Vec<VerifyingKey>) -> Result<Report, Broken> {
         if self.walk.is_empty() && self.heads_before == 0 {
             return Err(Broken::new(self.dir.display(), Break::NoRecord, "there is no audit log in this directory"));
         }
-        let mut proof = Proof::new(HeadsReader::open(self.dir, trusted)?, self.heads_before, trusted)?;
+        let known = trusted.iter().map(KeyId::of).collect();
+        let mut proof = Proof::new(HeadsReader::open(self.dir, trusted)?, self.heads_before, known)?;
         while let Some(step) = self.walk.next()? {
             match step {
                 Step::Begins(name, opening) => proof.begin(name, &opening)?,
@@ -166,7 +195,7 @@ struct Proof {
     pending: Option<VerifiedHead>,
     /// The last head that agreed with the chain.
     agreed: Option<VerifiedHead>,
-    trusted: Option<KeyId>,
+    trusted: Vec<KeyId>,
     boot: u64,
     boot_heads: u64,
     boot_entries: u64,
@@ -177,16 +206,17 @@ struct Proof {
 }
 
 impl Proof {
-    fn new(mut heads: HeadsReader, heads_before: u64, trusted: Option<VerifyingKey>) -> Result<Self, Broken> {
+    fn new(mut heads: HeadsReader, heads_before: u64, trusted: Vec<KeyId>) -> Result<Self, Broken> {
         let pending = heads.next()?;
-        let trusted = trusted.as_ref().map(KeyId::of);
+        let trust = if trusted.is_empty() { Trust::ConsistencyOnly } else { Trust::TrustedKeys(trusted.clone()) };
         let report = Report {
             instance: String::new(),
-            trust: trusted.map_or(Trust::ConsistencyOnly, Trust::TrustedKey),
+            trust,
             boots: 0,
             segments: 0,
             entries: 0,
             heads: 0,
+            heads_by_key: Vec::new(),
             heads_of_other_keys: 0,
             last_boot: 0,
             last_sequence: 0,
@@ -279,7 +309,9 @@ impl Proof {
             }
             self.boot_heads += 1;
             self.report.heads += 1;
-            self.report.heads_of_other_keys += u64::from(self.trusted.is_some_and(|key| key != pending.key));
+            let of_other_key = !self.trusted.is_empty() && !self.trusted.contains(&pending.key);
+            self.report.heads_of_other_keys += u64::from(of_other_key);
+            self.report.count_head_of(pending.key);
             self.report.entries_after_last_head = 0;
             self.agreed = Some(pending);
             self.pending = self.heads.next()?;
@@ -356,10 +388,10 @@ impl Proof {
         while self.heads.next()?.is_some() {}
 
         let last_key = self.agreed.as_ref().map(|agreed| agreed.key);
-        if self.trusted.is_some() && last_key != self.trusted {
+        if !self.trusted.is_empty() && last_key.is_none_or(|key| !self.trusted.contains(&key)) {
             let detail = match last_key {
-                Some(key) => format!("the last head is signed with key {key}, which is not the trusted one"),
-                None => "there is no head that the trusted key signed".into(),
+                Some(key) => format!("the last head is signed with key {key}, which is not trusted"),
+                None => "there is no head that a trusted key signed".into(),
             };
             return Err(Broken::new(HEADS_FILE, Break::NotTrusted, detail));
         }

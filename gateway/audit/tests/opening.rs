@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use cedargate_audit::{OpenError, RecordError, Spool, SpoolSettings, verify};
+use cedargate_audit::{Break, HeadsOfKey, KeyId, OpenError, RecordError, Spool, SpoolSettings, verify};
 use cedargate_model::SystemClock;
 use support::testing::allowed;
 use support::{key, open, record, settings};
@@ -84,5 +84,12 @@ fn a_record_outlives_a_change_of_keys() {
     spool.close().unwrap();
     let report = verify(dir.path(), Some(trusted)).unwrap();
     assert_eq!((report.heads, report.heads_of_other_keys), (3, 2));
-    assert!(verify(dir.path(), Some(key().verifying_key())).is_err());
+    // The former key alone covers no longer the end; with the newer one both count.
+    let former = key().verifying_key();
+    assert_eq!(verify(dir.path(), Some(former)).unwrap_err().what, Break::NotTrusted);
+    let report = verify(dir.path(), [former, trusted]).unwrap();
+    assert_eq!((report.heads, report.heads_of_other_keys), (3, 0));
+    let heads_of = |key, heads| HeadsOfKey { key: KeyId::of(&key), heads };
+    assert_eq!(report.heads_by_key, [heads_of(former, 2), heads_of(trusted, 1)]);
+    assert!(report.to_string().contains(&format!("2 of the heads are signed with key {}", KeyId::of(&former))));
 }

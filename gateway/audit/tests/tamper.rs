@@ -47,7 +47,7 @@ fn an_untouched_record_holds() {
     let report = verify(dir.path(), Some(key().verifying_key())).unwrap();
     println!("{report}");
     assert_eq!((report.boots, report.entries_after_last_head), (2, 1));
-    assert_eq!(report.trust, Trust::TrustedKey(cedargate_audit::KeyId::of(&key().verifying_key())));
+    assert_eq!(report.trust, Trust::TrustedKeys(vec![cedargate_audit::KeyId::of(&key().verifying_key())]));
     let events = read(dir.path()).filter(|entry| entry.as_ref().unwrap().event().is_some()).count();
     assert_eq!(events, 9);
 }

@@ -17,7 +17,7 @@ use crate::format::keys::{KeyId, PublicKeys};
 pub(crate) struct HeadsReader {
     lines: Lines,
     keys: PublicKeys,
-    trusted: Option<VerifyingKey>,
+    trusted: Vec<VerifyingKey>,
     length: u64,
     /// How many have been read.
     pub(crate) count: u64,
@@ -40,7 +40,7 @@ pub(crate) struct VerifiedHead {
 
 impl HeadsReader {
     /// Opens the heads as they stand now.
-    pub(crate) fn open(dir: &Path, trusted: Option<VerifyingKey>) -> Result<Self, Broken> {
+    pub(crate) fn open(dir: &Path, trusted: Vec<VerifyingKey>) -> Result<Self, Broken> {
         let file = File::open(dir.join(HEADS_FILE)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Broken::new(HEADS_FILE, Break::HeadMissing, "the file of signed heads is gone"),
             _ => Broken::unreadable(HEADS_FILE, &error),
@@ -75,7 +75,7 @@ impl HeadsReader {
             return Ok(None);
         };
         let key = unverified.key();
-        let trusted = self.trusted.as_ref().filter(|trusted| KeyId::of(trusted) == key);
+        let trusted = self.trusted.iter().find(|trusted| KeyId::of(trusted) == key);
         let Some(verifying_key) = trusted.or_else(|| self.keys.find(key)) else {
             return Err(invalid(format!("it is signed with key {key}, which is not known")));
         };
@@ -118,7 +118,7 @@ mod tests {
     fn a_head_follows_the_line_before_it_and_not_only_its_number() {
         let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
         write(dir.path(), &[(1, Hash::ZERO), (2, Hash::of(b"another line"))], &key);
-        let mut reader = HeadsReader::open(dir.path(), Some(key.verifying_key())).unwrap();
+        let mut reader = HeadsReader::open(dir.path(), vec![key.verifying_key()]).unwrap();
         assert!(reader.next().unwrap().is_some());
         assert_eq!(reader.next().unwrap_err().what, Break::HeadMissing);
     }
@@ -128,6 +128,6 @@ mod tests {
         let (dir, key) = (tempfile::tempdir().unwrap(), SigningKey::from_bytes(&[7; 32]));
         write(dir.path(), &[(1, Hash::ZERO)], &key);
         let other = SigningKey::from_bytes(&[8; 32]).verifying_key();
-        assert_eq!(HeadsReader::open(dir.path(), Some(other)).unwrap().next().unwrap_err().what, Break::HeadInvalid);
+        assert_eq!(HeadsReader::open(dir.path(), vec![other]).unwrap().next().unwrap_err().what, Break::HeadInvalid);
     }
 }

@@ -154,7 +154,7 @@ fn a_segment_given_up_after_it_was_listed_is_no_break() {
     faults.create.store(false, Ordering::SeqCst);
     until(|| spool.writable());
     spool.close().unwrap();
-    let report = listed.prove(Some(key().verifying_key())).unwrap();
+    let report = listed.prove(vec![key().verifying_key()]).unwrap();
     assert_eq!((report.segments, report.heads, report.entries_after_last_head), (1, 1, 2));
     let report = proved(dir.path()).unwrap();
     assert_eq!((report.segments, report.heads, report.retired_segments), (2, 2, 1));
