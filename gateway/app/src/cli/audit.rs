@@ -7,11 +7,11 @@ use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{Decision, DecisionId, Event, EventBody, SigninResult, TenantName, Verdict};
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
-use ed25519_dalek::pkcs8::DecodePublicKey as _;
 use serde_json::json;
 
 use super::output::Output;
 use super::{Common, Ending, Failure};
+use crate::keys::public_keys;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
@@ -21,10 +21,10 @@ pub(crate) enum AuditCommand {
     Verify {
         /// The log's directory; the configured one where it is left out
         dir: Option<PathBuf>,
-        /// The public key that must have signed, as `cedargate keys export-public audit` prints it. Without it, the
-        /// keys beside the log are used, which proves consistency only.
+        /// The public keys of which one must have signed last, as `cedargate keys export-public audit` prints them; may
+        /// be given more than once. Without it, the keys beside the log are used, which proves consistency only.
         #[arg(long, value_name = "FILE")]
-        public_key: Option<PathBuf>,
+        public_key: Vec<PathBuf>,
         /// Answer as JSON: {"holds": true, "report": {..}} or {"holds": false, "break": {..}}
         #[arg(long)]
         json: bool,
@@ -56,8 +56,8 @@ impl AuditCommand {
         match self {
             Self::Verify { dir, public_key, .. } => {
                 let dir = directory(dir, common)?;
-                let trusted = public_key.as_deref().map(read_public_key).transpose()?;
-                match verify(&dir, trusted) {
+                let trusted: Vec<_> = public_key.iter().map(|file| read_public_keys(file)).collect::<Result<_, _>>()?;
+                match verify(&dir, trusted.into_iter().flatten()) {
                     Ok(report) => output.answer(&json!({ "holds": true, "report": report }), &report),
                     Err(broken) if broken.what == Break::Exhausted => {
                         return Err(Failure::unavailable_because("the log could not be looked at", &broken));
@@ -96,10 +96,11 @@ fn directory(given: Option<PathBuf>, common: &Common) -> Result<PathBuf, Failure
     }
 }
 
-fn read_public_key(file: &Path) -> Result<VerifyingKey, Failure> {
+/// At least one key: a file that names none must not turn a proof into one that trusts nobody.
+fn read_public_keys(file: &Path) -> Result<Vec<VerifyingKey>, Failure> {
     let cannot = |error| Failure::unavailable_because(format_args!("`{}` cannot be read", file.display()), &error);
     let text = fs::read_to_string(file).map_err(cannot)?;
-    VerifyingKey::from_public_key_pem(text.trim()).map_err(|_| {
+    public_keys(&text).filter(|keys| !keys.is_empty()).ok_or_else(|| {
         let hint = "is not an Ed25519 public key as PEM; `cedargate keys export-public audit` prints one";
         Failure::mistake(format!("`{}` {hint}", file.display()))
     })

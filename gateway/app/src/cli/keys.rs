@@ -25,7 +25,7 @@ pub(crate) enum KeysCommand {
     ///
     /// A running gateway signs with a new identity key within `policies.reload_interval_ms`, or at once on SIGHUP; the
     /// former one stays published, so that assertions in flight still verify. A new audit key is taken at the next start;
-    /// the former public key stays beside the record.
+    /// `cedargate keys export-public audit --all` gives its public key and the former ones.
     Rotate {
         /// What the key is for
         purpose: Purpose,
@@ -40,6 +40,9 @@ pub(crate) enum KeysCommand {
     ExportPublic {
         /// What the key is for
         purpose: Purpose,
+        /// After the audit log's key print its former ones, too; identities' set always has those that still count
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -67,7 +70,7 @@ impl KeysCommand {
                 let made = ring.rotate(purpose)?;
                 output.answer(&json!({ "made": [made] }), table(std::slice::from_ref(&made)));
             }
-            Self::ExportPublic { purpose } => output.text(ring.public(purpose)?),
+            Self::ExportPublic { purpose, all } => output.text(ring.public(purpose, all)?),
         }
         Ok(Ending::Done)
     }

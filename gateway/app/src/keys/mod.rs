@@ -8,4 +8,4 @@ mod ring;
 mod seal;
 
 pub(crate) use master::MasterKey;
-pub(crate) use ring::{KeyRing, KeyRingError, Listed, Purpose};
+pub(crate) use ring::{KeyRing, KeyRingError, Listed, Purpose, public_keys};

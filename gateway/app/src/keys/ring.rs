@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cedargate_assertion::{KeyError, SigningKeys};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -25,6 +25,12 @@ pub(crate) enum Purpose {
     /// Signs the heads of the audit log.
     Audit,
 }
+
+/// How a public key ends as PEM (RFC 7468 §13).
+const PUBLIC_KEY_END: &str = "-----END PUBLIC KEY-----";
+
+/// How it begins.
+const PUBLIC_KEY_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 
 /// A directory of sealed keys.
 pub(crate) struct KeyRing {
@@ -101,18 +107,21 @@ impl KeyRing {
     pub(crate) fn init(&self) -> Result<Vec<Listed>, KeyRingError> {
         files::make_private_directory(&self.dir).map_err(self.io("make the directory", &self.dir))?;
         let missing: Vec<_> = Purpose::ALL.into_iter().filter(|purpose| !self.path(*purpose).exists()).collect();
-        let made = missing.into_iter().map(|purpose| self.draw(purpose, None)).collect::<Result<_, _>>()?;
+        let made = missing.into_iter().map(|purpose| self.draw(purpose)).collect::<Result<_, _>>()?;
         // A key that is there and opens under another master key would only be noticed at the next start.
         self.list()?;
         Ok(made)
     }
 
-    /// Replaces a key by a new one. The former identity key stays published; the former audit key's public half stands
-    /// in the record.
+    /// Replaces a key by a new one. The former identity key stays published, and the public halves of all former audit
+    /// keys are kept: who verifies the record must not have to ask the record for them.
     pub(crate) fn rotate(&self, purpose: Purpose) -> Result<Listed, KeyRingError> {
         match purpose {
-            Purpose::Identity => self.draw(purpose, Some(self.identity()?)),
-            Purpose::Audit => self.audit().and_then(|_| self.draw(purpose, None)),
+            Purpose::Identity => self.keep_identity(&self.identity()?.rotate()?),
+            Purpose::Audit => {
+                let (key, former) = self.audit_keys()?;
+                self.draw_audit(&[&[key.verifying_key()], former.as_slice()].concat())
+            }
         }
     }
 
@@ -123,28 +132,39 @@ impl KeyRing {
 
     /// What signs the record's heads.
     pub(crate) fn audit(&self) -> Result<SigningKey, KeyRingError> {
-        let pem = self.open(Purpose::Audit)?;
-        SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyRingError::Audit(self.path(Purpose::Audit)))
+        Ok(self.audit_keys()?.0)
+    }
+
+    /// What signs the record's heads, and what signed them before, the last one first.
+    fn audit_keys(&self) -> Result<(SigningKey, Vec<VerifyingKey>), KeyRingError> {
+        let text = self.open(Purpose::Audit)?;
+        let (secret, former) = text.split_at_checked(text.find(PUBLIC_KEY_BEGIN).unwrap_or(text.len())).unzip();
+        let key = secret.and_then(|secret| SigningKey::from_pkcs8_pem(secret).ok());
+        key.zip(former.and_then(public_keys)).ok_or_else(|| KeyRingError::Audit(self.path(Purpose::Audit)))
     }
 
     /// Every key by name.
     pub(crate) fn list(&self) -> Result<Vec<Listed>, KeyRingError> {
-        let (identity, audit) = (self.identity()?, self.audit()?);
+        let (identity, (audit, former)) = (self.identity()?, self.audit_keys()?);
         let mut listed = vec![Listed { purpose: Purpose::Identity, id: identity.kid().to_string(), signs: true }];
         let older =
             identity.older().map(|kid| Listed { purpose: Purpose::Identity, id: kid.to_string(), signs: false });
         listed.extend(older);
         listed.push(Listed { purpose: Purpose::Audit, id: audit_key_id(&audit.verifying_key()), signs: true });
+        let former = former.iter().map(|key| Listed { purpose: Purpose::Audit, id: audit_key_id(key), signs: false });
+        listed.extend(former);
         Ok(listed)
     }
 
-    /// The public half: a JSON Web Key Set for identities, PEM for the record.
-    pub(crate) fn public(&self, purpose: Purpose) -> Result<String, KeyRingError> {
+    /// The public half: a JSON Web Key Set for identities, PEM for the record. `all` gives the former keys of the record,
+    /// too, the last one first; the set for identities always has what still verifies.
+    pub(crate) fn public(&self, purpose: Purpose, all: bool) -> Result<String, KeyRingError> {
         match purpose {
             Purpose::Identity => Ok(self.identity()?.jwks().to_json() + "\n"),
             Purpose::Audit => {
-                let pem = self.audit()?.verifying_key().to_public_key_pem(LineEnding::LF);
-                pem.map_err(|_| KeyRingError::Audit(self.path(Purpose::Audit)))
+                let (key, former) = self.audit_keys()?;
+                let former = former.iter().filter(|_| all).copied();
+                self.public_pem(&std::iter::once(key.verifying_key()).chain(former).collect::<Vec<_>>())
             }
         }
     }
@@ -154,25 +174,38 @@ impl KeyRing {
         fs::metadata(self.path(purpose)).and_then(|metadata| metadata.modified()).ok()
     }
 
-    fn draw(&self, purpose: Purpose, former: Option<SigningKeys>) -> Result<Listed, KeyRingError> {
-        let (pem, id) = match purpose {
-            Purpose::Identity => {
-                let keys = match former {
-                    Some(former) => former.rotate()?,
-                    None => SigningKeys::generate()?,
-                };
-                (keys.to_pem()?, keys.kid().to_string())
-            }
-            Purpose::Audit => {
-                let mut seed = Zeroizing::new([0; 32]);
-                getrandom::fill(seed.as_mut_slice()).map_err(KeyRingError::RandomUnavailable)?;
-                let key = SigningKey::from_bytes(&seed);
-                let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyRingError::Audit(self.path(purpose)))?;
-                (pem, audit_key_id(&key.verifying_key()))
-            }
-        };
+    /// A first key.
+    fn draw(&self, purpose: Purpose) -> Result<Listed, KeyRingError> {
+        match purpose {
+            Purpose::Identity => self.keep_identity(&SigningKeys::generate()?),
+            Purpose::Audit => self.draw_audit(&[]),
+        }
+    }
+
+    fn keep_identity(&self, keys: &SigningKeys) -> Result<Listed, KeyRingError> {
+        self.keep(Purpose::Identity, keys.kid().to_string(), &keys.to_pem()?)
+    }
+
+    fn draw_audit(&self, former: &[VerifyingKey]) -> Result<Listed, KeyRingError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut_slice()).map_err(KeyRingError::RandomUnavailable)?;
+        let key = SigningKey::from_bytes(&seed);
+        let unusable = |_| KeyRingError::Audit(self.path(Purpose::Audit));
+        let secret = key.to_pkcs8_pem(LineEnding::LF).map_err(unusable)?;
+        // In memory of its own size: a text that grows leaves what it was behind.
+        let text = Zeroizing::new([secret.as_str(), &self.public_pem(former)?].concat());
+        self.keep(Purpose::Audit, audit_key_id(&key.verifying_key()), &text)
+    }
+
+    fn public_pem(&self, keys: &[VerifyingKey]) -> Result<String, KeyRingError> {
+        let pem = keys.iter().map(|key| key.to_public_key_pem(LineEnding::LF)).collect::<Result<_, _>>();
+        pem.map_err(|_| KeyRingError::Audit(self.path(Purpose::Audit)))
+    }
+
+    /// Puts a key in the place of the one before it.
+    fn keep(&self, purpose: Purpose, id: String, text: &str) -> Result<Listed, KeyRingError> {
         let path = self.path(purpose);
-        let sealed = seal::seal(&self.master, purpose.name(), &pem)
+        let sealed = seal::seal(&self.master, purpose.name(), text)
             .map_err(|source| KeyRingError::Seal { path: path.clone(), source })?;
         files::replace(&path, sealed.as_bytes(), 0o600).map_err(self.io("write", &path))?;
         Ok(Listed { purpose, id, signs: true })
@@ -196,6 +229,13 @@ impl KeyRing {
         let path = path.to_owned();
         move |source| KeyRingError::Io { doing, path, source }
     }
+}
+
+/// Ed25519 public keys, one PEM text after another; none where one of them is no such key. Lines before a key explain it
+/// (RFC 7468 §5.2) and are passed over.
+pub(crate) fn public_keys(text: &str) -> Option<Vec<VerifyingKey>> {
+    let texts = text.split_inclusive(PUBLIC_KEY_END).map(str::trim).filter(|text| !text.is_empty());
+    texts.map(|text| VerifyingKey::from_public_key_pem(text).ok()).collect()
 }
 
 /// The name by which the record knows a key.
@@ -237,16 +277,37 @@ mod tests {
         let listed = ring(dir.path()).list().unwrap();
         assert_eq!(listed[0], fresh);
         assert_eq!(listed[1], Listed { signs: false, ..made[0].clone() });
-        let jwks = ring(dir.path()).public(Purpose::Identity).unwrap();
+        let jwks = ring(dir.path()).public(Purpose::Identity, false).unwrap();
         assert!(jwks.contains(&fresh.id) && jwks.contains(&made[0].id), "{jwks}");
     }
 
     #[test]
-    fn a_rotated_audit_key_is_another_one() {
+    fn a_rotated_audit_key_signs_no_more_and_its_public_half_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let made = ring(dir.path()).init().unwrap();
-        assert_ne!(ring(dir.path()).rotate(Purpose::Audit).unwrap().id, made[1].id);
-        assert!(ring(dir.path()).public(Purpose::Audit).unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        let first = ring(dir.path()).init().unwrap().remove(1);
+        let second = ring(dir.path()).rotate(Purpose::Audit).unwrap();
+        let third = ring(dir.path()).rotate(Purpose::Audit).unwrap();
+        let exported = |all| {
+            let keys = public_keys(&ring(dir.path()).public(Purpose::Audit, all).unwrap()).unwrap();
+            keys.iter().map(audit_key_id).collect::<Vec<_>>()
+        };
+        assert_eq!(exported(false), [third.id.as_str()]);
+        assert_eq!(exported(true), [third.id.as_str(), &second.id, &first.id]);
+        let former = |key| Listed { signs: false, ..key };
+        assert_eq!(ring(dir.path()).list().unwrap()[1..], [third, former(second), former(first)]);
+    }
+
+    #[test]
+    fn public_keys_are_all_read_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        ring(dir.path()).init().unwrap();
+        let pem = ring(dir.path()).public(Purpose::Audit, true).unwrap();
+        assert_eq!(public_keys(&format!("\n{pem}\n{pem}")).unwrap().len(), 2);
+        for text in
+            [format!("{pem}x"), format!("x{pem}"), format!("{pem}{}", pem.replace('=', "")), pem[..90].to_owned()]
+        {
+            assert_eq!(public_keys(&text), None, "{text}");
+        }
     }
 
     #[test]

@@ -62,6 +62,35 @@ fn the_gateway_serves_records_and_ends_in_order() {
 }
 
 #[test]
+fn a_log_is_proved_across_a_rotation_of_its_key() {
+    let house = House::new();
+    house.furnish();
+    assert_eq!(house.serve().end(), Some(0));
+    house.write("former.pem", &house.run(&["keys", "export-public", "audit"]).expect(0).out);
+    house.run(&["keys", "rotate", "audit"]).expect(0);
+    house.write("current.pem", &house.run(&["keys", "export-public", "audit"]).expect(0).out);
+    house.write("all.pem", &house.run(&["keys", "export-public", "audit", "--all"]).expect(0).out);
+    let verify = |keys: &[&str], code| {
+        let keys: Vec<_> = keys.iter().flat_map(|key| ["--public-key", key]).collect();
+        house.run(&[&["audit", "verify", "var/audit", "--json"][..], &keys].concat()).expect(code).json()
+    };
+    // The new key has signed nothing yet.
+    assert_eq!(verify(&["current.pem"], 1)["break"]["what"], "not_trusted");
+    verify(&["all.pem"], 0);
+
+    assert_eq!(house.serve().end(), Some(0));
+    assert_eq!(verify(&["former.pem"], 1)["break"]["what"], "not_trusted");
+    assert_eq!(verify(&["current.pem"], 0)["report"]["heads_of_other_keys"], 1);
+    for keys in [&["all.pem"][..], &["former.pem", "current.pem"]] {
+        let report = verify(keys, 0);
+        assert_eq!(report["report"]["heads_of_other_keys"], 0);
+        let heads: Vec<_> =
+            report["report"]["heads_by_key"].as_array().unwrap().iter().map(|of| &of["heads"]).collect();
+        assert_eq!(heads, [1, 1], "{report}");
+    }
+}
+
+#[test]
 fn a_broken_policy_leaves_what_is_live_and_a_mended_one_is_taken_up() {
     let house = House::new();
     house.furnish();
