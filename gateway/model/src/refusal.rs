@@ -126,8 +126,6 @@ refusal_codes! {
     RouteUnknown = "route_unknown", Route, 404, "There is nothing at this address.";
     /// The path is known, the method is not.
     MethodNotAllowed = "method_not_allowed", Route, 405, "This address does not accept that method.";
-    /// The TLS server name and `Host` disagree (RFC 9110 §15.5.20).
-    Misdirected = "misdirected", Route, 421, "This connection is for another host.";
 
     /// The client's address is over its rate.
     AddressRateLimited = "address_rate_limited", Limit, 429, "Too many requests. Please wait a moment.";
