@@ -1,8 +1,9 @@
 //! The gateway proves its own record, at start and now and then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -31,17 +32,26 @@ impl Prover {
         let (stop, stopped) = mpsc::channel();
         let prove = move || {
             yield_to_others();
-            loop {
-                prove_once(&dir, key, &gateway);
-                match stopped.recv_timeout(every) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
+            repeat(&stopped, every, || prove_once(&dir, key, &gateway));
         };
         let thread = thread::Builder::new().name("audit-prover".to_owned()).spawn(prove);
         thread.map_err(|source| StartError::Machine { doing: "the thread that proves the audit log", source })?;
         Ok(Self { _stop: stop })
+    }
+}
+
+/// Proves now and then, until the sender is gone. A proof that panics says nothing, and the next one may: nobody would
+/// notice that no proof comes any more.
+fn repeat(stopped: &Receiver<()>, every: Duration, mut prove: impl FnMut()) {
+    loop {
+        // What a proof leaves behind when it panics is dropped with it.
+        if catch_unwind(AssertUnwindSafe(&mut prove)).is_err() {
+            tracing::error!(error.type = "audit_proof_panicked", "the proof of the audit log panicked and is tried again");
+        }
+        match stopped.recv_timeout(every) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 
@@ -75,4 +85,21 @@ fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway) {
 /// On Linux a thread has its own niceness. Where it cannot be set, the proof is merely less modest.
 fn yield_to_others() {
     let _best_effort = rustix::process::setpriority_process(None, NICENESS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_panics_is_tried_again() {
+        let (stop, stopped) = mpsc::channel();
+        let (mut stop, mut proofs) = (Some(stop), 0);
+        repeat(&stopped, Duration::ZERO, || {
+            proofs += 1;
+            assert_ne!(proofs, 1, "the first proof panics");
+            drop(stop.take());
+        });
+        assert_eq!(proofs, 2);
+    }
 }
