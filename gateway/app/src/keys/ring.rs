@@ -1,8 +1,9 @@
 //! The signing keys of a gateway: what signs identities, and what signs the record's heads.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cedargate_assertion::{KeyError, SigningKeys};
@@ -25,6 +26,9 @@ pub(crate) enum Purpose {
     /// Signs the heads of the audit log.
     Audit,
 }
+
+/// Locked (`flock`) by the process that changes the keys.
+const LOCK_FILE: &str = "lock";
 
 /// How a public key ends as PEM (RFC 7468 §13).
 const PUBLIC_KEY_END: &str = "-----END PUBLIC KEY-----";
@@ -106,8 +110,14 @@ impl KeyRing {
     /// Makes the keys that are missing and opens the ones that are there. Says which it made.
     pub(crate) fn init(&self) -> Result<Vec<Listed>, KeyRingError> {
         files::make_private_directory(&self.dir).map_err(self.io("make the directory", &self.dir))?;
-        let missing: Vec<_> = Purpose::ALL.into_iter().filter(|purpose| !self.path(*purpose).exists()).collect();
-        let made = missing.into_iter().map(|purpose| self.draw(purpose)).collect::<Result<_, _>>()?;
+        let missing = || Purpose::ALL.into_iter().filter(|purpose| !self.path(*purpose).exists());
+        let mut made = Vec::new();
+        // Keys that are there may stand where nobody can write.
+        if missing().next().is_some() {
+            let _lock = self.lock()?;
+            // Looked at again: somebody else may have made them meanwhile.
+            made = missing().map(|purpose| self.draw(purpose)).collect::<Result<_, _>>()?;
+        }
         // A key that is there and opens under another master key would only be noticed at the next start.
         self.list()?;
         Ok(made)
@@ -116,6 +126,10 @@ impl KeyRing {
     /// Replaces a key by a new one. The former identity key stays published, and the public halves of all former audit
     /// keys are kept: who verifies the record must not have to ask the record for them.
     pub(crate) fn rotate(&self, purpose: Purpose) -> Result<Listed, KeyRingError> {
+        if !self.path(purpose).exists() {
+            return Err(KeyRingError::Missing(self.path(purpose)));
+        }
+        let _lock = self.lock()?;
         match purpose {
             Purpose::Identity => self.keep_identity(&self.identity()?.rotate()?),
             Purpose::Audit => {
@@ -172,6 +186,14 @@ impl KeyRing {
     /// When a key's file last changed; none where it cannot be told.
     pub(crate) fn changed_at(&self, purpose: Purpose) -> Option<std::time::SystemTime> {
         fs::metadata(self.path(purpose)).and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// Keeps the keys from others who would change them, until it is dropped. Without it, of two rotations at once one
+    /// would be gone: its key would have signed and be published nowhere.
+    fn lock(&self) -> Result<File, KeyRingError> {
+        let path = self.dir.join(LOCK_FILE);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        file.and_then(|file| file.lock().map(|()| file)).map_err(self.io("lock", &path))
     }
 
     /// A first key.
@@ -295,6 +317,23 @@ mod tests {
         assert_eq!(exported(true), [third.id.as_str(), &second.id, &first.id]);
         let former = |key| Listed { signs: false, ..key };
         assert_eq!(ring(dir.path()).list().unwrap()[1..], [third, former(second), former(first)]);
+    }
+
+    #[test]
+    fn of_changes_at_once_none_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let at_once = |change: &(dyn Fn() -> Vec<Listed> + Sync)| {
+            std::thread::scope(|threads| {
+                let running: Vec<_> = (0..8).map(|_| threads.spawn(change)).collect();
+                running.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            })
+        };
+        let first = at_once(&|| ring(dir.path()).init().unwrap());
+        assert_eq!(first.len(), 2, "each is made once");
+        let made = at_once(&|| (0..4).map(|_| ring(dir.path()).rotate(Purpose::Audit).unwrap()).collect());
+        let listed = ring(dir.path()).list().unwrap();
+        let ids: Vec<_> = listed.iter().map(|key| &key.id).collect();
+        assert!(first.iter().chain(&made).all(|key| ids.contains(&&key.id)), "{listed:?}");
     }
 
     #[test]
