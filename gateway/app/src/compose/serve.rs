@@ -17,6 +17,7 @@ use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
 use ed25519_dalek::SigningKey;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tracing_appender::non_blocking::ErrorCounter;
@@ -57,6 +58,7 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
     }
+    let open_files = open_files_max();
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)
         .thread_name("background")
@@ -69,6 +71,12 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
     // Said on standard error, too; whoever keeps the log finds it there.
     let running =
         running.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "cannot start"))?;
+    // The server has raised it as far as it may.
+    tracing::info!(
+        cedargate.open_files.before = open_files,
+        cedargate.open_files.max = open_files_max(),
+        "the limit of open files"
+    );
     let silent = Arc::new(AtomicBool::new(false));
     background.spawn(announce(listeners::of(&config), stop.clone(), Arc::clone(&silent)));
     running.server.run(stop.subscribe());
@@ -82,6 +90,11 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// How many files the process may have open; none where nothing limits it.
+fn open_files_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }
 
 /// Everything that runs.

@@ -62,8 +62,14 @@ impl House {
 
     /// The program in this directory, with a master key and nothing else of the environment's.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
-        command.current_dir(self.dir.path()).args(arguments);
+        let mut command = self.program(env!("CARGO_BIN_EXE_cedargate"));
+        command.args(arguments);
+        command
+    }
+
+    fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir.path());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CEDARGATE_")) {
             command.env_remove(name);
         }
@@ -99,11 +105,13 @@ impl House {
 
     /// Starts `serve` and reads its log up to a message.
     pub(crate) fn serve_from(&self, message: &str) -> Serving {
-        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut serving = Serving { child, lines };
-        serving.wait_for(message);
-        serving
+        Serving::start(&mut self.command(&["serve"]), message)
+    }
+
+    /// Begins to start `serve`, with a soft limit of so many open files.
+    pub(crate) fn begin_with_open_files(&self, soft: u32) -> Serving {
+        let script = format!("ulimit -S -n {soft} && exec \"$0\" serve");
+        Serving::start(self.program("sh").args(["-c", &script, env!("CARGO_BIN_EXE_cedargate")]), "starting")
     }
 }
 
@@ -133,6 +141,14 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    fn start(command: &mut Command, message: &str) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut serving = Self { child, lines };
+        serving.wait_for(message);
+        serving
+    }
+
     /// Reads the log up to a message, and gives that line.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, message: &str) -> Value {

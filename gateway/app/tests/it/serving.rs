@@ -126,6 +126,19 @@ fn a_broken_policy_leaves_what_is_live_and_a_mended_one_is_taken_up() {
 }
 
 #[test]
+fn the_limit_of_open_files_is_raised_and_told() {
+    let house = House::new();
+    house.furnish();
+    let mut serving = house.begin_with_open_files(256);
+    let line = serving.wait_for("the limit of open files");
+    assert_eq!(line["cedargate.open_files.before"], 256);
+    let max = line["cedargate.open_files.max"].as_u64();
+    assert!(max.is_none_or(|max| max > 256), "{line}");
+    serving.wait_for("listening");
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
 fn a_port_that_is_taken_is_told() {
     let house = House::new();
     house.furnish();
