@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use cedargate_audit::{Break, verify};
+use cedargate_audit::{Break, Broken, verify};
 use cedargate_dataplane::Gateway;
 use ed25519_dalek::VerifyingKey;
 
@@ -22,21 +22,45 @@ pub(super) struct Prover {
 }
 
 impl Prover {
-    /// Starts it.
+    /// Starts it. `counted` is what opening the record has counted already.
     pub(super) fn start(
         dir: PathBuf,
         key: VerifyingKey,
         every: Duration,
         gateway: Arc<Gateway>,
+        mut counted: Counted,
     ) -> Result<Self, StartError> {
         let (stop, stopped) = mpsc::channel();
         let prove = move || {
             yield_to_others();
-            repeat(&stopped, every, || prove_once(&dir, key, &gateway));
+            repeat(&stopped, every, || prove_once(&dir, key, &gateway, &mut counted));
         };
         let thread = thread::Builder::new().name("audit-prover".to_owned()).spawn(prove);
         thread.map_err(|source| StartError::Machine { doing: "the thread that proves the audit log", source })?;
         Ok(Self { _stop: stop })
+    }
+}
+
+/// Which break has been counted. Each is counted once and told at every proof, until the record holds again.
+pub(super) enum Counted {
+    Nothing,
+    /// The one that was found when the record was opened. A proof may meet it at another place: where it was written down.
+    AtStart,
+    /// The one that a proof found.
+    Proved(Broken),
+}
+
+impl Counted {
+    /// Whether a break is another than the one counted last; now it is that one.
+    fn is_new(&mut self, broken: &Broken) -> bool {
+        let is_new = match self {
+            Self::Nothing => true,
+            Self::AtStart => false,
+            // What is said about it beside that may change while the record grows.
+            Self::Proved(last) => (last.what, &last.file, last.line) != (broken.what, &broken.file, broken.line),
+        };
+        *self = Self::Proved(broken.clone());
+        is_new
     }
 }
 
@@ -55,13 +79,16 @@ fn repeat(stopped: &Receiver<()>, every: Duration, mut prove: impl FnMut()) {
     }
 }
 
-fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway) {
+fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway, counted: &mut Counted) {
     match verify(dir, Some(key)) {
-        Ok(report) => tracing::info!(
-            cedargate.audit.entries = report.entries,
-            cedargate.audit.heads = report.heads,
-            "the audit log holds"
-        ),
+        Ok(report) => {
+            *counted = Counted::Nothing;
+            tracing::info!(
+                cedargate.audit.entries = report.entries,
+                cedargate.audit.heads = report.heads,
+                "the audit log holds"
+            );
+        }
         // Whoever holds many connections open must not make it look as if somebody had touched the record.
         Err(broken) if broken.what == Break::Exhausted => tracing::warn!(
             cedargate.audit.file = broken.file,
@@ -69,7 +96,7 @@ fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway) {
             "the audit log could not be proved this time"
         ),
         Err(broken) => {
-            gateway.metrics.audit_chain_broken(1);
+            gateway.metrics.audit_chain_broken(u64::from(counted.is_new(&broken)));
             tracing::error!(
                 error.type = "audit_chain_broken",
                 cedargate.audit.file = broken.file,
@@ -90,6 +117,24 @@ fn yield_to_others() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn broken(file: &str, detail: &str) -> Broken {
+        let (file, detail) = (file.to_owned(), detail.to_owned());
+        Broken { file, line: Some(1), sequence: None, what: Break::TailCut, detail }
+    }
+
+    #[test]
+    fn a_break_is_counted_once() {
+        let mut counted = Counted::Nothing;
+        assert!(counted.is_new(&broken("a", "it ends with entry 1")));
+        assert!(!counted.is_new(&broken("a", "it ends with entry 2")));
+        assert!(counted.is_new(&broken("b", "-")), "another one is new");
+
+        let mut counted = Counted::AtStart;
+        assert!(!counted.is_new(&broken("a", "-")), "it was counted when the record was opened");
+        assert!(!counted.is_new(&broken("a", "-")));
+        assert!(counted.is_new(&broken("b", "-")));
+    }
 
     #[test]
     fn a_proof_that_panics_is_tried_again() {

@@ -26,7 +26,7 @@ use super::admin::{self, Admin};
 use super::check::warnings;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::log::Log;
-use super::proof::Prover;
+use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
@@ -140,7 +140,7 @@ fn start(
     let socket = config.store.state_dir.join(CONTROL_SOCKET);
     listeners::check_socket(&socket)?;
     // After everything that may fail for reasons of configuration: opening the record writes to it.
-    let spool = open_spool(config, audit, &clock)?;
+    let (spool, counted) = open_spool(config, audit, &clock, &metrics)?;
 
     let gateway = Arc::new(Gateway {
         settings,
@@ -194,7 +194,7 @@ fn start(
         true => None,
         false => {
             let (dir, every) = (config.audit.dir.clone(), config.audit.verify_interval);
-            Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway))?)
+            Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway), counted)?)
         }
     };
     Ok(Running { server, gateway, pool, prover })
@@ -212,10 +212,15 @@ fn some_site(mut loaded: Loaded) -> Result<Loaded, StartError> {
     }
 }
 
-/// Opens the record, and says what it found.
-fn open_spool(config: &Config, key: SigningKey, clock: &Arc<dyn Clock>) -> Result<Spool, StartError> {
+/// Opens the record, says what it found, and counts it.
+fn open_spool(
+    config: &Config,
+    key: SigningKey,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Result<(Spool, Counted), StartError> {
     if config.danger.recording_off {
-        return Ok(Spool::danger_discarding());
+        return Ok((Spool::danger_discarding(), Counted::Nothing));
     }
     let (spool, recovery) = Spool::open(parts::spool(config), key, Arc::clone(clock))?;
     let Recovery { boot, torn, damage } = recovery;
@@ -228,7 +233,10 @@ fn open_spool(config: &Config, key: SigningKey, clock: &Arc<dyn Clock>) -> Resul
             "a torn tail was set aside: nobody was answered on the strength of it"
         );
     }
+    let mut counted = Counted::Nothing;
     if let Some(broken) = damage {
+        metrics.audit_chain_broken(1);
+        counted = Counted::AtStart;
         tracing::error!(
             error.type = "audit_chain_broken",
             cedargate.audit.file = broken.file,
@@ -237,7 +245,7 @@ fn open_spool(config: &Config, key: SigningKey, clock: &Arc<dyn Clock>) -> Resul
             "the audit log was damaged while the gateway was down"
         );
     }
-    Ok(spool)
+    Ok((spool, counted))
 }
 
 /// Publishes the public keys for services that read them from a file.

@@ -139,6 +139,23 @@ fn the_limit_of_open_files_is_raised_and_told() {
 }
 
 #[test]
+fn damage_found_at_start_is_counted_once_and_told_at_every_proof() {
+    let house = House::new();
+    house.furnish();
+    house.append("cedargate.toml", "[audit]\nverify_interval_seconds = 1\n");
+    assert_eq!(house.serve().end(), Some(0));
+    house.write("var/audit/audit-000001-000001.jsonl", "");
+    let mut serving = house.serve_from("the audit log was damaged while the gateway was down");
+    serving.wait_for("listening");
+    for _ in 0..2 {
+        serving.wait_for("the audit log is broken");
+    }
+    let metrics = admin(&house, "/metrics").1;
+    assert!(metrics.lines().any(|line| line.trim() == "audit_chain_broken_total 1"), "{metrics}");
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
 fn a_port_that_is_taken_is_told() {
     let house = House::new();
     house.furnish();
