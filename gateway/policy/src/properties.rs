@@ -237,6 +237,43 @@ fn a_literal_that_may_be_the_resource_is_a_read_of_the_resource() {
     }
 }
 
+/// Somebody of the tenant who signed in with a password so many seconds ago.
+fn signed_in(age_seconds: i64) -> Caller {
+    Caller::Principal(Arc::new(Principal {
+        id: PrincipalId(Uuid::from_u128(1)),
+        tenant: TenantId(Uuid::from_u128(1)),
+        tenant_name: TenantName::parse("acme").unwrap(),
+        display: "a".into(),
+        roles: Vec::new(),
+        session: SessionId(Uuid::from_u128(1)),
+        strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+        authenticated_at: Micros((1_800_000_000 - age_seconds) * 1_000_000),
+        version: 1,
+    }))
+}
+
+/// What somebody who signed in so long ago is told by one policy.
+fn told(condition: &str, age_seconds: i64) -> Outcome {
+    let snapshot = deciding_by(&[format!("permit (principal, action, resource) when {{ {condition} }};")]);
+    let (now, client) = (Micros(1_800_000_000 * 1_000_000), IpAddr::from([192, 0, 2, 1]));
+    let context = Context { now, client, waf_score: 0 };
+    snapshot.judge(&Query { caller: &signed_in(age_seconds), routed: &routed(&snapshot, 0), context: &context })
+}
+
+#[test]
+fn nobody_is_asked_for_a_sign_in_that_is_older_than_theirs() {
+    // The ladder's 300 seconds would be permitted. A fresh sign-in meets that demand at once and is denied again.
+    let authn = "context.authn.age_seconds";
+    assert!(matches!(told(&format!("{authn} >= 100"), 80), Outcome::Deny(_)));
+    assert!(matches!(told(&format!("context.authn.level >= 2 && {authn} >= 100"), 80), Outcome::Deny(_)));
+
+    for (age_max, asked) in [(300, 300), (250, 60), (60, 60)] {
+        let Outcome::StepUp(needed, _) = told(&format!("{authn} <= {age_max}"), 4_000) else { panic!("{age_max}") };
+        assert_eq!((needed.level, needed.max_age_seconds), (1, Some(asked)));
+    }
+    assert!(matches!(told(&format!("{authn} <= 59"), 4_000), Outcome::Deny(_)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
