@@ -99,7 +99,7 @@ fn traversal_and_system_files_are_found() {
             "/proc/self/environ",
             "C:\\boot.ini",
             "/home/me/.ssh/id_rsa",
-            "/root/.aws/credentials",
+            "/home/app/.aws/credentials",
             "/e'tc/pas'swd",
         ],
     );
