@@ -1,7 +1,5 @@
 //! The reference page of refusals says what the code says. `CEDARGATE_UPDATE_DOCS=1 cargo test -p cedargate-model` rewrites it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fmt::Write as _;
 use std::path::Path;
 
