@@ -77,8 +77,7 @@ pub(crate) async fn walk(
         Passage::Go(headers) => trail.answer(headers),
     }
 
-    let judged = gateway.inspector().inspect(&canonical, &route, session).await?;
-    trail.inspected(judged.summary);
+    let judged = gateway.inspector().inspect(&canonical, &route, session, trail).await?;
 
     let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.score, now, trail)?;
 

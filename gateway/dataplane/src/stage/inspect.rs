@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use cedargate_model::{Canonical, Inspection, Refusal, RefusalCode};
+use cedargate_model::{Canonical, Refusal, RefusalCode};
 use cedargate_policy::{InspectionMode, OnExcess, Route};
 use cedargate_waf::{Body, Engine, Inspected, Mode, Scope, Subject, Threshold, Verdict};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use pingora::proxy::Session;
 use tokio::time::timeout;
+
+use crate::trail::Trail;
 
 /// The largest body that Pingora can replay after it was read, in octets (its retry buffer).
 pub(crate) const REPLAY_BYTES_MAX: u64 = 64 * 1024;
@@ -21,8 +23,6 @@ pub(crate) const REPLAY_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) struct Judged {
     /// `context.waf.score`.
     pub(crate) score: u32,
-    /// For the audit event: rules, never values.
-    pub(crate) summary: Option<Inspection>,
     /// What still has to be looked at while the body passes.
     pub(crate) body: BodyWatch,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Inspector<'a> {
 }
 
 impl Inspector<'_> {
-    /// Inspects head and body.
+    /// Inspects head and body. `trail` learns what was found, refused or not: rules, never values.
     ///
     /// # Errors
     /// 403 for an attack on a route in mode `block`; 413 for a body over its bound, 415 for one in a coding that hides
@@ -64,9 +64,10 @@ impl Inspector<'_> {
         canonical: &Canonical,
         route: &Route,
         session: &mut Session,
+        trail: &mut Trail,
     ) -> Result<Judged, Refusal> {
         if self.off || route.inspection.mode == InspectionMode::Off {
-            return Ok(Judged { score: 0, summary: None, body: BodyWatch::Nothing });
+            return Ok(Judged { score: 0, body: BodyWatch::Nothing });
         }
         let scope = scope(route);
         let arriving = arriving_body(session, route)?;
@@ -79,8 +80,9 @@ impl Inspector<'_> {
         let read = octets.as_deref().map(|bytes| Body { content_type: content_type.as_deref(), bytes, complete: true });
         let head = session.req_header();
         let inspected = inspect(self.engine, canonical, head.raw_path(), &head.headers, read, &scope);
+        trail.inspected(inspected.summary());
         refuse_attack(&inspected, self.threshold)?;
-        Ok(Judged { score: inspected.score(), summary: inspected.summary(), body })
+        Ok(Judged { score: inspected.score(), body })
     }
 
     /// Reads a body of at most [`REPLAY_BYTES_MAX`] octets; Pingora keeps a copy and replays it.
@@ -181,7 +183,10 @@ pub(crate) fn scope(route: &Route) -> Scope {
         InspectionMode::Score => Mode::Score,
         InspectionMode::Off => Mode::Off,
     };
-    Scope::new(mode).exempting(route.inspection.exempt_fields.iter().map(String::as_str))
+    match &*route.inspection.exempt_fields {
+        [] => Scope::new(mode),
+        fields => Scope::new(mode).exempting(fields.iter().map(String::as_str)),
+    }
 }
 
 /// How a body arrives.
@@ -199,7 +204,8 @@ fn arriving_body(session: &mut Session, route: &Route) -> Result<Arriving, Refus
     }
     let headers = &session.req_header().headers;
     // A compressed body would pass the inspection unseen (RFC 9110 §15.5.16).
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
         return Err(RefusalCode::BodyEncodingUnsupported.into());
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
