@@ -1,9 +1,10 @@
 //! Which healthy upstream, with which signed assertion; and what of a request and of its answer may pass.
 
+use bytes::Bytes;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
 use cedargate_policy::Upgrade;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -11,6 +12,15 @@ use super::hygiene::{self, Stripped};
 use super::respond;
 use crate::exchange::Admitted;
 use crate::gateway::Gateway;
+
+const IDENTITY: HeaderName = HeaderName::from_static(IDENTITY_HEADER);
+const DECISION: HeaderName = HeaderName::from_static(DECISION_HEADER);
+const REQUEST: HeaderName = HeaderName::from_static(REQUEST_HEADER);
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The service that is the gateway itself: it alone may set the session cookie.
 pub(crate) const GATEWAY_SERVICE: &str = "gateway";
@@ -41,23 +51,24 @@ pub(crate) fn prepare(
     request.remove_header(&header::EXPECT);
 
     set_target(request, &pass.canonical)?;
-    set(request, "host", &pass.canonical.host.to_string())?;
-    set(request, "x-forwarded-for", &pass.canonical.client.to_string())?;
-    set(request, "x-forwarded-host", &pass.canonical.host.to_string())?;
-    set(request, "x-forwarded-proto", pass.canonical.scheme.as_str())?;
-    set(request, IDENTITY_HEADER, &issued.token)?;
-    set(request, DECISION_HEADER, &pass.allowed.decision().to_string())?;
-    set(request, REQUEST_HEADER, &pass.canonical.request.to_string())?;
+    let host = value(pass.canonical.host.to_string())?;
+    set(request, header::HOST, host.clone())?;
+    set(request, X_FORWARDED_FOR, value(pass.canonical.client.to_string())?)?;
+    set(request, X_FORWARDED_HOST, host)?;
+    set(request, X_FORWARDED_PROTO, HeaderValue::from_static(pass.canonical.scheme.as_str()))?;
+    set(request, IDENTITY, value(issued.token.to_string())?)?;
+    set(request, DECISION, value(pass.allowed.decision().to_string())?)?;
+    set(request, REQUEST, value(pass.canonical.request.to_string())?)?;
     if let Some(trace) = &admitted.trail.trace {
-        set(request, "traceparent", &trace.parent.to_string())?;
+        set(request, TRACEPARENT, value(trace.parent.to_string())?)?;
         if let Some(state) = &trace.state {
-            set_value(request, "tracestate", state.clone())?;
+            set(request, TRACESTATE, state.clone())?;
         }
     }
     if pass.upgrade {
         // Hop-by-hop, so removed above; the route allows it, and both headers said so.
-        set(request, "connection", "upgrade")?;
-        set(request, "upgrade", Upgrade::Websocket.as_str())?;
+        set(request, header::CONNECTION, HeaderValue::from_static("upgrade"))?;
+        set(request, header::UPGRADE, HeaderValue::from_static(Upgrade::Websocket.as_str()))?;
     }
     Ok(())
 }
@@ -69,17 +80,14 @@ fn set_target(request: &mut RequestHeader, canonical: &Canonical) -> Result<(), 
     Ok(())
 }
 
-fn set(request: &mut RequestHeader, name: &'static str, value: &str) -> Result<(), Refusal> {
-    let value = HeaderValue::from_str(value).map_err(|error| unset(name, &error))?;
-    set_value(request, name, value)
+/// A header's value from text of ours, which is taken over and not copied.
+fn value(text: String) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .map_err(|error| Refusal::new(RefusalCode::HeaderInvalid, format!("a value that no header has: {error}")))
 }
 
-fn set_value(request: &mut RequestHeader, name: &'static str, value: HeaderValue) -> Result<(), Refusal> {
-    request.insert_header(name, value).map_err(|error| unset(name, &error))
-}
-
-fn unset(name: &str, error: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(RefusalCode::HeaderInvalid, format!("cannot set `{name}`: {error}"))
+fn set(request: &mut RequestHeader, name: HeaderName, value: HeaderValue) -> Result<(), Refusal> {
+    request.insert_header(name, value).map_err(|error| Refusal::new(RefusalCode::HeaderInvalid, error.to_string()))
 }
 
 /// Removes the session cookie from what goes upstream; the client's other cookies stay byte for byte.
@@ -130,7 +138,7 @@ pub(crate) fn finish_interim(response: &mut ResponseHeader) {
 }
 
 /// Turns the service's answer into the one that the client gets.
-pub(crate) fn finish(admitted: &Admitted, response: &mut ResponseHeader) -> pingora::Result<()> {
+pub(crate) fn finish(admitted: &mut Admitted, response: &mut ResponseHeader) -> pingora::Result<()> {
     let pass = &admitted.pass;
     let forbidden: Vec<_> =
         response.headers.keys().filter(|name| respond::is_forbidden_response_header(name.as_str())).cloned().collect();
@@ -147,12 +155,12 @@ pub(crate) fn finish(admitted: &Admitted, response: &mut ResponseHeader) -> ping
     // undo the sign-in that replaces it.
     let sets_session =
         response.headers.get_all(header::SET_COOKIE).iter().any(|value| hygiene::sets_gateway_cookie(value.as_bytes()));
-    for (name, value) in &admitted.trail.answer_headers {
-        if *name != header::SET_COOKIE || !sets_session {
-            response.append_header(name.clone(), value.clone())?;
+    for (name, value) in std::mem::take(&mut admitted.trail.answer_headers) {
+        if name != header::SET_COOKIE || !sets_session {
+            response.append_header(name, value)?;
         }
     }
-    response.insert_header(REQUEST_HEADER, pass.canonical.request.to_string())?;
+    response.insert_header(REQUEST, pass.canonical.request.to_string())?;
     Ok(())
 }
 

@@ -50,7 +50,7 @@ impl TraceParent {
 
     /// The trace's id in lower-case hexadecimal, as logs have it.
     pub(crate) fn trace_id(&self) -> String {
-        self.trace.iter().map(|octet| format!("{octet:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(self.trace))
     }
 }
 
