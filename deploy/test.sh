@@ -42,11 +42,12 @@ printf '%s\n' "${timings[@]}"
 printf '\n'
 awk '
     /^---- .* stdout ----$/     { name = $2 }
-    /^skipped: /                { sub(/^skipped: /, ""); skipped[++count] = name ": " $0 }
+    /^skipped: /                { sub(/^skipped: /, ""); skipped[++count] = name ": " $0; returned++ }
     /^test .* \.\.\. ignored/   { sub(/^test /, ""); skipped[++count] = $0 }
     /^test result:/             { for (i = 2; i < NF; i++) if ($(i + 1) == "passed;") passed += $i }
     END {
-        printf "%d tests passed, %d skipped\n", passed, count
+        # A test that says that it is skipped returns, and its runner takes that for a pass.
+        printf "%d tests passed, %d skipped\n", passed - returned, count
         for (i = 1; i <= count; i++) print "  " skipped[i]
     }
 ' "$log"

@@ -19,7 +19,9 @@ const SAMPLE: [&str; 2] = ["corpus-tests/3*", "corpus-tests/b*"];
 #[test]
 fn the_index_answers_cedars_corpus_as_cedar_does() {
     let Some(data) = std::env::var_os("CEDARGATE_TEST_DATA") else {
-        return println!("skipped 1 test: Cedar's corpus, because CEDARGATE_TEST_DATA is not set");
+        return println!(
+            "skipped: Cedar's corpus; set CEDARGATE_TEST_DATA to the directory that holds `vectors/cedar`"
+        );
     };
     let archive = Path::new(&data).join("vectors/cedar/corpus-tests.tar.gz");
     let directory = tempfile::tempdir().unwrap();
