@@ -179,8 +179,17 @@ impl Shared {
         self.queue().take(empty)
     }
 
+    /// A batch is durable, so the log can be written, whatever was said of it while the batch was waiting.
+    ///
+    /// Timeline in which saying nothing loses: a rotation fails while events wait, and the intake stops; the disk comes
+    /// back; their commit begins a fresh segment. The log is writable from then on, and nothing would try it again.
     pub(crate) fn committed(&self, epoch: u64, took: Duration) {
-        self.queue().in_flight_bytes = 0;
+        let mut queue = self.queue();
+        queue.in_flight_bytes = 0;
+        if queue.intake == Intake::Unwritable {
+            queue.intake = Intake::Open;
+        }
+        drop(queue);
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.commit_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.epochs.complete(epoch);

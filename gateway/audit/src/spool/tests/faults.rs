@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use cedargate_model::SystemClock;
 
 use super::super::log::Log;
+use super::super::queue::{Batch, Intake};
 use super::super::recover::recover;
+use super::super::shared::Shared;
 use super::super::{Priority, RecordError, SpoolSettings, publish_key};
 use super::faulty_disk::{Faults, FaultyDisk};
 use super::{key, numbers, open, proved, settings, until, wait};
@@ -62,6 +64,23 @@ fn a_full_disk_refuses_and_is_tried_again() {
     let kept = numbers(dir.path());
     assert!(kept.is_superset(&[1, 4].into()), "{kept:?}");
     assert!(!kept.contains(&3));
+}
+
+#[test]
+fn a_commit_that_succeeds_after_a_failed_rotation_opens_the_intake() {
+    let shared = Shared::new(1 << 20, 16);
+    shared.record(b"{}", Priority::Known, None).unwrap();
+    shared.set_intake(Intake::Unwritable);
+    assert_eq!(shared.record(b"{}", Priority::Known, None), Err(RecordError::Unwritable));
+    let (epoch, _batch) = shared.take(Batch::default());
+    shared.committed(epoch, Duration::ZERO);
+    assert!(shared.writable());
+    shared.record(b"{}", Priority::Known, None).unwrap();
+
+    shared.close();
+    let (epoch, _batch) = shared.take(Batch::default());
+    shared.committed(epoch, Duration::ZERO);
+    assert_eq!(shared.record(b"{}", Priority::Known, None), Err(RecordError::Closed), "a closed one stays closed");
 }
 
 #[test]
