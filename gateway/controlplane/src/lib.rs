@@ -9,16 +9,17 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use arc_swap::ArcSwap;
-//! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router, serve_unix};
+//! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
 //! # use cedargate_identity::{Accounts, Sessions, Tenants};
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_model::SystemClock;
-//! # async fn example(
+//! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, tenants: Tenants, recorder: Arc<dyn Recorder>,
-//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
-//! let app = router(ControlPlane {
+//! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
+//! router(ControlPlane {
 //!     sessions,
 //!     accounts,
 //!     local,
@@ -27,9 +28,7 @@
 //!     recorder,
 //!     clock: Arc::new(SystemClock),
 //!     services: vec![ServiceLink { title: "Inventory".into(), about: "Items and stock".into(), href: "/inventory/items".into() }],
-//! });
-//! serve_unix(app, "var/gateway.sock".as_ref(), async { /* resolves when the gateway stops */ }).await?;
-//! # Ok(())
+//! })
 //! # }
 //! ```
 //!
@@ -44,7 +43,6 @@ mod problem;
 mod recorder;
 mod return_to;
 mod router;
-mod serve;
 mod signin;
 mod signout;
 mod visit;
@@ -52,4 +50,3 @@ mod wanted;
 
 pub use recorder::{RecordUnavailable, Recorder};
 pub use router::{AUDIENCE, ControlPlane, ServiceLink, router};
-pub use serve::{ServeError, serve_unix};
