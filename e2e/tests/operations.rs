@@ -21,7 +21,7 @@ fn health_readiness_and_metrics_are_on_a_listener_of_their_own() {
     let metrics = world.admin("/metrics").unwrap().text();
     for name in [
         "cedargate_refusals_total{code=\"route_unknown\"}",
-        "cedargate_requests_total{route=\"echo.Read\"}",
+        "cedargate_requests_total{route=\"echo.Read\",status=\"2xx\"}",
         "rate_limit_rejections_total",
         "cache_hits_total{cache=\"decisions\"}",
         "cache_misses_total{cache=\"decisions\"}",

@@ -1,5 +1,7 @@
 //! What Pingora's per-request context holds: where one exchange stands, and only what exists there.
 
+use std::time::Instant;
+
 use cedargate_model::Refusal;
 
 use crate::arrival::Arrival;
@@ -26,6 +28,8 @@ pub(crate) struct Admitted {
     pub(crate) pass: Pass,
     /// How often a connection to an upstream was tried.
     pub(crate) connect_attempts: u32,
+    /// When a service was asked, the last time it was.
+    pub(crate) asked: Option<Instant>,
     /// The status that the client was sent, once it was.
     pub(crate) status: Option<u16>,
 }

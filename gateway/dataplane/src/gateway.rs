@@ -17,6 +17,7 @@ use crate::stage::hygiene::{HeadLimits, TrustedProxies};
 use crate::stage::inspect::Inspector;
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
+use crate::timeline::Tracing;
 use crate::upstream::Upstreams;
 
 /// The parts of a running gateway.
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub quotas: Quotas,
     /// Counters.
     pub metrics: Metrics,
+    /// Which exchanges are traced; none where nobody collects traces.
+    pub tracing: Option<Tracing>,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
 }

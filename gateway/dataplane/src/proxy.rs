@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::stage::{forward, inspect, record};
+use crate::timeline::Ended;
 use crate::trail::Trail;
 use crate::upstream::TUNNEL_IDLE_TIMEOUT;
 use crate::walk::{self, Walked};
@@ -72,15 +73,24 @@ impl ProxyHttp for Proxy {
                 if inspect::expects_continue(&session.req_header().headers) && !session.is_body_done() {
                     session.write_continue_response().await?;
                 }
-                *exchange = Exchange::Admitted(Box::new(Admitted { trail, pass, connect_attempts: 0, status: None }));
+                *exchange = Exchange::Admitted(Box::new(Admitted {
+                    trail,
+                    pass,
+                    connect_attempts: 0,
+                    asked: None,
+                    status: None,
+                }));
                 Ok(false)
             }
             Ok(Walked::Preflight(headers, mut record)) => {
                 let answer = match record.durable().await {
-                    Ok(()) => respond::preflight(headers).of(&trail),
+                    Ok(()) => {
+                        trail.mark(Stage::Record);
+                        respond::preflight(headers).of(&trail)
+                    }
                     Err(refusal) => self.refuse(session, &mut trail, refusal).await,
                 };
-                send(session, answer).await.map(|()| true)
+                self.answer(session, answer, &mut trail).await
             }
             Err(refusal) => {
                 if refusal.code.stage() <= Stage::Hygiene {
@@ -88,7 +98,7 @@ impl ProxyHttp for Proxy {
                     session.set_keepalive(None);
                 }
                 let answer = self.refuse(session, &mut trail, refusal).await;
-                send(session, answer).await.map(|()| true)
+                self.answer(session, answer, &mut trail).await
             }
         }
     }
@@ -140,7 +150,12 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let prepared = forward::prepare(&self.gateway, admitted(exchange)?, request, self.gateway.clock.now());
+        let admitted = admitted(exchange)?;
+        admitted.asked = Some(Instant::now());
+        if let Some(timeline) = &mut admitted.trail.timeline {
+            timeline.asked();
+        }
+        let prepared = forward::prepare(&self.gateway, admitted, request, self.gateway.clock.now());
         prepared.map_err(|refusal| overtake(exchange, refusal))
     }
 
@@ -169,8 +184,12 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let admitted = admitted(exchange)?;
+        let answered = Instant::now();
         if let Err(refusal) = admitted.pass.record.durable().await {
             return Err(overtake(exchange, refusal));
+        }
+        if let Some(timeline) = &mut admitted.trail.timeline {
+            timeline.held(answered);
         }
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if let Err(refusal) = forward::check_switch(admitted.pass.upgrade, response) {
@@ -179,6 +198,9 @@ impl ProxyHttp for Proxy {
         } else if response.status.is_informational() {
             forward::finish_interim(response);
             return Ok(());
+        }
+        if let Some(asked) = admitted.asked {
+            self.gateway.metrics.answered(&admitted.pass.route, answered - asked);
         }
         admitted.status = Some(response.status.as_u16());
         forward::finish(admitted, response)
@@ -242,8 +264,13 @@ impl ProxyHttp for Proxy {
             error = error.map(forward::describe),
             "forwarded"
         );
-        self.gateway.metrics.forwarded(admitted.pass.route.id.as_str(), duration);
+        let pass = &admitted.pass;
+        self.gateway.metrics.forwarded(&pass.route, &pass.site.name, admitted.status, duration);
         self.gateway.spool.note(&trail.ended(outcome, self.gateway.clock.now()));
+        if let Some(timeline) = &mut admitted.trail.timeline {
+            timeline.mark(Stage::Forward);
+            admitted.trail.traced(&self.gateway, Ended { status: admitted.status, end: Some(end) });
+        }
     }
 }
 
@@ -252,6 +279,14 @@ impl Proxy {
     async fn refuse(&self, session: &Session, trail: &mut Trail, refusal: Refusal) -> Answer {
         let told = record::conclude(&self.gateway, trail, refusal).await;
         self.render(session, trail, &told)
+    }
+
+    /// Sends what the gateway answers itself; the exchange ends with it.
+    async fn answer(&self, session: &mut Session, answer: Answer, trail: &mut Trail) -> Result<bool> {
+        let status = answer.status.as_u16();
+        let sent = send(session, answer).await;
+        trail.traced(&self.gateway, Ended { status: Some(status), end: None });
+        sent.map(|()| true)
     }
 
     fn render(&self, session: &Session, trail: &Trail, refusal: &Refusal) -> Answer {
@@ -270,7 +305,13 @@ impl Proxy {
             Ok(()) => refusal,
             Err(unrecorded) => unrecorded,
         };
-        gateway.metrics.refused(told.code);
+        gateway.metrics.refused(told.code, admitted.trail.tenant.as_ref());
+        if told.code.stage() == Stage::Forward {
+            gateway.metrics.upstream_failed(&admitted.pass.route, told.code);
+        }
+        if let Some(timeline) = &mut admitted.trail.timeline {
+            timeline.refused(told.code);
+        }
         tracing::warn!(
             cedargate.request.id = %admitted.trail.request(),
             cedargate.decision.id = %admitted.trail.decision(),

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
-use crate::stage::accept::{Door, Draining};
+use crate::stage::accept::{Door, Draining, Traffic};
 
 /// How often the drain looks whether requests are still in flight.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
@@ -68,6 +68,7 @@ pub enum ServerError {
 pub struct Server {
     inner: PingoraServer,
     draining: Draining,
+    traffic: Traffic,
     drain_timeout: Duration,
 }
 
@@ -92,6 +93,7 @@ impl Server {
         let proxy = Arc::new(http_proxy(&inner.configuration, Proxy { gateway: gateway.clone() }));
         let health = gateway.upstreams.health();
         let door = Door::new(proxy, gateway, draining.clone());
+        let traffic = door.traffic();
         let mut service = Service::new("gateway".to_owned(), door);
         for listener in &settings.listeners {
             let address = listener.address.to_string();
@@ -104,7 +106,12 @@ impl Server {
         }
         inner.add_service(service);
         inner.add_service(GenBackgroundService::new("upstream health".to_owned(), Arc::new(health)));
-        Ok(Self { inner, draining, drain_timeout: settings.drain_timeout })
+        Ok(Self { inner, draining, traffic, drain_timeout: settings.drain_timeout })
+    }
+
+    /// How busy the listeners are.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.clone()
     }
 
     /// Adds another service to the process: the control plane's socket, the operator's listener.
@@ -114,7 +121,7 @@ impl Server {
 
     /// Serves until `asked` rises above zero, then lets requests in flight finish. Asked twice, it ends at once.
     pub fn run(self, asked: watch::Receiver<u32>) {
-        let Self { inner, draining, drain_timeout } = self;
+        let Self { inner, draining, drain_timeout, traffic: _ } = self;
         inner.run(RunArgs { shutdown_signal: Box::new(DrainWhenAsked { asked, draining, drain_timeout }) });
     }
 }

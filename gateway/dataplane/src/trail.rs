@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cedargate_model::{
     Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Inspection, Micros, Outcome,
-    Refusal, RequestId, Scheme, Subject, TenantName, Verdict,
+    Refusal, RequestId, Scheme, Stage, Subject, TenantName, Verdict,
 };
 use cedargate_policy::{Basis, Routed};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -13,8 +13,10 @@ use pingora::http::RequestHeader;
 use uuid::Uuid;
 
 use crate::arrival::{Arrival, Peer};
+use crate::gateway::Gateway;
 use crate::stage::authenticate::{Authenticated, clear_cookie};
 use crate::stage::hygiene::TraceContext;
+use crate::timeline::{Ended, Timeline, Tracing};
 
 /// The longest piece of an unparsed request that an event keeps, in characters.
 const RAW_CHARACTERS_MAX: usize = 512;
@@ -32,6 +34,8 @@ pub(crate) struct Trail {
     pub(crate) scheme: Scheme,
     /// The trace that the exchange belongs to, once hygiene has run.
     pub(crate) trace: Option<TraceContext>,
+    /// When each stage ended, where the exchange is traced.
+    pub(crate) timeline: Option<Box<Timeline>>,
     at: Micros,
     started: Instant,
 }
@@ -68,6 +72,7 @@ impl Trail {
             answer_headers: Vec::new(),
             scheme: peer.scheme,
             trace: None,
+            timeline: None,
             at,
             started,
         }
@@ -91,12 +96,29 @@ impl Trail {
         self.trace.as_ref().map(|trace| trace.parent.trace_id())
     }
 
+    pub(crate) fn at(&self) -> Micros {
+        self.at
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Learns the canonical form, and which trace this is: a trusted proxy's, or a new one whose id is the request's.
-    pub(crate) fn canonical(&mut self, canonical: &Canonical, headers: &HeaderMap, peer_trusted: bool) {
+    pub(crate) fn canonical(
+        &mut self,
+        canonical: &Canonical,
+        headers: &HeaderMap,
+        peer_trusted: bool,
+        tracing: Option<&Tracing>,
+    ) {
         let mut random = [0; 24];
         let ids = canonical.request.0.as_bytes().iter().chain(self.event.decision.0.as_bytes().iter().rev());
         random.iter_mut().zip(ids).for_each(|(to, from)| *to = *from);
-        self.trace = Some(TraceContext::of(headers, peer_trusted, random));
+        let mut trace = TraceContext::of(headers, peer_trusted, random);
+        self.timeline = tracing.and_then(|tracing| tracing.begin(&mut trace));
+        self.trace = Some(trace);
+        self.mark(Stage::Hygiene);
 
         self.scheme = canonical.scheme;
         self.event.request = canonical.request;
@@ -107,6 +129,10 @@ impl Trail {
 
     pub(crate) fn routed(&mut self, tenant: &TenantName, routed: &Routed) {
         self.tenant = Some(tenant.clone());
+        if let Some(timeline) = &mut self.timeline {
+            timeline.routed(routed.route());
+            timeline.mark(Stage::Route);
+        }
         self.event.route = Some(routed.route().id.clone());
         self.event.action = Some(routed.route().action.clone());
         self.event.resource = Some(routed.resource().to_string());
@@ -121,6 +147,24 @@ impl Trail {
         self.caller = known.caller;
         if known.stale_cookie {
             self.answer_headers.push(clear_cookie(scheme));
+        }
+    }
+
+    /// A stage has ended.
+    pub(crate) fn mark(&mut self, stage: Stage) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.mark(stage);
+        }
+    }
+
+    /// The exchange has ended: whoever collects traces is told, if it is traced.
+    pub(crate) fn traced(&mut self, gateway: &Gateway, ended: Ended) {
+        let (Some(tracing), Some(timeline)) = (&gateway.tracing, self.timeline.take()) else { return };
+        for (stage, took) in timeline.stages(self.started) {
+            gateway.metrics.stage(stage, took);
+        }
+        if let Some(exchange) = timeline.end(self, ended) {
+            tracing.sink.take(exchange);
         }
     }
 

@@ -112,6 +112,16 @@ impl Upstreams {
         names
     }
 
+    /// How many backends of each service are healthy, and how many are not.
+    pub fn backends(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        self.by_service.iter().map(|(service, upstream)| {
+            let backends = upstream.balancer.backends();
+            let all = backends.get_backend();
+            let healthy = all.iter().filter(|backend| backends.ready(backend)).count();
+            (service.as_str(), healthy, all.len() - healthy)
+        })
+    }
+
     /// The active health checks, to be run beside the proxy.
     pub fn health(&self) -> HealthChecks {
         HealthChecks { balancers: self.by_service.values().map(|upstream| upstream.balancer.clone()).collect() }

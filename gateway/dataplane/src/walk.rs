@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cedargate_model::{Canonical, Micros, Refusal};
+use cedargate_model::{Canonical, Micros, Refusal, Stage};
 use cedargate_policy::{Allowed, Route};
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
@@ -53,7 +53,7 @@ pub(crate) async fn walk(
     let (headers, trusted) = (&head.headers, &gateway.settings.trusted_proxies);
     let canonical =
         hygiene::canonicalise(&head.method, head.raw_path(), headers, &arrival.peer, trusted, trail.request())?;
-    trail.canonical(&canonical, headers, trusted.contains(arrival.peer.address));
+    trail.canonical(&canonical, headers, trusted.contains(arrival.peer.address), gateway.tracing.as_ref());
 
     let found = route::route(&gateway.sites.load(), &canonical, guard::asked_method(&canonical.method, headers))?;
     trail.routed(&found.site.name, &found.routed);
@@ -61,30 +61,38 @@ pub(crate) async fn walk(
     let upgrade = route::allow_upgrade(headers, &route)?;
 
     limit::limit(&gateway.addresses, canonical.client, &mut trail.answer_headers)?;
+    trail.mark(Stage::Limit);
 
     let known =
         authenticate::authenticate(&gateway.sessions, found.site.tenant, canonical.scheme, headers, now).await?;
     trail.caller(known, canonical.scheme);
+    trail.mark(Stage::Authenticate);
 
     quota::quota(&gateway.quotas, found.site.tenant, &trail.caller, &mut trail.answer_headers)?;
+    trail.mark(Stage::Quota);
 
     match guard::guard(&canonical, headers, &route)? {
         Passage::Preflight(headers) => {
             trail.preflight();
+            trail.mark(Stage::Guard);
             let record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
             return Ok(Walked::Preflight(headers, record));
         }
         Passage::Go(headers) => trail.answer(headers),
     }
+    trail.mark(Stage::Guard);
 
     let judged = gateway.inspector().inspect(&canonical, &route, session, trail).await?;
+    trail.mark(Stage::Inspect);
 
     let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.score, now, trail)?;
+    trail.mark(Stage::Authorize);
 
     let mut record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
     if upgrade || !canonical.is_safe() {
         // No act without its record: the upstream hears nothing before the decision is on disk.
         record.durable().await?;
     }
+    trail.mark(Stage::Record);
     Ok(Walked::Pass(Pass { canonical, site: found.site, route, allowed, record, upgrade, body: judged.body }))
 }

@@ -29,6 +29,7 @@ mod id;
 mod path;
 mod refusal;
 mod time;
+mod trace_parent;
 
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
@@ -44,3 +45,4 @@ pub use id::{
 pub use path::{NormalizedPath, PathError};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
 pub use time::{Clock, Micros, SystemClock};
+pub use trace_parent::TraceParent;

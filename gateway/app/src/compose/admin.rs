@@ -16,8 +16,8 @@ use pingora::services::listening::Service;
 use serde::Serialize;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-use tracing_appender::non_blocking::ErrorCounter;
 
+use super::figures::Figures;
 use super::http_app::HttpApp;
 use super::signals::Stop;
 
@@ -35,8 +35,8 @@ pub(super) struct Admin {
     pub(super) control: Arc<Path>,
     /// Whether the process was asked to end.
     pub(super) stop: Stop,
-    /// Log lines that nobody read in time.
-    pub(super) lines_dropped: ErrorCounter,
+    /// What the metrics are read from.
+    pub(super) figures: Figures,
 }
 
 impl Admin {
@@ -110,15 +110,8 @@ fn snapshots(sites: &Sites) -> Check {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    let gateway = &admin.gateway;
-    let decisions = gateway.decisions.stats();
-    gateway.metrics.cache("decisions", decisions.hits, decisions.misses);
-    let sessions = gateway.sessions.stats();
-    gateway.metrics.cache("sessions", sessions.hits, sessions.misses);
-    let spool = gateway.spool.stats();
-    gateway.metrics.spool(spool.notes_dropped, spool.queue_bytes);
-    gateway.metrics.log_lines_dropped(u64::try_from(admin.lines_dropped.dropped_lines()).unwrap_or(u64::MAX));
-    match gateway.metrics.render() {
+    admin.figures.refresh().await;
+    match admin.gateway.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the metrics cannot be rendered");

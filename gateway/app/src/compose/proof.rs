@@ -83,6 +83,7 @@ fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway, count
     match verify(dir, Some(key)) {
         Ok(report) => {
             *counted = Counted::Nothing;
+            gateway.metrics.audit_holds();
             tracing::info!(
                 cedargate.audit.entries = report.entries,
                 cedargate.audit.heads = report.heads,

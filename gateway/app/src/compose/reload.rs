@@ -171,6 +171,7 @@ impl Reloader {
                 );
             }
             Ok(Loaded { sites, failed, without_snapshot, changed, services }) => {
+                self.gateway.metrics.policies_taken_up(failed.is_empty());
                 for failed in failed {
                     self.gateway.metrics.policy_reload_failed();
                     report_failed(&failed.tenant, &failed.problems);

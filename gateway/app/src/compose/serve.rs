@@ -25,6 +25,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 use super::admin::{self, Admin};
 use super::check::warnings;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
+use super::figures::Figures;
 use super::log::Log;
 use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
@@ -155,8 +156,10 @@ fn start(
         addresses,
         quotas,
         metrics,
+        tracing: None,
         clock: Arc::clone(&clock),
     });
+    gateway.metrics.policies_taken_up(loaded.failed.is_empty());
     for failed in &loaded.failed {
         gateway.metrics.policy_reload_failed();
         report_failed(&failed.tenant, &failed.problems);
@@ -164,6 +167,13 @@ fn start(
     warn_of_unknown_services(&gateway, loaded.services.iter().map(AsRef::as_ref));
 
     let mut server = Server::new(Arc::clone(&gateway), &parts::server(config))?;
+    let figures = Figures {
+        gateway: Arc::clone(&gateway),
+        pool: pool.clone(),
+        traffic: server.traffic(),
+        lines_dropped,
+        audit_queue_bytes_max: config.audit.queue_bytes_max,
+    };
     let control_plane = ControlPlane {
         sessions: sessions.clone(),
         accounts,
@@ -181,7 +191,7 @@ fn start(
         listeners: listeners::of(config).into(),
         control: socket.into(),
         stop: stop.clone(),
-        lines_dropped,
+        figures: figures.clone(),
     };
     server.add(admin::service(admin, config.listen.admin_address));
 

@@ -56,6 +56,7 @@ impl House {
             addresses: parts::addresses(&config).unwrap(),
             quotas: parts::quotas(&config).unwrap(),
             metrics: Metrics::new().unwrap(),
+            tracing: None,
             clock: Arc::new(SystemClock),
         };
         let seen = Seen::of(vec![acme()], &config.policies.dir, &ring);

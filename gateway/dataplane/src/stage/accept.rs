@@ -26,6 +26,7 @@ use crate::arrival::{Arrival, Peer};
 use crate::connection::{Connection, HeadRead};
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
+use crate::timeline::Ended;
 use crate::trail::Trail;
 
 /// How long a refused client may take to read its answer before the connection is cut.
@@ -69,6 +70,31 @@ impl Draining {
     fn enter(&self) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         InFlight(self.in_flight.clone())
+    }
+}
+
+/// How busy the door is. Reading it costs requests nothing.
+#[derive(Clone)]
+pub struct Traffic {
+    in_flight: Arc<AtomicUsize>,
+    room: Arc<Semaphore>,
+    room_max: usize,
+}
+
+impl Traffic {
+    /// Client connections that are open.
+    pub fn connections(&self) -> usize {
+        self.room_max.saturating_sub(self.room.available_permits())
+    }
+
+    /// Client connections that there is room for.
+    pub fn connections_max(&self) -> usize {
+        self.room_max
+    }
+
+    /// Requests that are being answered.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
     }
 }
 
@@ -146,6 +172,12 @@ impl Door {
         Self { proxy, gateway, draining, dispatcher: Once::new(), room: Arc::new(Semaphore::new(room)) }
     }
 
+    /// How busy it is, now and later.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let room_max = self.room.available_permits();
+        Traffic { in_flight: self.draining.in_flight.clone(), room: self.room.clone(), room_max }
+    }
+
     /// Runs the audit spool's dispatcher inside the proxy's runtime, where waking those who wait for the disk is
     /// cheap. Pingora makes that runtime when the service starts, so the first connection is the first chance.
     fn start_dispatcher(&self) {
@@ -179,6 +211,7 @@ impl Door {
         let refusal = record::conclude(&self.gateway, &mut trail, refusal).await;
         let answer = super::respond::render(&refusal, &facts).of(&trail);
         write_raw(connection.into_inner(), &answer).await;
+        trail.traced(&self.gateway, Ended { status: Some(answer.status.as_u16()), end: None });
     }
 }
 

@@ -1,7 +1,7 @@
 //! One event for the decision, on its way to the disk before anything acts on it.
 
 use cedargate_audit::{Priority, Recorded, Spool, Ticket};
-use cedargate_model::{Caller, Event, Refusal, RefusalCode};
+use cedargate_model::{Caller, Event, Refusal, RefusalCode, Stage};
 
 use crate::gateway::Gateway;
 use crate::trail::Trail;
@@ -26,11 +26,21 @@ pub(crate) fn record(spool: &Spool, event: &Event, caller: &Caller) -> Result<Re
 /// Returns what the client is to be told: the refusal itself, or that it could not be recorded.
 pub(crate) async fn conclude(gateway: &Gateway, trail: &mut Trail, refusal: Refusal) -> Refusal {
     trail.refused(&refusal);
+    if let (None, Some(tracing)) = (&trail.timeline, &gateway.tracing)
+        && trail.trace.is_none()
+    {
+        trail.timeline = tracing.begin_unread(&mut trail.trace);
+    }
+    trail.mark(refusal.code.stage());
     let told = match make_durable(gateway, trail).await {
         Ok(()) => refusal,
         Err(unrecorded) => unrecorded,
     };
-    gateway.metrics.refused(told.code);
+    trail.mark(Stage::Record);
+    if let Some(timeline) = &mut trail.timeline {
+        timeline.refused(told.code);
+    }
+    gateway.metrics.refused(told.code, trail.tenant.as_ref());
     tracing::info!(
         cedargate.request.id = %trail.request(),
         cedargate.decision.id = %trail.decision(),
