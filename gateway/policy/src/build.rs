@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cedar_policy::{EntityUid, PolicySet, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::entities_errors::EntitiesError;
+use cedar_policy::{
+    Entities, EntityUid, Policy, PolicySet, PolicySetError, ValidationMode, ValidationWarning, Validator,
+};
 use cedargate_model::{PolicyId, RouteId, SnapshotId};
 use sha2::{Digest, Sha256};
 
@@ -37,6 +40,39 @@ pub(crate) struct Built {
 pub(crate) struct Action {
     pub(crate) facts: ActionFacts,
     pub(crate) policies: ActionPolicies,
+    /// The action, its groups, and the actions that its policies name: `in` between two actions must not depend on which
+    /// one is asked for.
+    pub(crate) entities: Entities,
+}
+
+impl Action {
+    /// An action with those of all policies that can apply to it.
+    ///
+    /// # Errors
+    /// What Cedar says where they do not fit together.
+    pub(crate) fn new<'p>(
+        facts: ActionFacts,
+        policies: impl IntoIterator<Item = &'p Policy>,
+    ) -> Result<Self, ActionError> {
+        let mut shown: BTreeSet<EntityUid> = facts.groups.iter().chain([&facts.uid]).cloned().collect();
+        let policies = ActionPolicies::select(policies, &facts.uid, &facts.groups)?;
+        for named in policies.all().flat_map(Policy::entity_literals) {
+            shown.extend(facts.schema_actions.ancestors(&named).into_iter().flatten().cloned());
+            shown.insert(named);
+        }
+        let shown = facts.schema_actions.iter().filter(|entity| shown.contains(&entity.uid())).cloned();
+        let entities = Entities::from_entities(shown, None).map_err(Box::new)?;
+        Ok(Self { facts, policies, entities })
+    }
+}
+
+/// Why an action's policies cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActionError {
+    #[error(transparent)]
+    Policies(#[from] Box<PolicySetError>),
+    #[error(transparent)]
+    Entities(#[from] Box<EntitiesError>),
 }
 
 /// Reads and checks everything.
@@ -394,9 +430,10 @@ fn index(actions: Vec<ActionFacts>, policies: &BTreeMap<PolicyId, SourcedPolicy>
     let mut indexed = Vec::new();
     for facts in actions {
         let all = policies.values().map(|sourced| &sourced.policy);
-        match ActionPolicies::select(all, &facts.uid, &facts.groups) {
-            Ok(policies) => indexed.push(Action { facts, policies }),
-            Err(error) => problems.add(facts.place.clone(), format!("its policies do not fit together: {error}")),
+        let place = facts.place.clone();
+        match Action::new(facts, all) {
+            Ok(action) => indexed.push(action),
+            Err(error) => problems.add(place, format!("its policies do not fit together: {error}")),
         }
     }
     problems.into_result(indexed)

@@ -66,6 +66,11 @@ impl ActionPolicies {
         Ok(selected)
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Policy> {
+        std::iter::once(&self.common).chain(self.by_group.values()).flat_map(PolicySet::policies)
+    }
+
     /// What these policies read.
     pub(crate) fn reads(&self) -> Reads {
         self.reads

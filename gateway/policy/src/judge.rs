@@ -63,7 +63,7 @@ impl<'a> Case<'a> {
         let routed = query.routed.resource();
         let resource = EntityUid::from_type_name_and_id(routed.kind.name.clone(), EntityId::new(&routed.id));
         let shown = [asker.entity.clone(), entities::resource_entity(resource.clone(), snapshot.tenant_uid())?];
-        let entities = action.facts.entities.clone().add_entities(shown, None)?;
+        let entities = action.entities.clone().add_entities(shown, None)?;
         Ok(Self { snapshot, action, query, asker, resource, entities })
     }
 

@@ -72,9 +72,9 @@ pub(crate) struct ActionFacts {
     pub(crate) text: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) resource_types: Vec<EntityTypeName>,
-    /// The action and its groups as entities.
-    pub(crate) entities: Entities,
     pub(crate) groups: BTreeSet<EntityUid>,
+    /// All actions of the schema and their groups, as entities.
+    pub(crate) schema_actions: Arc<Entities>,
     pub(crate) place: Place,
 }
 
@@ -144,6 +144,7 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
         problems.add(Place::start_of(Arc::clone(&module.file)), "the schema's action groups cannot be resolved");
         return Vec::new();
     };
+    let entities = Arc::new(entities);
     let mut uids: Vec<&EntityUid> = schema.actions().filter(|uid| is_in_namespace(uid, &module.namespace)).collect();
     uids.sort();
     let mut facts = Vec::new();
@@ -168,15 +169,13 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
             problems.add(place.clone(), format!("action `{name}`: {message}"));
         }
         let groups: BTreeSet<EntityUid> = entities.ancestors(uid).into_iter().flatten().cloned().collect();
-        let own = entities.iter().filter(|entity| entity.uid() == *uid || groups.contains(&entity.uid())).cloned();
-        let Ok(own) = Entities::from_entities(own, None) else { continue };
         facts.push(ActionFacts {
             text: uid.to_string().into(),
             name: name.into(),
             uid: uid.clone(),
             resource_types: resource_types.into_iter().collect(),
-            entities: own,
             groups,
+            schema_actions: Arc::clone(&entities),
             place,
         });
     }

@@ -130,8 +130,6 @@ impl Snapshot {
     /// The same with these policies only, whether or not they are valid.
     #[cfg(test)]
     pub(crate) fn with_policies(mut self, policies: &[cedar_policy::Policy]) -> Self {
-        use crate::index::ActionPolicies;
-
         let source = |policy: &cedar_policy::Policy| {
             let id: PolicyId = AsRef::<str>::as_ref(policy.id()).into();
             let place = Place::start_of("generated.cedar");
@@ -141,7 +139,7 @@ impl Snapshot {
         self.policies = policies.iter().map(source).collect();
         self.ids = policies.iter().map(|p| (p.id().clone(), AsRef::<str>::as_ref(p.id()).into())).collect();
         for action in &mut self.actions {
-            action.policies = ActionPolicies::select(policies, &action.facts.uid, &action.facts.groups).unwrap();
+            *action = Action::new(action.facts.clone(), policies).unwrap();
         }
         self
     }
