@@ -113,6 +113,7 @@ fn event() -> Event {
         host: "acme.localhost".into(),
         path: "/inventory/items".into(),
         route: Some("inventory.ListItems".into()),
+        service: None,
         action: Some(r#"Inventory::Action::"ListItems""#.into()),
         resource: Some(r#"Inventory::Collection::"items""#.into()),
         subject: None,

@@ -41,6 +41,7 @@ fn event(number: u64, client: &str, verdict: Verdict) -> Event {
         host: "acme.localhost".into(),
         path: format!("/inventory/items/{number}"),
         route: None,
+        service: None,
         action: None,
         resource: None,
         subject: None,

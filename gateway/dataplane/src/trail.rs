@@ -61,6 +61,7 @@ impl Trail {
                 host: printable(host, 260),
                 path: printable(path, RAW_CHARACTERS_MAX),
                 route: None,
+                service: None,
                 action: None,
                 resource: None,
                 subject: None,
@@ -134,6 +135,7 @@ impl Trail {
             timeline.mark(Stage::Route);
         }
         self.event.route = Some(routed.route().id.clone());
+        self.event.service = Some(routed.route().service.clone());
         self.event.action = Some(routed.route().action.clone());
         self.event.resource = Some(routed.resource().to_string());
     }

@@ -42,6 +42,8 @@ pub enum EventBody {
     Folded(Folded),
     /// Somebody signed in, failed to, or signed out.
     Signin(Signin),
+    /// A service says what it did under a decision. Boxed like a decision: it is as large.
+    ServiceEvent(Box<ServiceEvent>),
 }
 
 /// A decision of the walk, by whichever stage ended it.
@@ -65,6 +67,9 @@ pub struct Decision {
     /// The route, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<RouteId>,
+    /// The service that the route leads to, once known: the only one that may say what it did under this decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Arc<str>>,
     /// The Cedar action, once known: `Inventory::Action::"ListItems"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Arc<str>>,
@@ -215,6 +220,30 @@ pub enum SigninResult {
     SignedOut,
 }
 
+/// What a service says that it did. The gateway has checked that the decision stands in its record, that it allowed, and
+/// that it is this tenant's and this service's; what was done is the service's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEvent {
+    /// The decision under which it was done.
+    pub decision: DecisionId,
+    /// The service, by its credential.
+    pub service: Arc<str>,
+    /// The service's own id for the event. A service says an event of one id once.
+    pub event: EventId,
+    /// Who asked, by the decision; none where nobody was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalId>,
+    /// What was done, by the name of the Cedar action: `UpdateItem`.
+    pub action: String,
+    /// What it was done to: `Inventory::Item::"0190…"`.
+    pub resource: String,
+    /// When, by the service's clock.
+    pub done_at: Micros,
+    /// Facts about it.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub detail: serde_json::Map<String, serde_json::Value>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +267,7 @@ mod tests {
                 host: "acme.localhost".into(),
                 path: "/a/../b".into(),
                 route: None,
+                service: None,
                 action: None,
                 resource: None,
                 subject: None,
@@ -257,5 +287,37 @@ mod tests {
             )
         );
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), refused);
+    }
+    #[test]
+    fn a_service_event_reads_back_as_it_was_written() {
+        let id = |number| uuid::Uuid::from_u128(number);
+        let detail = serde_json::json!({ "quantity": -3, "unit": "kg" }).as_object().cloned().unwrap();
+        let said = Event {
+            id: EventId(id(1)),
+            at: Micros(1_700_000_000_000_000),
+            tenant: Some(TenantName::parse("acme").unwrap()),
+            body: EventBody::ServiceEvent(Box::new(ServiceEvent {
+                decision: DecisionId(id(2)),
+                service: "inventory".into(),
+                event: EventId(id(3)),
+                principal: Some(PrincipalId(id(4))),
+                action: "CreateMovement".into(),
+                resource: "Inventory::Item::\"7\"".into(),
+                done_at: Micros(1_700_000_000_000_001),
+                detail,
+            })),
+        };
+        let text = serde_json::to_string(&said).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"id":"00000000-0000-0000-0000-000000000001","at":1700000000000000,"tenant":"acme","#,
+                r#""kind":"service_event","decision":"00000000-0000-0000-0000-000000000002","service":"inventory","#,
+                r#""event":"00000000-0000-0000-0000-000000000003","principal":"00000000-0000-0000-0000-000000000004","#,
+                r#""action":"CreateMovement","resource":"Inventory::Item::\"7\"","done_at":1700000000000001,"#,
+                r#""detail":{"quantity":-3,"unit":"kg"}}"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), said);
     }
 }

@@ -34,8 +34,8 @@ mod trace_parent;
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use event::{
-    Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, Signin,
-    SigninResult, Subject, Verdict,
+    Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, ServiceEvent,
+    Signin, SigninResult, Subject, Verdict,
 };
 pub use host::{Host, HostError};
 pub use id::{
