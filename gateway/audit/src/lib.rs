@@ -59,7 +59,7 @@ pub use format::hash::{Hash, Salt, leaf_hash};
 pub use format::head::Head;
 pub use format::keys::KeyId;
 pub use format::marker::{Ended, Marker, Previous, Recovered, SegmentClosed, SegmentOpened};
-pub use read::{Entries, Entry, EntryBody, read};
+pub use read::{Entries, Entry, EntryBody, read, search};
 pub use spool::{
     OpenError, Priority, RecordError, Recorded, Recovery, Spool, SpoolSettings, SpoolStats, Ticket, TornTail,
 };

@@ -3,6 +3,7 @@
 pub(crate) mod heads;
 pub(crate) mod lines;
 pub(crate) mod opening;
+mod search;
 pub(crate) mod segment;
 pub(crate) mod walk;
 
@@ -14,6 +15,7 @@ use crate::broken::{Break, Broken};
 use crate::format::directory::SegmentName;
 use crate::format::hash::{Hash, Salt};
 use crate::format::marker::Marker;
+pub use search::search;
 use segment::Placed;
 use walk::{Step, Walk};
 

@@ -68,6 +68,9 @@ pub enum Priority {
     Known,
     /// Nobody is known: may fill only its part of the queue, so that a flood of strangers leaves room for the rest.
     Unknown,
+    /// A service says what it did, and will say it again if it is not heard: may fill a part of the queue so small that
+    /// decisions always find room.
+    Reported,
 }
 
 impl Spool {

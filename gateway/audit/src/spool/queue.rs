@@ -135,6 +135,7 @@ impl Queue {
         let room = match priority {
             Priority::Known => self.bytes_max,
             Priority::Unknown => self.bytes_max / 2,
+            Priority::Reported => self.bytes_max / 8,
         };
         self.push(event, room)?;
         if let Some(key) = key {
@@ -203,6 +204,7 @@ mod tests {
         let event = [b'x'; 100];
         let notes = std::iter::repeat_with(|| queue.note(&event)).take_while(Result::is_ok).count();
         assert_eq!(notes, 2);
+        assert_eq!(queue.record(&event, Priority::Reported, None), Err(RecordError::QueueFull));
         let unknown =
             std::iter::repeat_with(|| queue.record(&event, Priority::Unknown, None)).take_while(Result::is_ok);
         assert_eq!(unknown.count(), 3);
