@@ -47,6 +47,11 @@ impl Sites {
         self.by_host.get(host.name())
     }
 
+    /// The name of the tenant that has this id and is served here.
+    pub fn name_of(&self, tenant: TenantId) -> Option<TenantName> {
+        self.by_host.values().find(|site| site.tenant == tenant).map(|site| site.name.clone())
+    }
+
     /// Every site once, in the order of its first host.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
         let mut sites: Vec<_> =

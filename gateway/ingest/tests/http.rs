@@ -1,5 +1,4 @@
 //! Who is heard, and how much of whom.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod house;
 

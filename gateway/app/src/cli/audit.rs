@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
-use cedargate_model::{Decision, DecisionId, Event, EventBody, SigninResult, TenantName, Verdict};
+use cedargate_model::{Decision, DecisionId, Event, EventBody, ServiceEvent, SigninResult, TenantName, Verdict};
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
 use serde_json::json;
@@ -134,6 +134,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Amendment(amendment) => amendment.decision == wanted,
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
+        EventBody::ServiceEvent(said) => said.decision == wanted,
         EventBody::Folded(_) => false,
     });
     of_tenant && of_decision
@@ -160,6 +161,11 @@ fn summary(event: &Event) -> String {
         EventBody::Signin(signin) => {
             let who = signin.principal.map_or("-".to_owned(), |principal| principal.to_string());
             format!("sign-in  {} {} {who} from {}", signin.decision, signed(signin.result), signin.client)
+        }
+        EventBody::ServiceEvent(said) => {
+            let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
+            let facts = if detail.is_empty() { String::new() } else { format!(" {}", json!(detail)) };
+            format!("did      {decision} {service} {action} {resource}{facts}")
         }
     };
     format!("{} {tenant:<12} {what}", moment(event.at.0))
@@ -194,7 +200,7 @@ fn signed(result: SigninResult) -> &'static str {
 }
 
 /// RFC 3339, UTC, to the millisecond.
-fn moment(micros: i64) -> String {
+pub(super) fn moment(micros: i64) -> String {
     let (seconds, millis) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) / 1_000);
     let (mut day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Four hundred years have the same days whenever they begin; what is left of them is counted year by year.

@@ -10,6 +10,7 @@ mod policy;
 #[cfg(test)]
 mod reference;
 mod serve;
+mod service;
 mod tenant;
 mod user;
 
@@ -75,6 +76,9 @@ enum Command {
     /// Create and change local accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Let services say what they did
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Make, list and rotate the signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -104,6 +108,7 @@ impl Command {
             Self::Audit(command) => command.json(),
             Self::Tenant(command) => command.json(),
             Self::User(command) => command.json(),
+            Self::Service(command) => command.json(),
             Self::Keys(command) => command.json(),
         }
     }
@@ -117,6 +122,7 @@ impl Command {
             Self::Audit(command) => command.run(common, output),
             Self::Tenant(command) => command.run(common, output),
             Self::User(command) => command.run(common, output),
+            Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),
         }
     }

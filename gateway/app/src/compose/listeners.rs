@@ -35,7 +35,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn bind(key: &'static str, address: SocketAddr) -> Result<(), StartError> {
+pub(super) fn bind(key: &'static str, address: SocketAddr) -> Result<(), StartError> {
     TcpListener::bind(address).map(drop).map_err(|source| StartError::Bind { key, address, source })
 }
 

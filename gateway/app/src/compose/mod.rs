@@ -8,6 +8,7 @@ mod control;
 mod error;
 mod figures;
 mod http_app;
+mod ingest;
 mod listeners;
 mod log;
 mod parts;

@@ -31,7 +31,7 @@ use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
-use super::{StartError, listeners, parts, store};
+use super::{StartError, ingest, listeners, parts, store};
 use crate::config::Config;
 use crate::files;
 use crate::keys::KeyRing;
@@ -140,6 +140,7 @@ fn start(
     let metrics = Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?;
     let socket = config.store.state_dir.join(CONTROL_SOCKET);
     listeners::check_socket(&socket)?;
+    ingest::check_place(config)?;
     // After everything that may fail for reasons of configuration: opening the record writes to it.
     let (spool, counted) = open_spool(config, audit, &clock, &metrics)?;
 
@@ -180,7 +181,7 @@ fn start(
         local,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
-        recorder: Arc::new(SpoolRecorder(spool)),
+        recorder: Arc::new(SpoolRecorder(spool.clone())),
         clock: Arc::clone(&clock),
         services: parts::service_links(config),
     };
@@ -194,6 +195,9 @@ fn start(
         figures: figures.clone(),
     };
     server.add(admin::service(admin, config.listen.admin_address));
+    if let Some(events) = ingest::service(config, &gateway, spool) {
+        server.add(events);
+    }
 
     let policies = config.policies.dir.clone();
     let reloader =

@@ -7,6 +7,7 @@ mod audit;
 mod base_url;
 mod danger;
 pub(crate) mod environment;
+mod ingest;
 mod inspection;
 mod key;
 mod limits;
@@ -34,6 +35,7 @@ pub(crate) use self::audit::Audit;
 pub(crate) use self::base_url::BaseUrl;
 pub(crate) use self::danger::Danger;
 pub(crate) use self::environment::Environment;
+pub(crate) use self::ingest::Ingest;
 pub(crate) use self::inspection::Inspection;
 use self::key::Table;
 pub(crate) use self::limits::{Limits, Rate};
@@ -64,6 +66,7 @@ const TABLES: &[Table] = &[
     limits::TABLE,
     inspection::TABLE,
     audit::TABLE,
+    ingest::TABLE,
     telemetry::TABLE,
     danger::TABLE,
 ];
@@ -79,6 +82,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) inspection: Inspection,
     pub(crate) audit: Audit,
+    pub(crate) ingest: Ingest,
     pub(crate) telemetry: Telemetry,
     pub(crate) danger: Danger,
 }
@@ -152,6 +156,7 @@ impl Config {
         let limits = top.section("limits").and_then(Limits::read);
         let inspection = top.section("inspection").and_then(Inspection::read);
         let audit = top.section("audit").and_then(|section| Audit::read(section, state_dir));
+        let ingest = top.section("ingest").and_then(|section| Ingest::read(section, state_dir, listen.as_ref().ok()));
         let telemetry = top.section("telemetry").and_then(Telemetry::read);
         let danger = top.section("danger").and_then(Danger::read);
         top.finish();
@@ -165,6 +170,7 @@ impl Config {
             limits: limits?,
             inspection: inspection?,
             audit: audit?,
+            ingest: ingest?,
             telemetry: telemetry?,
             danger: danger?,
             store: store?,

@@ -105,6 +105,8 @@ metrics! {
         "1 if the last proof of the record succeeded, 0 if it found a break; 1 before the first.";
     AUDIT_PROVED_AT = Gauge "cedargate_audit_proved_timestamp_seconds" []
         "When the record was last proved to hold, in seconds since 1970; 0 before the first proof.";
+    SERVICE_EVENTS = Counter "cedargate_service_events_total" ["result"]
+        "Events that services handed over: `accepted`, `duplicate`, `later` where it must be said again, else the code of the refusal.";
     SITES = Gauge "cedargate_sites" ["state"]
         "Tenants by what decides for them: `loaded`, or `without_snapshot`, which are refused everything.";
     RELOADS = Counter "cedargate_policy_reloads_total" []
