@@ -1,6 +1,7 @@
 //! Why the store did not do what it was asked.
 
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
 
 /// Why a query or a transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -61,22 +62,17 @@ impl StoreError {
 
     pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(database) => match database.kind() {
-                ErrorKind::UniqueViolation => Self::Conflict(error),
-                ErrorKind::ForeignKeyViolation | ErrorKind::NotNullViolation | ErrorKind::CheckViolation => {
-                    Self::Constraint(error)
-                }
-                _ => match sqlite_primary_code(database.code().as_deref()) {
-                    // SQLITE_BUSY, SQLITE_LOCKED.
-                    Some(5 | 6) => Self::Busy(error),
-                    // READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB.
-                    Some(8 | 10 | 11 | 13 | 14 | 26) => Self::Unavailable(error),
-                    _ => Self::Statement(error),
-                },
+            sqlx::Error::Database(database) => match cause(&**database) {
+                Cause::Conflict => Self::Conflict(error),
+                Cause::Constraint => Self::Constraint(error),
+                Cause::Busy => Self::Busy(error),
+                Cause::Unavailable => Self::Unavailable(error),
+                Cause::Statement => Self::Statement(error),
             },
             sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_) => Self::Unavailable(error),
             _ => Self::Statement(error),
@@ -84,7 +80,69 @@ impl StoreError {
     }
 }
 
+/// What the database meant by its code.
+enum Cause {
+    Conflict,
+    Constraint,
+    Busy,
+    Unavailable,
+    Statement,
+}
+
+fn cause(error: &(dyn DatabaseError + 'static)) -> Cause {
+    match error.kind() {
+        ErrorKind::UniqueViolation | ErrorKind::ExclusionViolation => Cause::Conflict,
+        ErrorKind::ForeignKeyViolation | ErrorKind::NotNullViolation | ErrorKind::CheckViolation => Cause::Constraint,
+        _ => match error.try_downcast_ref::<PgDatabaseError>() {
+            Some(postgres) => postgres_cause(postgres.code()),
+            None => sqlite_cause(error.code().as_deref()),
+        },
+    }
+}
+
 /// The low octet of an extended result code tells the class (sqlite.org/rescode.html).
-fn sqlite_primary_code(code: Option<&str>) -> Option<u32> {
-    code?.parse::<u32>().ok().map(|code| code & 0xff)
+fn sqlite_cause(code: Option<&str>) -> Cause {
+    match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
+        // BUSY, LOCKED.
+        Some(5 | 6) => Cause::Busy,
+        // READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB.
+        Some(8 | 10 | 11 | 13 | 14 | 26) => Cause::Unavailable,
+        // CONSTRAINT in its rarer forms: 1811 is a trigger's, and a foreign key's `ON DELETE RESTRICT`.
+        Some(19) => Cause::Constraint,
+        _ => Cause::Statement,
+    }
+}
+
+/// SQLSTATE: two characters of class, three of detail (PostgreSQL, appendix A).
+fn postgres_cause(state: &str) -> Cause {
+    match state {
+        // Serialisation failure, deadlock, a lock or a statement that took too long.
+        "40001" | "40P01" | "55P03" | "57014" => Cause::Busy,
+        _ => match state.get(..2) {
+            // A value that its type does not hold, such as text with a NUL; a constraint in its rarer forms.
+            Some("22" | "23") => Cause::Constraint,
+            // Connection, authorisation of the connection, no such database, no more resources, shut down, broken.
+            Some("08" | "28" | "3D" | "53" | "57" | "58" | "XX") => Cause::Unavailable,
+            // Cut off while idle in a transaction.
+            _ if state == "25P03" => Cause::Unavailable,
+            _ => Cause::Statement,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_one_engine_are_not_read_as_the_others() {
+        assert!(matches!(sqlite_cause(Some("1811")), Cause::Constraint));
+        assert!(matches!(sqlite_cause(Some("517")), Cause::Busy));
+        assert!(matches!(postgres_cause("08006"), Cause::Unavailable));
+        assert!(matches!(postgres_cause("40001"), Cause::Busy));
+        assert!(matches!(postgres_cause("57P01"), Cause::Unavailable));
+        assert!(matches!(postgres_cause("22P02"), Cause::Constraint));
+        assert!(matches!(postgres_cause("42501"), Cause::Statement));
+        assert!(matches!(postgres_cause(""), Cause::Statement));
+    }
 }

@@ -6,8 +6,23 @@ use crate::{Migration, MigrationSet};
 pub const GATEWAY: MigrationSet = MigrationSet {
     name: "gateway",
     migrations: &[
-        Migration { version: 1, name: "tenants", sqlite: include_str!("../gateway/sqlite/0001_tenants.sql") },
-        Migration { version: 2, name: "accounts", sqlite: include_str!("../gateway/sqlite/0002_accounts.sql") },
-        Migration { version: 3, name: "sessions", sqlite: include_str!("../gateway/sqlite/0003_sessions.sql") },
+        Migration {
+            version: 1,
+            name: "tenants",
+            sqlite: include_str!("../gateway/sqlite/0001_tenants.sql"),
+            postgres: include_str!("../gateway/postgres/0001_tenants.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "accounts",
+            sqlite: include_str!("../gateway/sqlite/0002_accounts.sql"),
+            postgres: include_str!("../gateway/postgres/0002_accounts.sql"),
+        },
+        Migration {
+            version: 3,
+            name: "sessions",
+            sqlite: include_str!("../gateway/sqlite/0003_sessions.sql"),
+            postgres: include_str!("../gateway/postgres/0003_sessions.sql"),
+        },
     ],
 };

@@ -24,6 +24,17 @@
 //!             text TEXT NOT NULL,
 //!             PRIMARY KEY (tenant_id, id)
 //!         ) STRICT;",
+//!         postgres: "CREATE TABLE notes (
+//!             tenant_id uuid NOT NULL,
+//!             id uuid NOT NULL,
+//!             text text COLLATE \"C\" NOT NULL,
+//!             PRIMARY KEY (tenant_id, id)
+//!         );
+//!         ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+//!         ALTER TABLE notes FORCE ROW LEVEL SECURITY;
+//!         CREATE POLICY tenant_rows ON notes TO cedargate_tenant
+//!             USING (tenant_id = CAST(nullif(current_setting('cedargate.tenant_id', true), '') AS uuid));
+//!         GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO cedargate_tenant;",
 //!     }],
 //! };
 //!
@@ -65,13 +76,17 @@ mod gateway;
 pub mod laws;
 mod migrate;
 mod pool;
+mod postgres;
 mod query;
+mod sqlite;
+mod tx;
 mod url;
 
 pub use error::StoreError;
 pub use gateway::GATEWAY;
 pub use migrate::{MigrateError, Migrated, Migration, MigrationSet};
-pub use pool::{OpenError, Pool, SystemTx, TenantScope, TenantTx};
+pub use pool::{OpenError, Pool, TenantScope};
 pub use query::{Query, Row, Value};
 pub use sqlx::FromRow;
-pub use url::{StoreUrl, StoreUrlError};
+pub use tx::{SystemTx, TenantTx};
+pub use url::{PostgresUrl, StoreUrl, StoreUrlError};

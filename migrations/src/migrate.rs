@@ -3,8 +3,8 @@
 use cedargate_model::Micros;
 use sha2::{Digest, Sha256};
 
-use crate::pool::Script;
-use crate::{FromRow, Pool, StoreError, SystemTx};
+use crate::tx::{Dialect, MigrationTx};
+use crate::{FromRow, Pool, Query, StoreError};
 
 /// The schema of one database, in steps.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Migration {
     pub name: &'static str,
     /// Its statements for SQLite.
     pub sqlite: &'static str,
+    /// Its statements for PostgreSQL: the same tables, and for each its row security, its policies and its grants.
+    pub postgres: &'static str,
 }
 
 /// How far a database is.
@@ -92,12 +94,23 @@ impl Pool {
     pub async fn migrate(&self, set: &MigrationSet, now: Micros) -> Result<Migrated, MigrateError> {
         check_order(set)?;
         let store = |source| MigrateError::Store { set: set.name, source };
-        let mut tx = self.begin_system().await.map_err(store)?;
-        tx.script(&BOOKKEEPING).await.map_err(store)?;
-        let found = compare(set, &applied(&mut tx, set).await.map_err(store)?)?;
+        // A process that may not change the schema can still serve what another one made.
+        let found = self.migrated(set).await?;
+        if found.is_current() {
+            return Ok(found);
+        }
+        let mut tx = self.begin_migration().await.map_err(store)?;
+        let dialect = tx.dialect();
+        tx.script(match dialect {
+            Dialect::Sqlite => SQLITE_BOOKKEEPING,
+            Dialect::Postgres => POSTGRES_BOOKKEEPING,
+        })
+        .await
+        .map_err(store)?;
+        let found = compare(set, dialect, &applied(tx.query(APPLIED), set).await.map_err(store)?)?;
         for migration in found.missing {
             let step = |source| MigrateError::Step { set: set.name, version: migration.version, source };
-            tx.script(&Script { sqlite: migration.sqlite }).await.map_err(step)?;
+            tx.script(migration.text(dialect)).await.map_err(step)?;
             record(&mut tx, set, migration, now).await.map_err(step)?;
         }
         tx.commit().await.map_err(store)?;
@@ -119,7 +132,7 @@ impl Pool {
         let store = |source| MigrateError::Store { set: set.name, source };
         let mut tx = self.read_system().await.map_err(store)?;
         let found = if tx.has_table("schema_migrations").await.map_err(store)? {
-            compare(set, &applied(&mut tx, set).await.map_err(store)?)?
+            compare(set, tx.dialect(), &applied(tx.query(APPLIED), set).await.map_err(store)?)?
         } else {
             Found { missing: set.migrations, newer: 0 }
         };
@@ -127,8 +140,7 @@ impl Pool {
     }
 }
 
-const BOOKKEEPING: Script = Script {
-    sqlite: "
+const SQLITE_BOOKKEEPING: &str = "
 CREATE TABLE IF NOT EXISTS schema_migrations (
     set_name TEXT NOT NULL,
     version INTEGER NOT NULL CHECK (version > 0),
@@ -136,8 +148,18 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     checksum BLOB NOT NULL CHECK (length(checksum) = 32),
     applied_at INTEGER NOT NULL,
     PRIMARY KEY (set_name, version)
-) STRICT",
-};
+) STRICT";
+
+const POSTGRES_BOOKKEEPING: &str = r#"
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    set_name text COLLATE "C" NOT NULL,
+    version bigint NOT NULL CHECK (version > 0),
+    name text COLLATE "C" NOT NULL,
+    checksum bytea NOT NULL CHECK (octet_length(checksum) = 32),
+    applied_at bigint NOT NULL,
+    PRIMARY KEY (set_name, version)
+);
+GRANT SELECT ON schema_migrations TO cedargate_system;"#;
 
 const APPLIED: &str = "
 SELECT version, checksum
@@ -155,24 +177,39 @@ struct AppliedRow {
     checksum: Vec<u8>,
 }
 
-async fn applied(tx: &mut SystemTx, set: &MigrationSet) -> Result<Vec<AppliedRow>, StoreError> {
-    tx.query(APPLIED).bind(set.name).fetch_all().await
+async fn applied(query: Query<'_>, set: &MigrationSet) -> Result<Vec<AppliedRow>, StoreError> {
+    query.bind(set.name).fetch_all().await
 }
 
-async fn record(tx: &mut SystemTx, set: &MigrationSet, migration: &Migration, now: Micros) -> Result<(), StoreError> {
+async fn record(
+    tx: &mut MigrationTx,
+    set: &MigrationSet,
+    migration: &Migration,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let checksum = checksum(migration, tx.dialect());
     tx.query(RECORD)
         .bind(set.name)
         .bind(migration.version)
         .bind(migration.name)
-        .bind(checksum(migration))
+        .bind(checksum)
         .bind(now.0)
         .execute()
         .await
         .map(drop)
 }
 
-fn checksum(migration: &Migration) -> Vec<u8> {
-    Sha256::digest(migration.sqlite).to_vec()
+impl Migration {
+    fn text(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+fn checksum(migration: &Migration, dialect: Dialect) -> Vec<u8> {
+    Sha256::digest(migration.text(dialect)).to_vec()
 }
 
 fn check_order(set: &MigrationSet) -> Result<(), MigrateError> {
@@ -189,10 +226,10 @@ struct Found {
     newer: usize,
 }
 
-fn compare(set: &MigrationSet, applied: &[AppliedRow]) -> Result<Found, MigrateError> {
+fn compare(set: &MigrationSet, dialect: Dialect, applied: &[AppliedRow]) -> Result<Found, MigrateError> {
     // Versions have no gaps on either side, so position and version agree.
     for (migration, row) in set.migrations.iter().zip(applied) {
-        if row.version != migration.version || row.checksum != checksum(migration) {
+        if row.version != migration.version || row.checksum != checksum(migration, dialect) {
             return Err(MigrateError::Changed { set: set.name, version: migration.version });
         }
     }

@@ -1,21 +1,22 @@
 //! One SQL text, whatever the engine.
 
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Encode, FromRow, Sqlite, SqliteConnection, Type};
+use sqlx::{Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
 
 use crate::StoreError;
 
 /// What can be bound to a placeholder: what every engine of ours can encode.
 ///
 /// `Uuid`, `i64`, `i32`, `bool`, `&str`, `String`, `&[u8]`, `Vec<u8>` and `Option`s of them.
-pub trait Value<'v>: Encode<'v, Sqlite> + Type<Sqlite> {}
+pub trait Value<'v>: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres> {}
 
-impl<'v, T: Encode<'v, Sqlite> + Type<Sqlite>> Value<'v> for T {}
+impl<'v, T> Value<'v> for T where T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres> {}
 
 /// What a row can become: a struct that derives [`FromRow`], or a tuple.
-pub trait Row: for<'r> FromRow<'r, SqliteRow> {}
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
-impl<T: for<'r> FromRow<'r, SqliteRow>> Row for T {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
 
 /// A query on its way to the database: bind its values in order, then run it.
 #[must_use = "a query does nothing until it is executed or fetched"]
@@ -29,11 +30,16 @@ pub struct Query<'t> {
 
 enum Engine<'t> {
     Sqlite { connection: &'t mut SqliteConnection, query: sqlx::query::Query<'static, Sqlite, SqliteArguments> },
+    Postgres { connection: &'t mut PgConnection, query: sqlx::query::Query<'static, Postgres, PgArguments> },
 }
 
 impl<'t> Query<'t> {
     pub(crate) fn sqlite(connection: &'t mut SqliteConnection, sql: &'static str) -> Self {
         Self { sql, bound: 0, refused: None, engine: Engine::Sqlite { connection, query: sqlx::query(sql) } }
+    }
+
+    pub(crate) fn postgres(connection: &'t mut PgConnection, sql: &'static str) -> Self {
+        Self { sql, bound: 0, refused: None, engine: Engine::Postgres { connection, query: sqlx::query(sql) } }
     }
 
     pub(crate) fn refuse(mut self, error: StoreError) -> Self {
@@ -46,6 +52,7 @@ impl<'t> Query<'t> {
         self.bound += 1;
         self.engine = match self.engine {
             Engine::Sqlite { connection, query } => Engine::Sqlite { connection, query: query.bind(value) },
+            Engine::Postgres { connection, query } => Engine::Postgres { connection, query: query.bind(value) },
         };
         self
     }
@@ -59,6 +66,9 @@ impl<'t> Query<'t> {
             Engine::Sqlite { connection, query } => {
                 query.execute(connection).await.map(|done| done.rows_affected()).map_err(StoreError::from_sqlx)
             }
+            Engine::Postgres { connection, query } => {
+                query.execute(connection).await.map(|done| done.rows_affected()).map_err(StoreError::from_sqlx)
+            }
         }
     }
 
@@ -69,6 +79,10 @@ impl<'t> Query<'t> {
     pub async fn fetch_optional<R: Row>(self) -> Result<Option<R>, StoreError> {
         match self.checked()? {
             Engine::Sqlite { connection, query } => {
+                let row = query.fetch_optional(connection).await.map_err(StoreError::from_sqlx)?;
+                row.map(|row| R::from_row(&row)).transpose().map_err(StoreError::Statement)
+            }
+            Engine::Postgres { connection, query } => {
                 let row = query.fetch_optional(connection).await.map_err(StoreError::from_sqlx)?;
                 row.map(|row| R::from_row(&row)).transpose().map_err(StoreError::Statement)
             }
@@ -90,6 +104,10 @@ impl<'t> Query<'t> {
     pub async fn fetch_all<R: Row>(self) -> Result<Vec<R>, StoreError> {
         match self.checked()? {
             Engine::Sqlite { connection, query } => {
+                let rows = query.fetch_all(connection).await.map_err(StoreError::from_sqlx)?;
+                rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(StoreError::Statement)
+            }
+            Engine::Postgres { connection, query } => {
                 let rows = query.fetch_all(connection).await.map_err(StoreError::from_sqlx)?;
                 rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(StoreError::Statement)
             }

@@ -7,21 +7,40 @@ use cedargate_model::{Micros, TenantId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-const FIRST: Migration = Migration { version: 1, name: "one", sqlite: "CREATE TABLE one (a INTEGER NOT NULL) STRICT;" };
-const SECOND: Migration =
-    Migration { version: 2, name: "two", sqlite: "CREATE TABLE two (a INTEGER NOT NULL) STRICT;" };
+const FIRST: Migration = Migration {
+    version: 1,
+    name: "one",
+    sqlite: "CREATE TABLE one (a INTEGER NOT NULL) STRICT;",
+    postgres: "CREATE TABLE one (a bigint NOT NULL);",
+};
+const SECOND: Migration = Migration {
+    version: 2,
+    name: "two",
+    sqlite: "CREATE TABLE two (a INTEGER NOT NULL) STRICT;",
+    postgres: "CREATE TABLE two (a bigint NOT NULL);",
+};
 
 const OLD: MigrationSet = MigrationSet { name: "test", migrations: &[FIRST] };
 const NEW: MigrationSet = MigrationSet { name: "test", migrations: &[FIRST, SECOND] };
 const EDITED: MigrationSet = MigrationSet {
     name: "test",
-    migrations: &[Migration { version: 1, name: "one", sqlite: "CREATE TABLE one (b INTEGER NOT NULL) STRICT;" }],
+    migrations: &[Migration {
+        version: 1,
+        name: "one",
+        sqlite: "CREATE TABLE one (b INTEGER NOT NULL) STRICT;",
+        postgres: "CREATE TABLE one (b bigint NOT NULL);",
+    }],
 };
 const BROKEN: MigrationSet = MigrationSet {
     name: "test",
     migrations: &[
         FIRST,
-        Migration { version: 2, name: "two", sqlite: "CREATE TABLE two (a INTEGER); CREATE NONSENSE;" },
+        Migration {
+            version: 2,
+            name: "two",
+            sqlite: "CREATE TABLE two (a INTEGER); CREATE NONSENSE;",
+            postgres: "CREATE TABLE two (a bigint); CREATE NONSENSE;",
+        },
     ],
 };
 const OUT_OF_ORDER: MigrationSet = MigrationSet { name: "test", migrations: &[SECOND, FIRST] };
@@ -132,6 +151,7 @@ CREATE TABLE reaching (
     other BLOB NOT NULL REFERENCES reversed (id),
     PRIMARY KEY (tenant_id, other)
 ) STRICT;",
+            postgres: "",
         }],
     };
     let directory = TempDir::new().unwrap();

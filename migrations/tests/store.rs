@@ -20,6 +20,17 @@ const COUNTERS: MigrationSet = MigrationSet {
             value INTEGER NOT NULL CHECK (value >= 0),
             PRIMARY KEY (tenant_id, name)
         ) STRICT;",
+        postgres: "CREATE TABLE counters (
+            tenant_id uuid NOT NULL,
+            name text NOT NULL,
+            value bigint NOT NULL CHECK (value >= 0),
+            PRIMARY KEY (tenant_id, name)
+        );
+        ALTER TABLE counters ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE counters FORCE ROW LEVEL SECURITY;
+        CREATE POLICY tenant_rows ON counters TO cedargate_tenant
+            USING (tenant_id = CAST(nullif(current_setting('cedargate.tenant_id', true), '') AS uuid));
+        GRANT SELECT, INSERT, UPDATE, DELETE ON counters TO cedargate_tenant;",
     }],
 };
 

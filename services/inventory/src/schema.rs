@@ -6,8 +6,23 @@ use cedargate_migrations::{Migration, MigrationSet};
 pub const SCHEMA: MigrationSet = MigrationSet {
     name: "inventory",
     migrations: &[
-        Migration { version: 1, name: "items", sqlite: include_str!("../migrations/sqlite/0001_items.sql") },
-        Migration { version: 2, name: "lots", sqlite: include_str!("../migrations/sqlite/0002_lots.sql") },
-        Migration { version: 3, name: "movements", sqlite: include_str!("../migrations/sqlite/0003_movements.sql") },
+        Migration {
+            version: 1,
+            name: "items",
+            sqlite: include_str!("../migrations/sqlite/0001_items.sql"),
+            postgres: include_str!("../migrations/postgres/0001_items.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "lots",
+            sqlite: include_str!("../migrations/sqlite/0002_lots.sql"),
+            postgres: include_str!("../migrations/postgres/0002_lots.sql"),
+        },
+        Migration {
+            version: 3,
+            name: "movements",
+            sqlite: include_str!("../migrations/sqlite/0003_movements.sql"),
+            postgres: include_str!("../migrations/postgres/0003_movements.sql"),
+        },
     ],
 };

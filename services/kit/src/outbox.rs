@@ -12,6 +12,7 @@ pub const OUTBOX: MigrationSet = MigrationSet {
         version: 1,
         name: "audit_outbox",
         sqlite: include_str!("../migrations/sqlite/0001_audit_outbox.sql"),
+        postgres: include_str!("../migrations/postgres/0001_audit_outbox.sql"),
     }],
 };
 

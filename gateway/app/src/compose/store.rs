@@ -22,7 +22,7 @@ fn make_state_dir(store: &Store) -> Result<(), StartError> {
 
 /// Opens a store that is there, and changes nothing. None where there is none yet.
 pub(crate) async fn look(store: &Store) -> Result<Option<Pool>, StartError> {
-    if !store.file().exists() {
+    if store.file().is_some_and(|file| !file.exists()) {
         return Ok(None);
     }
     let pool = Pool::open(&store.url).await?;

@@ -45,6 +45,7 @@ impl Store {
         let url = section.optional_text(&URL, |text| {
             StoreUrl::parse(text).map(|url| match url {
                 StoreUrl::Sqlite { path } => StoreUrl::Sqlite { path: document.resolve(path) },
+                postgres @ StoreUrl::Postgres(_) => postgres,
             })
         });
         section.finish();
@@ -53,10 +54,11 @@ impl Store {
         Ok(Self { state_dir, url })
     }
 
-    /// The database's file.
-    pub(crate) fn file(&self) -> &std::path::Path {
+    /// The database's file, where it is one.
+    pub(crate) fn file(&self) -> Option<&std::path::Path> {
         match &self.url {
-            StoreUrl::Sqlite { path } => path,
+            StoreUrl::Sqlite { path } => Some(path),
+            StoreUrl::Postgres(_) => None,
         }
     }
 }

@@ -165,7 +165,7 @@ fn relative_paths_are_relative_to_the_file() {
     let text = format!("{MINIMAL}[upstreams.a]\naddresses = [\"unix:a.sock\"]\n[store]\nurl = \"sqlite:x.db\"\n");
     let parsed = Config::parse(Path::new("/etc/cedargate/c.toml"), &text, &environment(&[]), MasterKeyUse::Needed);
     let (config, _) = parsed.unwrap();
-    assert_eq!(config.store.file(), Path::new("/etc/cedargate/x.db"));
+    assert_eq!(config.store.file(), Some(Path::new("/etc/cedargate/x.db")));
     assert_eq!(config.audit.dir, Path::new("/etc/cedargate/var/audit"));
     assert_eq!(config.secrets.keys_dir, Path::new("/etc/cedargate/var/keys"));
     assert_eq!(config.policies.dir, Path::new("/etc/cedargate/policies"));

@@ -1,0 +1,125 @@
+//! The server: one database, in which every unit of work is confined by the database itself.
+
+use std::time::Duration;
+
+use cedargate_model::TenantId;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::pool::{Access, OpenError, Unit, WAIT_MAX};
+use crate::url::PostgresUrl;
+
+/// Connections of one process. A unit of work holds one for a few milliseconds.
+const CONNECTIONS_MAX: u32 = 16;
+
+/// A connection that nobody needed for this long is closed, and one this old is replaced: what was changed about the
+/// role on the server takes hold.
+const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
+const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
+
+#[derive(Clone, Debug)]
+pub(crate) struct PostgresStore {
+    pool: PgPool,
+}
+
+/// What holds for a connection's whole life.
+///
+/// The search path keeps temporary tables from standing in for ours: without it they come first. A statement may take
+/// as long as a caller waits for a connection, and a transaction that its process forgot is not kept.
+const SESSION: &str = "
+SET search_path = public, pg_temp;
+SET TimeZone = 'UTC';
+SET client_min_messages = 'warning';
+SET statement_timeout = '10s';
+SET lock_timeout = '5s';
+SET idle_in_transaction_session_timeout = '30s'";
+
+/// The unprivileged roles that units of work run as. They own nothing and cannot sign in.
+const TENANT_ROLE: &str = "cedargate_tenant";
+const SYSTEM_ROLE: &str = "cedargate_system";
+
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// One state of the store for all queries, as on SQLite.
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Puts the role and the tenant on for this transaction alone. What a unit of work sees is decided here, by the database.
+const CONFINE: &str = "
+SELECT
+    set_config('role', $1, true),
+    set_config('cedargate.tenant_id', $2, true)";
+
+/// One writer at a time: of a tenant, and of the system.
+///
+/// SQLite has one writer at a time; code that reads and then writes relies on it. Without this, of two such transactions
+/// that begin at once the second would overwrite what the first wrote (READ COMMITTED), or fail (stricter levels).
+const TAKE_TURN: &str = "SELECT pg_advisory_xact_lock($1)";
+
+/// Locks that are no tenant's.
+const SYSTEM_TURN: i64 = 0x6365_6461_7267_0001;
+const MIGRATION_TURN: i64 = 0x6365_6461_7267_0002;
+
+impl PostgresStore {
+    pub(crate) async fn open(url: &PostgresUrl) -> Result<Self, OpenError> {
+        if url.is_unverified() {
+            tracing::warn!(cedargate.store = %url, "the way to the store is not protected: the URL turns verification off");
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(WAIT_MAX)
+            .idle_timeout(IDLE_MAX)
+            .max_lifetime(LIFETIME_MAX)
+            .after_connect(|connection, _| Box::pin(prepare(connection)))
+            .connect_with(url.options().clone().application_name("cedargate"))
+            .await
+            .map_err(|source| OpenError::Database { store: url.to_string(), source })?;
+        Ok(Self { pool })
+    }
+
+    pub(crate) async fn begin(
+        &self,
+        unit: Unit,
+        access: Access,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let begin = match access {
+            Access::Read => READ,
+            Access::Write => WRITE,
+        };
+        let mut tx = self.pool.begin_with(begin).await?;
+        let (role, tenant) = match unit {
+            Unit::Tenant(tenant) => (TENANT_ROLE, tenant.0.to_string()),
+            Unit::System => (SYSTEM_ROLE, String::new()),
+        };
+        sqlx::query(CONFINE).bind(role).bind(tenant).execute(&mut *tx).await?;
+        if let Access::Write = access {
+            let turn = match unit {
+                Unit::Tenant(tenant) => turn_of(tenant),
+                Unit::System => SYSTEM_TURN,
+            };
+            sqlx::query(TAKE_TURN).bind(turn).execute(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+
+    /// A transaction of the connecting role itself, one at a time in the whole database.
+    pub(crate) async fn begin_migration(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        const PATIENCE: &str = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0";
+        let mut tx = self.pool.begin_with(WRITE).await?;
+        sqlx::raw_sql(PATIENCE).execute(&mut *tx).await?;
+        sqlx::query(TAKE_TURN).bind(MIGRATION_TURN).execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(SESSION).execute(connection).await.map(drop)
+}
+
+/// Two tenants that share a turn only wait for each other.
+fn turn_of(tenant: TenantId) -> i64 {
+    let (high, low) = tenant.0.as_u64_pair();
+    i64::from_ne_bytes((high ^ low).to_ne_bytes())
+}

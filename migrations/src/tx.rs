@@ -1,0 +1,139 @@
+//! Units of work: a transaction, and who it acts for.
+
+use cedargate_model::TenantId;
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::StoreError;
+use crate::query::{self, Query};
+
+/// A transaction of one tenant: `$1` of every query is the tenant, bound here.
+pub struct TenantTx {
+    pub(crate) tenant: TenantId,
+    pub(crate) tx: Tx,
+}
+
+impl TenantTx {
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// A query whose `$1` is the tenant; the caller binds from `$2` on. A text that does not use `$1` is refused with
+    /// [`StoreError::Unscoped`] when it runs.
+    pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        let query = self.tx.query(sql).bind(self.tenant.0);
+        if query::uses_first_placeholder(sql) { query } else { query.refuse(StoreError::Unscoped(sql)) }
+    }
+
+    /// Makes what was written durable and visible.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was written.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await
+    }
+}
+
+/// A transaction of no tenant. Placeholders are the caller's from `$1` on.
+pub struct SystemTx(pub(crate) Tx);
+
+impl SystemTx {
+    /// A query. It may see every tenant's rows: the text must say whose it means.
+    pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        self.0.query(sql)
+    }
+
+    /// Makes what was written durable and visible.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was written.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.0.dialect()
+    }
+
+    pub(crate) async fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => SQLITE_TABLE,
+            Dialect::Postgres => POSTGRES_TABLE,
+        };
+        Ok(self.query(sql).bind(name).fetch_optional::<(String,)>().await?.is_some())
+    }
+}
+
+/// A table's name, asked of the engine's own catalogue.
+const SQLITE_TABLE: &str = "
+SELECT name
+FROM sqlite_schema
+WHERE type = 'table'
+  AND name = $1";
+const POSTGRES_TABLE: &str = "
+SELECT CAST(c.relname AS text)
+FROM pg_catalog.pg_class AS c
+WHERE c.relkind = 'r'
+  AND c.relnamespace = CAST('public' AS regnamespace)
+  AND c.relname = $1";
+
+/// A transaction that changes the schema.
+pub(crate) struct MigrationTx(pub(crate) Tx);
+
+impl MigrationTx {
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.0.dialect()
+    }
+
+    pub(crate) fn query(&mut self, sql: &'static str) -> Query<'_> {
+        self.0.query(sql)
+    }
+
+    /// Runs several statements that take no values.
+    pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Tx::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+            Tx::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+        }
+        .map_err(StoreError::from_sqlx)
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+}
+
+/// In which engine's words a schema is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    fn query(&mut self, sql: &'static str) -> Query<'_> {
+        match self {
+            Self::Sqlite(tx) => Query::sqlite(tx, sql),
+            Self::Postgres(tx) => Query::postgres(tx, sql),
+        }
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.map_err(StoreError::from_sqlx),
+            Self::Postgres(tx) => tx.commit().await.map_err(StoreError::from_sqlx),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
