@@ -1,5 +1,6 @@
 //! A little stock for a demonstration.
 
+use cedargate_kit::Version;
 use cedargate_migrations::{Pool, StoreError, TenantTx};
 use cedargate_model::{Micros, TenantId};
 use uuid::Uuid;
@@ -76,6 +77,7 @@ pub async fn seed(pool: &Pool, tenant: TenantId, now: Micros) -> Result<Seeded, 
             sku: (*sku).into(),
             name: (*name).into(),
             unit: (*unit).into(),
+            version: Version::FIRST,
             created_at: now.0,
             updated_at: now.0,
         };
@@ -103,6 +105,7 @@ async fn seed_lot(
         code: code.into(),
         expires_on: expires_on.into(),
         quantity: 0,
+        version: Version::FIRST,
         created_at: now.0,
         state: LotState::Active,
     };

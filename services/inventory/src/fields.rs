@@ -1,33 +1,14 @@
 //! What fields may hold. Each check is the one place that says so to clients; the schema says it once more.
 
-use cedargate_kit::ResourceId;
-use uuid::Uuid;
+use cedargate_kit::text::is_line;
+pub(crate) use cedargate_kit::text::{code, id, line};
 
 /// The most that one movement moves.
 pub(crate) const MOVED_MAX: i64 = 1_000_000_000;
 
-/// A SKU or a lot's code: 1 to 64 of letters, digits, `.`, `_` and `-`.
-pub(crate) fn code(text: String) -> Result<String, &'static str> {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if (1..=64).contains(&text.len()) && text.bytes().all(inner) {
-        Ok(text)
-    } else {
-        Err("use 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`")
-    }
-}
-
-/// A name or a reason: a line of 1 to 200 characters.
-pub(crate) fn line(text: String) -> Result<String, &'static str> {
-    if is_line(&text, 200) { Ok(text) } else { Err("use one line of 1 to 200 characters, without space around it") }
-}
-
 /// A unit: a line of 1 to 16 characters.
 pub(crate) fn unit(text: String) -> Result<String, &'static str> {
     if is_line(&text, 16) { Ok(text) } else { Err("use 1 to 16 characters, without space around them") }
-}
-
-fn is_line(text: &str, characters_max: usize) -> bool {
-    (1..=characters_max).contains(&text.chars().count()) && text.trim() == text && !text.contains(char::is_control)
 }
 
 /// A signed number of units that moves something.
@@ -37,11 +18,6 @@ pub(crate) fn moved(quantity: i64) -> Result<i64, &'static str> {
     } else {
         Err("use a whole number from -1000000000 to 1000000000 other than 0")
     }
-}
-
-/// An id in a body, in the one spelling that we write ourselves.
-pub(crate) fn id(text: String) -> Result<Uuid, &'static str> {
-    ResourceId::parse(&text).map(|id| id.0).ok_or("use an id as this service writes it")
 }
 
 /// A day of the Gregorian calendar from 1900 on, `2027-02-28`: in this form, text sorts as time does.
@@ -103,15 +79,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_line_without_space_around_it() {
-        let longest = "ä".repeat(200);
-        assert!(line(longest.clone()).is_ok());
-        for bad in ["", " ", " a", "a ", "a\nb", "a\u{0}b", "a\u{7f}", &(longest + "ä")] {
-            assert!(line(bad.into()).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn a_movement_moves_something_within_bounds() {
         for bad in [0, MOVED_MAX + 1, -MOVED_MAX - 1, i64::MIN, i64::MAX] {
             assert!(moved(bad).is_err(), "{bad}");
@@ -124,14 +91,6 @@ mod tests {
         fn any_text_is_a_day_or_is_refused(text in ".{0,12}") {
             if let Ok(day) = day(text) {
                 prop_assert_eq!(day.len(), 10);
-            }
-        }
-
-        /// What the check lets through, the schema's bounds hold too.
-        #[test]
-        fn a_code_is_short_and_plain(text in "[ -~]{0,70}") {
-            if let Ok(code) = code(text) {
-                prop_assert!((1..=64).contains(&code.len()) && !code.contains('/'));
             }
         }
     }

@@ -3,20 +3,24 @@
 mod rows;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
+use cedargate_kit::etag::PRECONDITION_FAILED;
 use cedargate_kit::problem::NOT_FOUND;
 use cedargate_kit::{
-    Act, Fields, JsonBody, Page, PageParams, PageRequest, Problem, ProblemBody, ProblemKind, ResourceId, Tenant,
+    Act, Fields, IdempotencyParams, IfMatch, IfMatchParams, IfNoneMatch, IfNoneMatchParams, JsonBody, ListRequest,
+    Matched, Page, Problem, ProblemBody, ProblemKind, Reply, ResourceId, Tenant, Version,
 };
-use cedargate_migrations::StoreError;
+use cedargate_migrations::{StoreError, TenantTx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::fields;
-pub(crate) use rows::{exists, insert};
+pub(crate) use rows::{ItemRow, exists, insert};
+
+/// What lists of items can be asked for.
+type ListParams = cedargate_kit::ListParams<ItemRow>;
 
 /// Another item of the tenant has this SKU.
 const SKU_TAKEN: ProblemKind =
@@ -37,6 +41,8 @@ pub(crate) struct Item {
     pub(crate) name: String,
     /// What its quantities count.
     pub(crate) unit: String,
+    /// How often it was changed, and one; its `ETag` says the same.
+    pub(crate) version: Version,
     /// When it was created, in microseconds since 1970-01-01T00:00:00Z.
     pub(crate) created_at: i64,
     /// When it was last changed, in microseconds since 1970-01-01T00:00:00Z.
@@ -78,12 +84,12 @@ pub(crate) struct ItemChanges {
     get,
     path = "/inventory/items",
     operation_id = "ListItems",
-    params(PageParams),
+    params(ListParams),
     responses((status = 200, description = "A page of the list.", body = Page<Item>), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn list(tenant: Tenant, page: PageRequest) -> Result<Json<Page<Item>>, Problem> {
-    let rows = rows::page(&mut tenant.read().await?, &page).await?;
-    Ok(Json(page.page(rows, |item| item.id, |item| item)))
+pub(crate) async fn list(tenant: Tenant, asked: ListRequest<ItemRow>) -> Result<Json<Page<Item>>, Problem> {
+    let rows = asked.rows(&mut tenant.read().await?, &[]).await?;
+    asked.page(rows, Item::from).await.map(Json)
 }
 
 /// Creates an item.
@@ -91,10 +97,11 @@ pub(crate) async fn list(tenant: Tenant, page: PageRequest) -> Result<Json<Page<
     post,
     path = "/inventory/items",
     operation_id = "CreateItem",
+    params(IdempotencyParams),
     request_body = NewItem,
     responses((status = 201, description = "Created.", body = Item), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn create(tenant: Tenant, JsonBody(new): JsonBody<NewItem>) -> Result<impl IntoResponse, Problem> {
+pub(crate) async fn create(tenant: Tenant, JsonBody(new): JsonBody<NewItem>) -> Result<Reply, Problem> {
     let mut fields = Fields::default();
     let sku = fields.required("sku", new.sku, fields::code);
     let name = fields.required("name", new.name, fields::line);
@@ -103,10 +110,10 @@ pub(crate) async fn create(tenant: Tenant, JsonBody(new): JsonBody<NewItem>) -> 
 
     let mut change = tenant.begin().await?;
     let (id, now) = (change.new_id(), change.now().0);
-    let item = Item { id, sku, name, unit, created_at: now, updated_at: now };
+    let item = Item { id, sku, name, unit, version: Version::FIRST, created_at: now, updated_at: now };
     insert(change.tx(), &item).await.map_err(sku_taken)?;
-    change.commit(act("CreateItem", id, json!({"sku": item.sku}))).await?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/inventory/items/{id}"))], Json(item)))
+    let reply = Reply::created(&item)?.location(format!("/inventory/items/{id}")).version(item.version);
+    change.commit(act("CreateItem", id, json!({"sku": item.sku})), reply).await
 }
 
 /// Returns an item.
@@ -114,12 +121,12 @@ pub(crate) async fn create(tenant: Tenant, JsonBody(new): JsonBody<NewItem>) -> 
     get,
     path = "/inventory/items/{id}",
     operation_id = "GetItem",
-    params(("id" = Uuid, Path, description = "The item's id.")),
+    params(("id" = Uuid, Path, description = "The item's id."), IfNoneMatchParams),
     responses((status = 200, description = "As it is now.", body = Item), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn get(tenant: Tenant, id: ResourceId) -> Result<Json<Item>, Problem> {
-    let item = rows::find(&mut tenant.read().await?, id.0).await?;
-    Ok(Json(item.ok_or(NOT_FOUND)?))
+pub(crate) async fn get(tenant: Tenant, id: ResourceId, seen: IfNoneMatch) -> Result<Reply, Problem> {
+    let item = rows::find(&mut tenant.read().await?, id.0).await?.ok_or(NOT_FOUND)?;
+    Ok(Reply::ok(&item)?.version(item.version).unless(&seen))
 }
 
 /// Changes an item.
@@ -127,23 +134,26 @@ pub(crate) async fn get(tenant: Tenant, id: ResourceId) -> Result<Json<Item>, Pr
     patch,
     path = "/inventory/items/{id}",
     operation_id = "UpdateItem",
-    params(("id" = Uuid, Path, description = "The item's id.")),
+    params(("id" = Uuid, Path, description = "The item's id."), IdempotencyParams, IfMatchParams),
     request_body = ItemChanges,
     responses((status = 200, description = "As it is now.", body = Item), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn update(
     tenant: Tenant,
     id: ResourceId,
+    seen: Option<IfMatch>,
     JsonBody(changes): JsonBody<ItemChanges>,
-) -> Result<Json<Item>, Problem> {
+) -> Result<Reply, Problem> {
     let changes = changes.checked()?;
     let detail = json!({"changed": changes.names()});
 
     let mut change = tenant.begin().await?;
+    let (_, matched) = seen_item(change.tx(), id.0, seen).await?;
     let now = change.now();
-    let item = rows::update(change.tx(), id.0, changes, now).await.map_err(sku_taken)?.ok_or(NOT_FOUND)?;
-    change.commit(act("UpdateItem", id.0, detail)).await?;
-    Ok(Json(item))
+    let item = rows::update(change.tx(), id.0, matched, changes, now).await.map_err(sku_taken)?;
+    let item = item.ok_or(PRECONDITION_FAILED)?;
+    let reply = Reply::ok(&item)?.version(item.version);
+    change.commit(act("UpdateItem", id.0, detail), reply).await
 }
 
 /// Deletes an item that has no lots.
@@ -151,17 +161,26 @@ pub(crate) async fn update(
     delete,
     path = "/inventory/items/{id}",
     operation_id = "DeleteItem",
-    params(("id" = Uuid, Path, description = "The item's id.")),
+    params(("id" = Uuid, Path, description = "The item's id."), IdempotencyParams, IfMatchParams),
     responses((status = 204, description = "Deleted."), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn delete(tenant: Tenant, id: ResourceId) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(tenant: Tenant, id: ResourceId, seen: Option<IfMatch>) -> Result<Reply, Problem> {
     let mut change = tenant.begin().await?;
-    let item = rows::find(change.tx(), id.0).await?.ok_or(NOT_FOUND)?;
-    if !rows::delete(change.tx(), id.0).await? {
+    let (item, matched) = seen_item(change.tx(), id.0, seen).await?;
+    if rows::has_lots(change.tx(), id.0).await? {
         return Err(ITEM_IN_USE.into());
     }
-    change.commit(act("DeleteItem", id.0, json!({"sku": item.sku}))).await?;
-    Ok(StatusCode::NO_CONTENT)
+    if !rows::delete(change.tx(), id.0, matched).await? {
+        return Err(PRECONDITION_FAILED.into());
+    }
+    change.commit(act("DeleteItem", id.0, json!({"sku": item.sku})), Reply::no_content()).await
+}
+
+/// The item that is about to change, and proof that it is the one that the client has seen, if it said which.
+async fn seen_item(tx: &mut TenantTx, id: Uuid, seen: Option<IfMatch>) -> Result<(Item, Option<Matched>), Problem> {
+    let item = rows::find(tx, id).await?.ok_or(NOT_FOUND)?;
+    let matched = seen.map(|seen| seen.admits(item.version)).transpose()?;
+    Ok((item, matched))
 }
 
 impl ItemChanges {

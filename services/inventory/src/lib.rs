@@ -69,3 +69,18 @@ pub fn openapi() -> String {
     )
 )]
 struct Document;
+
+#[cfg(test)]
+mod tests {
+    use cedargate_kit::testing::{TestService, sorts_without_index};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_list_is_read_by_an_index_in_every_order() {
+        let service = TestService::start(&SERVICE).await;
+        assert_eq!(sorts_without_index::<items::ItemRow>(service.pool()).await, [""; 0]);
+        assert_eq!(sorts_without_index::<lots::LotRow>(service.pool()).await, [""; 0]);
+        assert_eq!(sorts_without_index::<movements::MovementRow>(service.pool()).await, [""; 0]);
+    }
+}

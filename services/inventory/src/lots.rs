@@ -3,11 +3,12 @@
 mod rows;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
+use cedargate_kit::etag::PRECONDITION_FAILED;
 use cedargate_kit::problem::NOT_FOUND;
 use cedargate_kit::{
-    Act, Fields, JsonBody, Page, PageParams, PageRequest, Problem, ProblemBody, ProblemKind, ResourceId, Tenant,
+    Act, Fields, IdempotencyParams, IfMatch, IfMatchParams, IfNoneMatch, IfNoneMatchParams, JsonBody, ListRequest,
+    Page, Problem, ProblemBody, ProblemKind, Reply, ResourceId, Tenant, Version,
 };
 use cedargate_migrations::StoreError;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{fields, items};
-pub(crate) use rows::{find, insert, shift};
+pub(crate) use rows::{LotRow, find, insert, shift};
+
+/// What lists of lots can be asked for.
+type ListParams = cedargate_kit::ListParams<LotRow>;
 
 /// Another lot of the item has this code.
 const LOT_CODE_TAKEN: ProblemKind =
@@ -41,6 +45,8 @@ pub(crate) struct Lot {
     /// How much of it is there, in the item's unit.
     #[schema(minimum = 0)]
     pub(crate) quantity: i64,
+    /// How often it was changed, by movements too, and one; its `ETag` says the same.
+    pub(crate) version: Version,
     /// When it was created, in microseconds since 1970-01-01T00:00:00Z.
     pub(crate) created_at: i64,
     /// Whether it may still be used.
@@ -89,16 +95,22 @@ pub(crate) struct Recall {
     get,
     path = "/inventory/items/{id}/lots",
     operation_id = "ListLots",
-    params(("id" = Uuid, Path, description = "The item's id."), PageParams),
+    params(("id" = Uuid, Path, description = "The item's id."), ListParams),
     responses((status = 200, description = "A page of the list.", body = Page<Lot>), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn list(tenant: Tenant, item: ResourceId, page: PageRequest) -> Result<Json<Page<Lot>>, Problem> {
+pub(crate) async fn list(
+    tenant: Tenant,
+    item: ResourceId,
+    asked: ListRequest<LotRow>,
+) -> Result<Json<Page<Lot>>, Problem> {
     let mut tx = tenant.read().await?;
     if !items::exists(&mut tx, item.0).await? {
         return Err(NOT_FOUND.into());
     }
-    let rows = rows::page(&mut tx, item.0, &page).await?;
-    Ok(Json(page.page(rows, |lot| lot.id, |lot| lot)))
+    let rows = asked.rows(&mut tx, &[item.0]).await?;
+    let page = asked.page(rows, Lot::try_from).await?;
+    let items = page.items.into_iter().collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: page.next }))
 }
 
 /// Creates a lot of an item.
@@ -106,7 +118,7 @@ pub(crate) async fn list(tenant: Tenant, item: ResourceId, page: PageRequest) ->
     post,
     path = "/inventory/items/{id}/lots",
     operation_id = "CreateLot",
-    params(("id" = Uuid, Path, description = "The item's id.")),
+    params(("id" = Uuid, Path, description = "The item's id."), IdempotencyParams),
     request_body = NewLot,
     responses((status = 201, description = "Created.", body = Lot), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
@@ -114,7 +126,7 @@ pub(crate) async fn create(
     tenant: Tenant,
     item: ResourceId,
     JsonBody(new): JsonBody<NewLot>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Reply, Problem> {
     let mut fields = Fields::default();
     let code = fields.required("code", new.code, fields::code);
     let expires_on = fields.required("expires_on", new.expires_on, fields::day);
@@ -125,13 +137,14 @@ pub(crate) async fn create(
         return Err(NOT_FOUND.into());
     }
     let (id, created_at) = (change.new_id(), change.now().0);
-    let lot = Lot { id, item: item.0, code, expires_on, quantity: 0, created_at, state: LotState::Active };
+    let (version, state) = (Version::FIRST, LotState::Active);
+    let lot = Lot { id, item: item.0, code, expires_on, quantity: 0, version, created_at, state };
     insert(change.tx(), &lot).await.map_err(|error| match error {
         StoreError::Conflict(_) => Problem::new(LOT_CODE_TAKEN).field("code", "choose another one"),
         other => other.into(),
     })?;
-    change.commit(act("CreateLot", id, json!({"item": item.0, "code": lot.code}))).await?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/inventory/lots/{id}"))], Json(lot)))
+    let reply = Reply::created(&lot)?.location(format!("/inventory/lots/{id}")).version(lot.version);
+    change.commit(act("CreateLot", id, json!({"item": item.0, "code": lot.code})), reply).await
 }
 
 /// Returns a lot.
@@ -139,12 +152,12 @@ pub(crate) async fn create(
     get,
     path = "/inventory/lots/{id}",
     operation_id = "GetLot",
-    params(("id" = Uuid, Path, description = "The lot's id.")),
+    params(("id" = Uuid, Path, description = "The lot's id."), IfNoneMatchParams),
     responses((status = 200, description = "As it is now.", body = Lot), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn get(tenant: Tenant, id: ResourceId) -> Result<Json<Lot>, Problem> {
-    let lot = find(&mut tenant.read().await?, id.0).await?;
-    Ok(Json(lot.ok_or(NOT_FOUND)?))
+pub(crate) async fn get(tenant: Tenant, id: ResourceId, seen: IfNoneMatch) -> Result<Reply, Problem> {
+    let lot = find(&mut tenant.read().await?, id.0).await?.ok_or(NOT_FOUND)?;
+    Ok(Reply::ok(&lot)?.version(lot.version).unless(&seen))
 }
 
 /// Recalls a lot: from then on nothing of it moves out.
@@ -152,27 +165,30 @@ pub(crate) async fn get(tenant: Tenant, id: ResourceId) -> Result<Json<Lot>, Pro
     post,
     path = "/inventory/lots/{id}/recall",
     operation_id = "RecallLot",
-    params(("id" = Uuid, Path, description = "The lot's id.")),
+    params(("id" = Uuid, Path, description = "The lot's id."), IdempotencyParams, IfMatchParams),
     request_body = Recall,
     responses((status = 200, description = "As it is now.", body = Lot), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn recall(
     tenant: Tenant,
     id: ResourceId,
+    seen: Option<IfMatch>,
     JsonBody(recall): JsonBody<Recall>,
-) -> Result<Json<Lot>, Problem> {
+) -> Result<Reply, Problem> {
     let mut fields = Fields::default();
     let reason = fields.required("reason", recall.reason, fields::line);
     let (reason,) = fields.finish((reason,))?;
 
     let mut change = tenant.begin().await?;
+    let lot = find(change.tx(), id.0).await?.ok_or(NOT_FOUND)?;
+    let matched = seen.map(|seen| seen.admits(lot.version)).transpose()?;
     let now = change.now();
-    let Some(lot) = rows::recall(change.tx(), id.0, &reason, now).await? else {
-        let is_known = find(change.tx(), id.0).await?.is_some();
-        return Err(if is_known { LOT_RECALLED.into() } else { NOT_FOUND.into() });
+    let Some(lot) = rows::recall(change.tx(), id.0, matched, &reason, now).await? else {
+        let is_recalled = find(change.tx(), id.0).await?.is_some_and(|lot| lot.state != LotState::Active);
+        return Err(if is_recalled { LOT_RECALLED.into() } else { PRECONDITION_FAILED.into() });
     };
-    change.commit(act("RecallLot", id.0, json!({"reason": reason, "quantity": lot.quantity}))).await?;
-    Ok(Json(lot))
+    let reply = Reply::ok(&lot)?.version(lot.version);
+    change.commit(act("RecallLot", id.0, json!({"reason": reason, "quantity": lot.quantity})), reply).await
 }
 
 fn act(action: &'static str, id: Uuid, detail: serde_json::Value) -> Act {

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use cedargate_kit::problem::NOT_FOUND;
 use cedargate_kit::{
-    Act, Fields, JsonBody, Page, PageParams, PageRequest, Problem, ProblemBody, ProblemKind, ResourceId, Tenant,
+    Act, Fields, IdempotencyParams, JsonBody, ListRequest, Page, Problem, ProblemBody, ProblemKind, Reply, ResourceId,
+    Tenant,
 };
 use cedargate_migrations::{StoreError, TenantTx};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,10 @@ use uuid::Uuid;
 
 use crate::lots::{self, LOT_RECALLED, LotState};
 use crate::{fields, items};
-pub(crate) use rows::insert;
+pub(crate) use rows::{MovementRow, insert};
+
+/// What lists of movements can be asked for.
+type ListParams = cedargate_kit::ListParams<MovementRow>;
 
 /// The item has no such lot.
 const LOT_UNKNOWN: ProblemKind =
@@ -67,16 +71,20 @@ pub(crate) struct NewMovement {
     get,
     path = "/inventory/items/{id}/movements",
     operation_id = "ListMovements",
-    params(("id" = Uuid, Path, description = "The item's id."), PageParams),
+    params(("id" = Uuid, Path, description = "The item's id."), ListParams),
     responses((status = 200, description = "A page of the list.", body = Page<Movement>), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn list(tenant: Tenant, item: ResourceId, page: PageRequest) -> Result<Json<Page<Movement>>, Problem> {
+pub(crate) async fn list(
+    tenant: Tenant,
+    item: ResourceId,
+    asked: ListRequest<MovementRow>,
+) -> Result<Json<Page<Movement>>, Problem> {
     let mut tx = tenant.read().await?;
     if !items::exists(&mut tx, item.0).await? {
         return Err(NOT_FOUND.into());
     }
-    let rows = rows::page(&mut tx, item.0, &page).await?;
-    Ok(Json(page.page(rows, |movement| movement.id, |movement| movement)))
+    let rows = asked.rows(&mut tx, &[item.0]).await?;
+    asked.page(rows, Movement::from).await.map(Json)
 }
 
 /// Records a movement, if the lot allows it.
@@ -84,7 +92,7 @@ pub(crate) async fn list(tenant: Tenant, item: ResourceId, page: PageRequest) ->
     post,
     path = "/inventory/items/{id}/movements",
     operation_id = "CreateMovement",
-    params(("id" = Uuid, Path, description = "The item's id.")),
+    params(("id" = Uuid, Path, description = "The item's id."), IdempotencyParams),
     request_body = NewMovement,
     responses((status = 201, description = "Created.", body = Movement), (status = "4XX", description = "Refused, and why.", body = ProblemBody, content_type = "application/problem+json"))
 )]
@@ -92,7 +100,7 @@ pub(crate) async fn create(
     tenant: Tenant,
     item: ResourceId,
     JsonBody(new): JsonBody<NewMovement>,
-) -> Result<(StatusCode, Json<Movement>), Problem> {
+) -> Result<Reply, Problem> {
     let mut fields = Fields::default();
     let lot = fields.required("lot", new.lot, fields::id);
     let quantity = fields.required("quantity", new.quantity, fields::moved);
@@ -111,8 +119,8 @@ pub(crate) async fn create(
         resource: format!("Inventory::Item::\"{}\"", item.0),
         detail: json!({"movement": id, "lot": lot, "quantity": quantity, "held": held}),
     };
-    change.commit(act).await?;
-    Ok((StatusCode::CREATED, Json(movement)))
+    let reply = Reply::created(&movement)?;
+    change.commit(act, reply).await
 }
 
 /// Why the lot did not shift, as the same transaction sees it.

@@ -24,5 +24,11 @@ pub const SCHEMA: MigrationSet = MigrationSet {
             sqlite: include_str!("../migrations/sqlite/0003_movements.sql"),
             postgres: include_str!("../migrations/postgres/0003_movements.sql"),
         },
+        Migration {
+            version: 4,
+            name: "lists",
+            sqlite: include_str!("../migrations/sqlite/0004_lists.sql"),
+            postgres: include_str!("../migrations/postgres/0004_lists.sql"),
+        },
     ],
 };

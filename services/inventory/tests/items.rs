@@ -92,6 +92,7 @@ async fn a_change_touches_what_it_names_and_nothing_else() {
     assert_eq!(changed.status, 200);
     let mut expected = before.clone();
     expected["name"] = "Renamed".into();
+    expected["version"] = json!(2);
     expected["updated_at"] = json!(before["created_at"].as_i64().unwrap() + 7);
     assert_eq!(changed.json, expected);
     assert_eq!(ann.get(&path).await.json, expected);

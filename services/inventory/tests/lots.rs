@@ -34,7 +34,7 @@ async fn a_new_lot_is_empty_active_and_has_its_entry() {
     let lot = common::text(&created.json["id"]);
     assert_eq!(created.headers["location"], format!("/inventory/lots/{lot}"));
     let expected = json!({
-        "id": lot, "item": id, "code": "L1", "expires_on": "2028-02-29", "quantity": 0,
+        "id": lot, "item": id, "code": "L1", "expires_on": "2028-02-29", "quantity": 0, "version": 1,
         "created_at": created.json["created_at"], "state": "active",
     });
     assert_eq!(created.json, expected);

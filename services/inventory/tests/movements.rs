@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use cedargate_kit::testing::outbox;
+use cedargate_kit::testing::{Server, outbox, status};
 use common::{item, last_entry, lot, movement, people, rows, service, text};
 use serde_json::json;
 
@@ -107,14 +107,14 @@ async fn of_many_at_once_exactly_as_many_move_out_as_there_is() {
     let movements = format!("/inventory/items/{id}/movements");
     assert_eq!(ann.post(&movements, movement(&lot, HELD)).await.status, 201);
 
-    let server = common::server::start(service.app()).await;
+    let server = Server::start(service.app()).await;
     let ready = Arc::new(tokio::sync::Barrier::new(CLIENTS));
     let clients = (0..CLIENTS).map(|_| {
         let (ready, ann, server) = (Arc::clone(&ready), ann.clone(), server.clone());
         let (target, body) = (movements.clone(), movement(&lot, -1).to_string());
         tokio::spawn(async move {
             ready.wait().await;
-            server.post(&ann, &target, &body).await
+            status(&server.post(&ann, &target, &body).await)
         })
     });
     let mut statuses = Vec::new();

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::problem::chain;
-use crate::{Kit, OUTBOX};
+use crate::{Kit, SCHEMAS};
 
 /// `/healthz`: this process answers.
 pub(crate) async fn live() -> &'static str {
@@ -40,5 +40,10 @@ pub(crate) async fn ready(State(kit): State<Kit>) -> (StatusCode, Json<Readiness
 }
 
 async fn is_current(kit: &Kit) -> Result<bool, MigrateError> {
-    Ok(kit.pool().migrated(&OUTBOX).await?.is_current() && kit.pool().migrated(kit.schema()).await?.is_current())
+    for set in SCHEMAS.into_iter().chain([kit.schema()]) {
+        if !kit.pool().migrated(set).await?.is_current() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

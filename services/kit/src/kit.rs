@@ -11,6 +11,8 @@ use cedargate_migrations::{MigrationSet, Pool};
 use cedargate_model::{Clock, Micros};
 use http::{HeaderValue, header};
 
+use crate::idempotency::{self, InFlight};
+use crate::list::CursorSecret;
 use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
 use crate::{Keys, health, identity, log};
 
@@ -24,12 +26,14 @@ pub struct Kit {
     schema: &'static MigrationSet,
     keys: Arc<Keys>,
     clock: Arc<dyn Clock>,
+    in_flight: InFlight,
+    cursor_secret: Arc<CursorSecret>,
 }
 
 impl Kit {
     /// Puts the parts together. The store's schema must be current: [`open_store`](crate::open_store) sees to it.
     pub fn new(pool: Pool, schema: &'static MigrationSet, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, schema, keys, clock }
+        Self { pool, schema, keys, clock, in_flight: InFlight::default(), cursor_secret: Arc::default() }
     }
 
     /// The service's routes behind verification, logging and bounds, with `/healthz` and `/readyz` beside them.
@@ -39,6 +43,7 @@ impl Kit {
         let behind = routes
             .fallback(async || Problem::new(NOT_FOUND))
             .method_not_allowed_fallback(async || Problem::new(METHOD_NOT_ALLOWED))
+            .layer(from_fn_with_state(self.clone(), idempotency::once))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), identity::authenticate))
             .layer(map_response(keep_private))
@@ -64,6 +69,14 @@ impl Kit {
     /// The present moment.
     pub fn now(&self) -> Micros {
         self.clock.now()
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    pub(crate) fn cursor_secret(&self) -> &CursorSecret {
+        &self.cursor_secret
     }
 
     pub(crate) fn schema(&self) -> &'static MigrationSet {

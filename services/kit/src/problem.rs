@@ -79,6 +79,10 @@ pub const STORE_UNAVAILABLE: ProblemKind = ProblemKind::new(
 pub const STORE_FAILED: ProblemKind =
     ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", "The service failed. Nothing was changed.");
 
+/// An answer could not be written: we are broken. Nothing was changed.
+pub const ANSWER_FAILED: ProblemKind =
+    ProblemKind::new(StatusCode::INTERNAL_SERVER_ERROR, "answer_failed", "The service failed. Nothing was changed.");
+
 /// A refusal or failure on its way to the client.
 ///
 /// It has two voices: kind and field errors are rendered, the cause is only logged, once, with the exchange's line.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreUrl, StoreUrlError};
+use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreError, StoreUrl, StoreUrlError};
 use cedargate_model::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::idempotency::IDEMPOTENCY;
 use crate::keys::RefreshError;
+use crate::list::{CURSOR_SECRET, CursorSecret};
 use crate::listen::{Bound, ListenError};
 use crate::problem::chain;
 use crate::{KeySource, Keys, Kit, Listen, OUTBOX, log};
@@ -81,6 +83,12 @@ pub enum ServeError {
     /// Its schema cannot be brought up to date.
     #[error("the service's schema cannot be brought up to date")]
     Migrate(#[from] MigrateError),
+    /// The operating system gives no randomness for the cursors' secret.
+    #[error("the operating system gives no randomness")]
+    Randomness(#[source] getrandom::Error),
+    /// The cursors' secret cannot be kept.
+    #[error("the cursors' secret cannot be kept")]
+    CursorSecret(#[source] StoreError),
     /// The source of the keys cannot be used.
     #[error("the source of the gateway's keys cannot be used")]
     Keys(#[from] RefreshError),
@@ -115,17 +123,23 @@ impl Service {
     }
 }
 
-/// Opens a service's store and brings its schema up to date, the outbox first.
+/// What the kit itself keeps in every service's store. The table `cursor_secret` belongs to no tenant.
+pub const SCHEMAS: [&MigrationSet; 3] = [&OUTBOX, &IDEMPOTENCY, &CURSOR_SECRET];
+
+/// Opens a service's store and brings its schema up to date, the kit's tables first.
 ///
 /// # Errors
-/// [`ServeError::Open`] or [`ServeError::Migrate`].
+/// [`ServeError::Open`], [`ServeError::Migrate`], [`ServeError::Randomness`] or [`ServeError::CursorSecret`].
 pub async fn open_store(service: &Service, store: &StoreUrl) -> Result<Pool, ServeError> {
     let pool = Pool::open(store).await?;
     let now = SystemClock.now();
-    for set in [&OUTBOX, service.schema] {
+    for set in SCHEMAS.into_iter().chain([service.schema]) {
         // What was done is logged there; whether it sufficed is what readiness asks.
         let _migrated = pool.migrate(set, now).await?;
     }
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(ServeError::Randomness)?;
+    CursorSecret::make(&pool, fresh, now).await.map_err(ServeError::CursorSecret)?;
     Ok(pool)
 }
 

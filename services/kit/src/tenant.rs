@@ -7,9 +7,10 @@ use cedargate_model::{DecisionId, Micros};
 use http::request::Parts;
 use uuid::Uuid;
 
+use crate::idempotency::Attempt;
 use crate::outbox::{self, Act};
 use crate::problem::Problem;
-use crate::{Caller, Decision, Kit};
+use crate::{Caller, Decision, Kit, Reply};
 
 /// Access to the rows of the caller's tenant, under one decision of the gateway.
 ///
@@ -18,6 +19,7 @@ pub struct Tenant {
     kit: Kit,
     identity: Identity,
     decision: DecisionId,
+    attempt: Option<Attempt>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Tenant
@@ -29,7 +31,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Caller(identity) = Caller::from_request_parts(parts, state).await?;
         let Decision(decision) = Decision::from_request_parts(parts, state).await?;
-        Ok(Self { kit: Kit::from_ref(state), identity, decision })
+        let attempt = parts.extensions.get::<Attempt>().cloned();
+        Ok(Self { kit: Kit::from_ref(state), identity, decision, attempt })
     }
 }
 
@@ -47,13 +50,17 @@ impl Tenant {
         Ok(self.kit.pool().tenant(self.identity.tenant.id).read().await?)
     }
 
-    /// Begins a change. Dropping it undoes it.
+    /// Begins a change. Dropping it undoes it. One request makes at most one.
     ///
     /// # Errors
-    /// `store_unavailable`.
+    /// `store_unavailable`; `idempotency_key_in_flight` where another process has just done this very act.
     pub async fn begin(&self) -> Result<Change<'_>, Problem> {
-        let tx = self.kit.pool().tenant(self.identity.tenant.id).begin().await?;
-        Ok(Change { tenant: self, tx, now: self.kit.now() })
+        let mut tx = self.kit.pool().tenant(self.identity.tenant.id).begin().await?;
+        let now = self.kit.now();
+        if let Some(attempt) = &self.attempt {
+            attempt.claim(&mut tx, now).await?;
+        }
+        Ok(Change { tenant: self, tx, now })
     }
 }
 
@@ -86,12 +93,17 @@ impl Change<'_> {
         self.now
     }
 
-    /// Writes the audit entry and makes both durable.
+    /// Writes the audit entry, keeps the answer if the request has an `Idempotency-Key`, and makes all of it durable.
+    /// The answer is given back, to be sent.
     ///
     /// # Errors
     /// `store_unavailable` or `store_failed`; then nothing was changed.
-    pub async fn commit(mut self, act: Act) -> Result<(), Problem> {
+    pub async fn commit(mut self, act: Act, reply: Reply) -> Result<Reply, Problem> {
         outbox::write(&mut self.tx, &self.tenant.identity, self.tenant.decision, act, self.now).await?;
-        Ok(self.tx.commit().await?)
+        if let Some(attempt) = &self.tenant.attempt {
+            attempt.keep(&mut self.tx, &reply).await?;
+        }
+        self.tx.commit().await?;
+        Ok(reply)
     }
 }

@@ -25,6 +25,10 @@
 //! ```
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking, and so does its set-up")]
 
+mod plans;
+pub mod process;
+mod server;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -44,6 +48,8 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::{KeySource, Keys, Kit, Service, open_store};
+pub use plans::sorts_without_index;
+pub use server::{Server, status};
 
 /// The issuer URL of the tests' gateway.
 pub const ISSUER: &str = "https://gateway.example";
@@ -72,7 +78,7 @@ pub struct TestService {
     audience: &'static str,
     issuer: Issuer,
     clock: Arc<SetClock>,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 /// A tenant of that number and name.
@@ -80,16 +86,42 @@ pub fn tenant(number: u128, name: &str) -> TenantScope {
     TenantScope { id: TenantId(Uuid::from_u128(number)), name: TenantName::parse(name).unwrap() }
 }
 
+/// A signed-in clerk of that tenant, by number.
+fn principal(tenant: &TenantScope, number: u128, authenticated_at: Micros) -> Principal {
+    let id = |kind: u128| Uuid::from_u128(tenant.id.0.as_u128() + kind + number * 1_000);
+    Principal {
+        id: PrincipalId(id(100)),
+        tenant: tenant.id,
+        tenant_name: tenant.name.clone(),
+        display: "a person".into(),
+        roles: vec![RoleName::parse("clerk").unwrap()],
+        session: SessionId(id(200)),
+        strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+        authenticated_at,
+        version: 1,
+    }
+}
+
 impl TestService {
     /// Starts the service over a store of its own, which goes with it.
     pub async fn start(service: &Service) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let issuer = Issuer::new(ISSUER, SigningKeys::from_seed(&[7; 32]));
+        std::fs::write(directory.path().join("jwks.json"), issuer.keys().jwks().to_json()).unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(1_790_000_000_000_000)));
+        Self::open(service, directory, clock).await
+    }
+
+    /// A second one over the same store, as another process would be: nothing in memory is shared but the clock.
+    pub async fn beside(&self, service: &Service) -> Self {
+        Self::open(service, Arc::clone(&self.directory), Arc::clone(&self.clock)).await
+    }
+
+    async fn open(service: &Service, directory: Arc<TempDir>, clock: Arc<SetClock>) -> Self {
         let pool = open_store(service, &StoreUrl::sqlite(directory.path().join("service.db"))).await.unwrap();
         let issuer = Issuer::new(ISSUER, SigningKeys::from_seed(&[7; 32]));
-        let keys_file = directory.path().join("jwks.json");
-        std::fs::write(&keys_file, issuer.keys().jwks().to_json()).unwrap();
-        let clock = Arc::new(SetClock(AtomicI64::new(1_790_000_000_000_000)));
-        let keys = Arc::new(Keys::new(KeySource::File(keys_file), ISSUER, service.name).unwrap());
+        let keys_file = KeySource::File(directory.path().join("jwks.json"));
+        let keys = Arc::new(Keys::new(keys_file, ISSUER, service.name).unwrap());
         keys.refresh().await.unwrap();
         let kit = Kit::new(pool.clone(), service.schema, keys, Arc::clone(&clock) as Arc<dyn Clock>);
         let app = kit.app((service.routes)());
@@ -123,17 +155,12 @@ impl TestService {
 
     /// A signed-in person of that tenant: always the same one.
     pub fn person(&self, tenant: &TenantScope) -> TestClient {
-        let principal = Principal {
-            id: PrincipalId(Uuid::from_u128(tenant.id.0.as_u128() + 100)),
-            tenant: tenant.id,
-            tenant_name: tenant.name.clone(),
-            display: "a person".into(),
-            roles: vec![RoleName::parse("clerk").unwrap()],
-            session: SessionId(Uuid::from_u128(tenant.id.0.as_u128() + 200)),
-            strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
-            authenticated_at: self.clock.now(),
-            version: 1,
-        };
+        self.person_number(tenant, 0)
+    }
+
+    /// Another signed-in person of that tenant, by number; number 0 is [`TestService::person`].
+    pub fn person_number(&self, tenant: &TenantScope, number: u128) -> TestClient {
+        let principal = principal(tenant, number, self.clock.now());
         self.asserted(&Caller::Principal(Arc::new(principal)), tenant)
     }
 
@@ -213,6 +240,11 @@ impl TestClient {
         self.send(Method::PATCH, target, "application/json", body.to_string().into()).await
     }
 
+    /// Sends a PUT with JSON.
+    pub async fn put(&self, target: &str, body: Value) -> Answer {
+        self.send(Method::PUT, target, "application/json", body.to_string().into()).await
+    }
+
     /// Sends anything.
     pub async fn send(&self, method: Method, target: &str, content_type: &str, body: Body) -> Answer {
         let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
@@ -229,6 +261,11 @@ impl TestClient {
 }
 
 impl Answer {
+    /// A header's value; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
     /// The problem's code; empty if it is no problem.
     pub fn code(&self) -> &str {
         self.json["code"].as_str().unwrap_or_default()

@@ -1,14 +1,13 @@
 //! A body that is not accepted is refused by name, whatever is wrong with it.
 
+use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use cedargate_kit::testing::{Answer, TestService, tenant};
-use cedargate_kit::{BODY_BYTES_MAX, JsonBody, Kit, Page, PageRequest, ResourceId, Service, Tenant};
+use cedargate_kit::{BODY_BYTES_MAX, JsonBody, Kit, ResourceId, Service, Tenant};
 use cedargate_migrations::MigrationSet;
 use http::Method;
 use serde::Deserialize;
-use uuid::Uuid;
 
 const EMPTY: MigrationSet = MigrationSet { name: "probe", migrations: &[] };
 const PROBE: Service = Service { name: "probe", schema: &EMPTY, routes };
@@ -32,11 +31,8 @@ fn routes() -> Router<Kit> {
     let order = async |_: Tenant, JsonBody(order): JsonBody<Order>| {
         order.lines.iter().map(|line| line.quantity).sum::<i64>().to_string()
     };
-    let list = async |_: Tenant, page: PageRequest| -> Json<Page<Uuid>> {
-        Json(page.page(vec![Uuid::from_u128(1), Uuid::from_u128(2)], |id| *id, |id| id))
-    };
     let thing = async |_: Tenant, id: ResourceId| id.0.to_string();
-    Router::new().route("/orders", post(order).get(list)).route("/orders/{id}", get(thing))
+    Router::new().route("/orders", post(order)).route("/orders/{id}", get(thing))
 }
 
 async fn send(content_type: &str, body: impl Into<Body>) -> Answer {
@@ -86,26 +82,6 @@ async fn an_overlong_body_is_refused() {
     let long = format!("{{\"sku\":\"{}\"}}", "a".repeat(BODY_BYTES_MAX));
     let answer = send("application/json", long).await;
     assert_eq!((answer.status, answer.code()), (413, "body_too_large"));
-}
-
-#[tokio::test]
-async fn a_wrong_query_is_named() {
-    let service = TestService::start(&PROBE).await;
-    let ann = service.person(&tenant(1, "acme"));
-    for (query, fields) in [
-        ("limit=0", vec!["limit"]),
-        ("limit=x&cursor=x", vec!["limit", "cursor"]),
-        ("limit=1&limit=2", vec!["query"]),
-        ("page=2", vec!["query"]),
-    ] {
-        let answer = ann.get(&format!("/orders?{query}")).await;
-        assert_eq!((answer.status, answer.code()), (400, "query_invalid"), "{query}");
-        assert_eq!(answer.fields(), fields, "{query}");
-    }
-    let first = ann.get("/orders?limit=1").await;
-    assert_eq!(first.json["items"][0], Uuid::from_u128(1).to_string());
-    assert!(first.json["next"].is_string());
-    assert!(ann.get("/orders").await.json["next"].is_null());
 }
 
 /// The gateway decides about the text in the path; no other text may reach the same row.

@@ -1,29 +1,42 @@
 //! Lots in the store.
 
-use cedargate_kit::PageRequest;
+use cedargate_kit::{Filter, FilterKind, Listed, Matched, Sort, Version, sorts};
 use cedargate_migrations::{FromRow, StoreError, TenantTx};
 use cedargate_model::Micros;
 use uuid::Uuid;
 
 use super::{Lot, LotState};
 
-const PAGE: &str = "
-SELECT id, item_id, code, expires_on, quantity, created_at, recalled_at, recall_reason
+impl Listed for LotRow {
+    const FILTERS: &'static [Filter] = &[
+        Filter { name: "state", kind: FilterKind::OneOf(&["active", "recalled"]), about: "Only those in this state." },
+        Filter {
+            name: "expires_on.lt",
+            kind: FilterKind::Text(10),
+            about: "Only what expires before this day, YYYY-MM-DD.",
+        },
+    ];
+    const SORTS: &'static [Sort<Self>] = sorts! {
+        "SELECT id, item_id, code, expires_on, quantity, version, created_at, recalled_at, recall_reason
 FROM lots
 WHERE tenant_id = $1
   AND item_id = $2
-  AND id > $3
-ORDER BY id
-LIMIT $4";
-
-/// The rows of a page of an item's lots, and one more if there is a next one.
-pub(crate) async fn page(tx: &mut TenantTx, item: Uuid, page: &PageRequest) -> Result<Vec<Lot>, StoreError> {
-    let rows: Vec<LotRow> = tx.query(PAGE).bind(item).bind(page.after()).bind(page.rows()).fetch_all().await?;
-    rows.into_iter().map(Lot::try_from).collect()
+  AND ($3 IS NULL OR CASE WHEN recalled_at IS NULL THEN 'active' ELSE 'recalled' END = $3)
+  AND ($4 IS NULL OR expires_on < $4)",
+        limit "$5";
+        "created_at": "(created_at, id) > ($6, $7)" => "created_at, id",
+            |lot| vec![lot.created_at.into(), lot.id.into()];
+        "-created_at": "(created_at, id) < ($6, $7)" => "created_at DESC, id DESC",
+            |lot| vec![lot.created_at.into(), lot.id.into()];
+        "expires_on": "(expires_on, id) > ($6, $7)" => "expires_on, id",
+            |lot| vec![lot.expires_on.as_str().into(), lot.id.into()];
+        "-expires_on": "(expires_on, id) < ($6, $7)" => "expires_on DESC, id DESC",
+            |lot| vec![lot.expires_on.as_str().into(), lot.id.into()];
+    };
 }
 
 const FIND: &str = "
-SELECT id, item_id, code, expires_on, quantity, created_at, recalled_at, recall_reason
+SELECT id, item_id, code, expires_on, quantity, version, created_at, recalled_at, recall_reason
 FROM lots
 WHERE tenant_id = $1
   AND id = $2";
@@ -35,8 +48,8 @@ pub(crate) async fn find(tx: &mut TenantTx, id: Uuid) -> Result<Option<Lot>, Sto
 }
 
 const INSERT: &str = "
-INSERT INTO lots (tenant_id, id, item_id, code, expires_on, quantity, created_at)
-VALUES ($1, $2, $3, $4, $5, 0, $6)";
+INSERT INTO lots (tenant_id, id, item_id, code, expires_on, quantity, version, created_at)
+VALUES ($1, $2, $3, $4, $5, 0, $6, $7)";
 
 /// Adds an empty lot. `Conflict` if its code is taken.
 pub(crate) async fn insert(tx: &mut TenantTx, lot: &Lot) -> Result<(), StoreError> {
@@ -45,6 +58,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, lot: &Lot) -> Result<(), StoreErro
         .bind(lot.item)
         .bind(lot.code.as_str())
         .bind(lot.expires_on.as_str())
+        .bind(lot.version.0)
         .bind(lot.created_at)
         .execute()
         .await
@@ -54,15 +68,24 @@ pub(crate) async fn insert(tx: &mut TenantTx, lot: &Lot) -> Result<(), StoreErro
 const RECALL: &str = "
 UPDATE lots
 SET recalled_at = $3,
-    recall_reason = $4
+    recall_reason = $4,
+    version = version + 1
 WHERE tenant_id = $1
   AND id = $2
+  AND ($5 IS NULL OR version = $5)
   AND recalled_at IS NULL
-RETURNING id, item_id, code, expires_on, quantity, created_at, recalled_at, recall_reason";
+RETURNING id, item_id, code, expires_on, quantity, version, created_at, recalled_at, recall_reason";
 
-/// Recalls an active lot; none if there is no such lot, or it was recalled before.
-pub(crate) async fn recall(tx: &mut TenantTx, id: Uuid, reason: &str, now: Micros) -> Result<Option<Lot>, StoreError> {
-    let row: Option<LotRow> = tx.query(RECALL).bind(id).bind(now.0).bind(reason).fetch_optional().await?;
+/// Recalls an active lot; none if it is not there in the version that was seen, or was recalled before.
+pub(crate) async fn recall(
+    tx: &mut TenantTx,
+    id: Uuid,
+    seen: Option<Matched>,
+    reason: &str,
+    now: Micros,
+) -> Result<Option<Lot>, StoreError> {
+    let query = tx.query(RECALL).bind(id).bind(now.0).bind(reason).bind(seen.map(Matched::version));
+    let row: Option<LotRow> = query.fetch_optional().await?;
     row.map(Lot::try_from).transpose()
 }
 
@@ -71,7 +94,8 @@ pub(crate) const HELD_MAX: i64 = 1_000_000_000_000;
 
 const SHIFT: &str = "
 UPDATE lots
-SET quantity = quantity + $4
+SET quantity = quantity + $4,
+    version = version + 1
 WHERE tenant_id = $1
   AND item_id = $2
   AND id = $3
@@ -91,13 +115,15 @@ pub(crate) async fn shift(tx: &mut TenantTx, item: Uuid, lot: Uuid, quantity: i6
     Ok(held.map(|(quantity,)| quantity))
 }
 
+/// A lot as the store holds it.
 #[derive(FromRow)]
-struct LotRow {
+pub(crate) struct LotRow {
     id: Uuid,
     item_id: Uuid,
     code: String,
     expires_on: String,
     quantity: i64,
+    version: i64,
     created_at: i64,
     recalled_at: Option<i64>,
     recall_reason: Option<String>,
@@ -107,7 +133,7 @@ impl TryFrom<LotRow> for Lot {
     type Error = StoreError;
 
     fn try_from(row: LotRow) -> Result<Self, StoreError> {
-        let LotRow { id, item_id, code, expires_on, quantity, created_at, recalled_at, recall_reason } = row;
+        let LotRow { id, item_id, code, expires_on, quantity, version, created_at, recalled_at, recall_reason } = row;
         let state = match (recalled_at, recall_reason) {
             (None, None) => LotState::Active,
             (Some(recalled_at), Some(recall_reason)) => LotState::Recalled { recalled_at, recall_reason },
@@ -115,6 +141,6 @@ impl TryFrom<LotRow> for Lot {
                 return Err(StoreError::Impossible { table: "lots", column: "recall_reason", id: id.to_string() });
             }
         };
-        Ok(Self { id, item: item_id, code, expires_on, quantity, created_at, state })
+        Ok(Self { id, item: item_id, code, expires_on, quantity, version: Version(version), created_at, state })
     }
 }

@@ -1,24 +1,31 @@
 //! Movements in the store.
 
-use cedargate_kit::PageRequest;
+use cedargate_kit::{Filter, FilterKind, Listed, Sort, sorts};
 use cedargate_migrations::{FromRow, StoreError, TenantTx};
 use uuid::Uuid;
 
 use super::Movement;
 
-const PAGE: &str = "
-SELECT id, item_id, lot_id, quantity, reason, recorded_at
+impl Listed for MovementRow {
+    const FILTERS: &'static [Filter] = &[
+        Filter { name: "lot", kind: FilterKind::Id, about: "Only those of this lot." },
+        Filter { name: "recorded_at.gte", kind: FilterKind::Number, about: "Only from this microsecond on." },
+        Filter { name: "recorded_at.lt", kind: FilterKind::Number, about: "Only before this microsecond." },
+    ];
+    const SORTS: &'static [Sort<Self>] = sorts! {
+        "SELECT id, item_id, lot_id, quantity, reason, recorded_at
 FROM movements
 WHERE tenant_id = $1
   AND item_id = $2
-  AND id > $3
-ORDER BY id
-LIMIT $4";
-
-/// The rows of a page of an item's movements, and one more if there is a next one.
-pub(crate) async fn page(tx: &mut TenantTx, item: Uuid, page: &PageRequest) -> Result<Vec<Movement>, StoreError> {
-    let rows: Vec<MovementRow> = tx.query(PAGE).bind(item).bind(page.after()).bind(page.rows()).fetch_all().await?;
-    Ok(rows.into_iter().map(Movement::from).collect())
+  AND ($3 IS NULL OR lot_id = $3)
+  AND ($4 IS NULL OR recorded_at >= $4)
+  AND ($5 IS NULL OR recorded_at < $5)",
+        limit "$6";
+        "recorded_at": "(recorded_at, id) > ($7, $8)" => "recorded_at, id",
+            |movement| vec![movement.recorded_at.into(), movement.id.into()];
+        "-recorded_at": "(recorded_at, id) < ($7, $8)" => "recorded_at DESC, id DESC",
+            |movement| vec![movement.recorded_at.into(), movement.id.into()];
+    };
 }
 
 const INSERT: &str = "
@@ -39,8 +46,9 @@ pub(crate) async fn insert(tx: &mut TenantTx, movement: &Movement) -> Result<(),
         .map(drop)
 }
 
+/// A movement as the store holds it.
 #[derive(FromRow)]
-struct MovementRow {
+pub(crate) struct MovementRow {
     id: Uuid,
     item_id: Uuid,
     lot_id: Uuid,

@@ -1,8 +1,6 @@
 //! What the tests of this service share.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-pub(crate) mod server;
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cedargate_inventory::SERVICE;
 use cedargate_kit::testing::{OutboxRow, TestClient, TestService, outbox, tenant};
