@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cedargate_model::{Refusal, RefusalCode, Scheme};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+// Lazy and coarse, to 10 ms: one of tokio's would cost every request a lock, and often a write to wake the driver.
+use pingora::prelude::timeout;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
@@ -17,7 +19,6 @@ use pingora::server::ShutdownWatch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
 
 use super::hygiene::{self, Framing};
 use super::record;
@@ -60,6 +61,10 @@ impl Draining {
     /// From now on no further request begins on any connection.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// How many requests are being answered.
@@ -117,6 +122,9 @@ impl ServerApp for Door {
         };
         let peer = peer_of(&stream);
         let mut closing = self.draining.closing.subscribe();
+        // Registered once for all requests of the connection.
+        let closed = closing.wait_for(|closing| *closing);
+        tokio::pin!(closed);
         let mut connection = Box::new(Connection::new(stream));
         let mut persistent: Option<HttpPersistentSettings> = None;
         loop {
@@ -132,7 +140,7 @@ impl ServerApp for Door {
                         return None;
                     }
                 }
-                _ = closing.wait_for(|closing| *closing) => return None,
+                _ = &mut closed => return None,
             }
             let _in_flight = self.draining.enter();
             if let Err(refusal) = self.admit_head(&mut connection).await? {
@@ -145,7 +153,7 @@ impl ServerApp for Door {
                 Some(settings) => settings.apply_to_session(&mut session),
                 None => session.set_keepalive(Some(self.gateway.settings.idle_timeout.as_secs())),
             }
-            if *closing.borrow() {
+            if self.draining.is_closing() {
                 session.set_keepalive(None);
             }
             session.set_connection_user_context(Some(Box::new(arrival)));
