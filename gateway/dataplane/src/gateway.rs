@@ -66,6 +66,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The inspection score from which a route in mode `block` refuses.
     pub inspection_threshold: Threshold,
+    /// Whether every forwarded request gets a log line, and not only those that ended badly.
+    pub access_log: bool,
     /// Skips inspection altogether. For benches: it says so at start.
     pub danger_inspection_off: bool,
 }

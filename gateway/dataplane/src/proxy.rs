@@ -249,21 +249,23 @@ impl ProxyHttp for Proxy {
             duration_micros: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             end,
         };
-        tracing::info!(
-            cedargate.request.id = %trail.request(),
-            cedargate.decision.id = %trail.decision(),
-            cedargate.tenant = trail.tenant.as_ref().map(|tenant| tenant.as_str()),
-            cedargate.route = admitted.pass.route.id.as_str(),
-            http.request.method = trail.event.method.as_str(),
-            http.response.status_code = admitted.status,
-            http.response.body.size = outcome.response_bytes,
-            client.address = %trail.event.client,
-            trace_id = trail.trace_id(),
-            duration_us = outcome.duration_micros,
-            end = ?end,
-            error = error.map(forward::describe),
-            "forwarded"
-        );
+        if self.gateway.settings.access_log || outcome.is_bad() {
+            tracing::info!(
+                cedargate.request.id = %trail.request(),
+                cedargate.decision.id = %trail.decision(),
+                cedargate.tenant = trail.tenant.as_ref().map(|tenant| tenant.as_str()),
+                cedargate.route = admitted.pass.route.id.as_str(),
+                http.request.method = trail.event.method.as_str(),
+                http.response.status_code = admitted.status,
+                http.response.body.size = outcome.response_bytes,
+                client.address = %trail.event.client,
+                trace_id = trail.trace_id(),
+                duration_us = outcome.duration_micros,
+                end = ?end,
+                error = error.map(forward::describe),
+                "forwarded"
+            );
+        }
         let pass = &admitted.pass;
         self.gateway.metrics.forwarded(&pass.route, &pass.site.name, admitted.status, duration);
         self.gateway.spool.note(&trail.ended(outcome, self.gateway.clock.now()));

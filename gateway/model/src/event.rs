@@ -160,6 +160,13 @@ pub struct Outcome {
     pub end: OutcomeEnd,
 }
 
+impl Outcome {
+    /// Whether a person who looks for trouble would want to see it: broken off, or answered with 5xx.
+    pub fn is_bad(&self) -> bool {
+        self.end != OutcomeEnd::Complete || self.status.is_none_or(|status| status >= 500)
+    }
+}
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

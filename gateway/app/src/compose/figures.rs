@@ -7,8 +7,8 @@ use cedargate_dataplane::metrics::{self, Described};
 use cedargate_dataplane::{Gateway, Traffic};
 use cedargate_migrations::Pool;
 use tokio::time::timeout;
-use tracing_appender::non_blocking::ErrorCounter;
 
+use super::log::LinesDropped;
 use super::process;
 
 /// How long the store may take to answer.
@@ -22,7 +22,7 @@ pub(super) struct Figures {
     /// Connections and requests.
     pub(super) traffic: Traffic,
     /// Log lines that nobody read in time.
-    pub(super) lines_dropped: ErrorCounter,
+    pub(super) lines_dropped: LinesDropped,
     /// Octets of events that may wait for the disk.
     pub(super) audit_queue_bytes_max: usize,
 }
@@ -39,7 +39,7 @@ impl Figures {
         self.set(metrics::CONNECTIONS, &[], as_f64(traffic.connections()));
         self.set(metrics::CONNECTIONS_MAX, &[], as_f64(traffic.connections_max()));
         self.set(metrics::IN_FLIGHT, &[], as_f64(traffic.in_flight()));
-        self.set(metrics::LOG_DROPPED, &[], as_f64(self.lines_dropped.dropped_lines()));
+        self.set(metrics::LOG_DROPPED, &[], self.lines_dropped.count() as f64);
         self.set(metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
         process::figures(|metric, value| self.set(metric, &[], value));
     }

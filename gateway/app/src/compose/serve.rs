@@ -20,13 +20,12 @@ use ed25519_dalek::SigningKey;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::admin::{self, Admin};
 use super::check::warnings;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
-use super::log::Log;
+use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
@@ -54,7 +53,8 @@ const LISTEN_DEADLINE: Duration = Duration::from_secs(15);
 /// # Errors
 /// Whatever keeps it from starting, before any listener is open; or the record could not be closed in order.
 pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
-    let log = Log::start(&config.telemetry.log_filter);
+    let log = Log::start(&config.telemetry.log_filter)
+        .map_err(|source| StartError::Machine { doing: "the log's thread", source })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), base_url = %config.listen.base_url, "starting");
     for warning in warnings(&config) {
         tracing::warn!("{warning}");
@@ -112,7 +112,7 @@ fn start(
     ring: KeyRing,
     background: &Runtime,
     stop: &Stop,
-    lines_dropped: ErrorCounter,
+    lines_dropped: LinesDropped,
 ) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (identity, audit) = (ring.identity()?, ring.audit()?);

@@ -7,8 +7,11 @@ use super::key::{Fallback, Key, Shape, Table};
 use super::mistake::Noted;
 use super::section::Section;
 
-pub(crate) const TABLE: Table =
-    Table { header: "[telemetry]", about: "What is logged, as JSON on standard output.", keys: &[LOG_FILTER] };
+pub(crate) const TABLE: Table = Table {
+    header: "[telemetry]",
+    about: "What is logged, as JSON on standard output.",
+    keys: &[LOG_FILTER, ACCESS_LOG],
+};
 
 const LOG_FILTER: Key = Key {
     name: "log_filter",
@@ -17,11 +20,21 @@ const LOG_FILTER: Key = Key {
     environment: Some(environment::LOG),
     about: "Levels by target, as the `tracing` crates read them. No level shows a secret, a body or a query.",
 };
+const ACCESS_LOG: Key = Key {
+    name: "access_log",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether every forwarded request gets a line. The audit log is the record of all of them, with more in it than a \
+            line has, so that by default only those get one that ended badly: broken off, or answered with 5xx. Refused \
+            requests always get one. A line for each costs about a tenth of what forwarding does.",
+};
 
 /// `[telemetry]`, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     pub(crate) log_filter: String,
+    pub(crate) access_log: bool,
 }
 
 impl Telemetry {
@@ -30,7 +43,8 @@ impl Telemetry {
             Ok(_) => Ok(text.to_owned()),
             Err(error) => Err(format!("`{text}` is not a log filter: {error}")),
         });
+        let access_log = section.switch(&ACCESS_LOG);
         section.finish();
-        Ok(Self { log_filter: log_filter? })
+        Ok(Self { log_filter: log_filter?, access_log: access_log? })
     }
 }

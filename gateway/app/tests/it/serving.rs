@@ -16,6 +16,7 @@ fn admin(house: &House, path: &str) -> (u16, String) {
 fn the_gateway_serves_records_and_ends_in_order() {
     let house = House::new();
     house.furnish();
+    house.append("cedargate.toml", "[telemetry]\naccess_log = true\n");
     let mut serving = house.serve();
 
     let (status, ready) = admin(&house, "/readyz");
