@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_model::{Caller, Micros, RoleName, TenantId};
+use http::HeaderValue;
 
 use crate::claims::{ALG, ANONYMOUS, Claims, Header, TYP, acr};
 use crate::{KeyId, SigningKeys, TenantScope};
@@ -32,6 +33,8 @@ pub struct Issuer {
 pub struct Issued {
     /// The value of `Cedargate-Identity`.
     pub token: Arc<str>,
+    /// The same as a header takes it, made once for all requests that carry it.
+    pub header: HeaderValue,
     /// When it was issued, in whole seconds.
     pub issued_at: Micros,
     /// From when on a new one should be issued: half its life.
@@ -105,8 +108,12 @@ impl Issuer {
             return Err(IssueError::TooLarge { bytes: token.len() });
         }
         let issued_at = Micros(claims.iat.saturating_mul(1_000_000));
+        // Dots, hyphens, underscores, letters and digits are always a value.
+        let mut header = HeaderValue::from_str(&token).map_err(|_| IssueError::Encoding)?;
+        header.set_sensitive(true);
         Ok(Issued {
             token: token.into(),
+            header,
             issued_at,
             renew_at: issued_at.after(LIFETIME / 2),
             expires_at: issued_at.after(LIFETIME),

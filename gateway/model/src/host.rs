@@ -1,12 +1,14 @@
 //! Whom a request is addressed to.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The authority of a request in canonical form: lower-case name without trailing dot, and the port if one was given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
-    name: String,
+    /// The name, and `:` and the port where there is one.
+    text: String,
+    name_bytes: usize,
     port: Option<u16>,
 }
 
@@ -50,7 +52,7 @@ impl Host {
                 None if port.is_empty() => None,
                 None => return Err(HostError::Character),
             };
-            return Ok(Self { name: format!("[{address}]"), port });
+            return Ok(Self::of(format!("[{address}]"), port));
         }
         let (name, port) = match text.split_once(':') {
             Some((name, digits)) => (name, Some(parse_port(digits)?)),
@@ -58,12 +60,26 @@ impl Host {
         };
         let name = name.strip_suffix('.').unwrap_or(name);
         check_name(name)?;
-        Ok(Self { name: name.to_ascii_lowercase(), port })
+        Ok(Self::of(name.to_ascii_lowercase(), port))
+    }
+
+    fn of(name: String, port: Option<u16>) -> Self {
+        let (name_bytes, mut text) = (name.len(), name);
+        if let Some(port) = port {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, ":{port}");
+        }
+        Self { text, name_bytes, port }
+    }
+
+    /// Name and port as they stand in a `Host` header.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The name without port: `acme.localhost`, `127.0.0.1` or `[::1]`.
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.get(..self.name_bytes).unwrap_or_default()
     }
 
     /// The port, where the client gave one.
@@ -74,10 +90,7 @@ impl Host {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => write!(f, "{}:{port}", self.name),
-            None => f.write_str(&self.name),
-        }
+        f.write_str(&self.text)
     }
 }
 

@@ -69,19 +69,30 @@ impl TraceParent {
 
     /// The trace's id in lower-case hexadecimal, as logs have it.
     pub fn trace_id(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.trace))
+        self.to_string().get(3..35).unwrap_or_default().to_owned()
+    }
+
+    /// The header's value.
+    pub fn to_ascii(self) -> [u8; 55] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let mut write = |at: usize, octets: &[u8]| {
+            let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0xF]);
+            text.iter_mut().skip(at).zip(digits).for_each(|(to, digit)| {
+                *to = DIGITS.get(usize::from(digit)).copied().unwrap_or_default();
+            });
+        };
+        write(3, &self.trace);
+        write(36, &self.span);
+        write(53, &[u8::from(self.sampled)]);
+        text
     }
 }
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            u128::from_be_bytes(self.trace),
-            u64::from_be_bytes(self.span),
-            u8::from(self.sampled)
-        )
+        // Digits and hyphens only.
+        f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
 

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
 use cedargate_policy::Upgrade;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
+use http::{Uri, request, response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -22,6 +23,9 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// Room for what is set on a request or an answer beyond what it has, so that its map grows once at most.
+const HEADERS_SET: usize = 12;
+
 /// The service that is the gateway itself: it alone may set the session cookie.
 pub(crate) const GATEWAY_SERVICE: &str = "gateway";
 
@@ -37,79 +41,94 @@ pub(crate) fn prepare(
     now: Micros,
 ) -> Result<(), Refusal> {
     let pass = &admitted.pass;
+    let canonical = &pass.canonical;
     let scope = TenantScope { id: pass.site.tenant, name: pass.site.name.clone() };
     let issued = gateway
         .issued
         .get_or_issue(&gateway.issuer.load(), &admitted.trail.caller, &scope, &pass.route.service, now)
         .map_err(|error| Refusal::new(RefusalCode::DecisionFailed, error.to_string()))?;
 
-    for name in hygiene::reserved_headers(&request.headers) {
-        request.remove_header(&name);
+    // As plain parts: Pingora's own type keeps a second map of names for the sake of their case, which nobody may need.
+    let mut parts: request::Parts = std::mem::replace(request, RequestHeader::from(no_request())).into();
+    set_target(&mut parts, canonical)?;
+    let headers = &mut parts.headers;
+    for name in hygiene::reserved_headers(headers) {
+        headers.remove(&name);
     }
-    strip_session_cookie(request);
+    strip_session_cookie(headers)?;
     // Answered by us where the body was read, and where it is not, the upstream gets the body at once.
-    request.remove_header(&header::EXPECT);
+    headers.remove(header::EXPECT);
 
-    set_target(request, &pass.canonical)?;
-    let host = value(pass.canonical.host.to_string())?;
-    set(request, header::HOST, host.clone())?;
-    set(request, X_FORWARDED_FOR, value(pass.canonical.client.to_string())?)?;
-    set(request, X_FORWARDED_HOST, host)?;
-    set(request, X_FORWARDED_PROTO, HeaderValue::from_static(pass.canonical.scheme.as_str()))?;
-    set(request, IDENTITY, value(issued.token.to_string())?)?;
-    set(request, DECISION, value(pass.allowed.decision().to_string())?)?;
-    set(request, REQUEST, value(pass.canonical.request.to_string())?)?;
+    headers.reserve(HEADERS_SET);
+    let host = value(canonical.host.as_str().as_bytes())?;
+    set(headers, header::HOST, host.clone())?;
+    set(headers, X_FORWARDED_FOR, value(canonical.client.to_string().as_bytes())?)?;
+    set(headers, X_FORWARDED_HOST, host)?;
+    set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(canonical.scheme.as_str()))?;
+    set(headers, IDENTITY, issued.header)?;
+    set(headers, DECISION, respond::id_value(pass.allowed.decision().0))?;
+    set(headers, REQUEST, respond::id_value(canonical.request.0))?;
     if let Some(trace) = &admitted.trail.trace {
-        set(request, TRACEPARENT, value(trace.parent.to_string())?)?;
+        set(headers, TRACEPARENT, value(&trace.parent.to_ascii())?)?;
         if let Some(state) = &trace.state {
-            set(request, TRACESTATE, state.clone())?;
+            set(headers, TRACESTATE, state.clone())?;
         }
     }
     if pass.upgrade {
         // Hop-by-hop, so removed above; the route allows it, and both headers said so.
-        set(request, header::CONNECTION, HeaderValue::from_static("upgrade"))?;
-        set(request, header::UPGRADE, HeaderValue::from_static(Upgrade::Websocket.as_str()))?;
+        set(headers, header::CONNECTION, HeaderValue::from_static("upgrade"))?;
+        set(headers, header::UPGRADE, HeaderValue::from_static(Upgrade::Websocket.as_str()))?;
+    }
+    *request = RequestHeader::from(parts);
+    Ok(())
+}
+
+/// What stands in for a request while its parts are worked on.
+fn no_request() -> request::Parts {
+    http::Request::new(()).into_parts().0
+}
+
+fn set_target(request: &mut request::Parts, canonical: &Canonical) -> Result<(), Refusal> {
+    let uri = &request.uri;
+    let is_canonical = uri.authority().is_none()
+        && uri.path_and_query().is_some_and(|target| {
+            target.path() == canonical.path.as_str() && target.query() == canonical.query.as_deref()
+        });
+    if !is_canonical {
+        request.uri = Uri::from_maybe_shared(Bytes::from(canonical.target()))
+            .map_err(|_| Refusal::new(RefusalCode::PathInvalid, "the target is no URI"))?;
     }
     Ok(())
 }
 
-fn set_target(request: &mut RequestHeader, canonical: &Canonical) -> Result<(), Refusal> {
-    let target = canonical.target();
-    let uri = target.parse().map_err(|_| Refusal::new(RefusalCode::PathInvalid, "the target is no URI"))?;
-    request.set_uri(uri);
-    Ok(())
-}
-
-/// A header's value from text of ours, which is taken over and not copied.
-fn value(text: String) -> Result<HeaderValue, Refusal> {
-    HeaderValue::from_maybe_shared(Bytes::from(text))
+/// A header's value from octets of ours.
+fn value(octets: &[u8]) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_bytes(octets)
         .map_err(|error| Refusal::new(RefusalCode::HeaderInvalid, format!("a value that no header has: {error}")))
 }
 
-fn set(request: &mut RequestHeader, name: HeaderName, value: HeaderValue) -> Result<(), Refusal> {
-    request.insert_header(name, value).map_err(|error| Refusal::new(RefusalCode::HeaderInvalid, error.to_string()))
+fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(), Refusal> {
+    headers.try_insert(name, value).map_err(too_many)?;
+    Ok(())
+}
+
+fn too_many(error: MaxSizeReached) -> Refusal {
+    Refusal::new(RefusalCode::HeaderInvalid, error.to_string())
 }
 
 /// Removes the session cookie from what goes upstream; the client's other cookies stay byte for byte.
-fn strip_session_cookie(request: &mut RequestHeader) {
-    if !hygiene::has_gateway_cookie(&request.headers) {
-        return;
-    }
-    let kept: Vec<HeaderValue> = request
-        .headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| match hygiene::strip_gateway_cookie(value.as_bytes()) {
-            Stripped::Untouched => Some(value.clone()),
-            Stripped::Rest(rest) => HeaderValue::from_bytes(&rest).ok(),
-            Stripped::Nothing => None,
-        })
-        .collect();
-    request.remove_header(&header::COOKIE);
+fn strip_session_cookie(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let stripped = |value: &HeaderValue| match hygiene::strip_gateway_cookie(value.as_bytes()) {
+        Stripped::Untouched => Some(value.clone()),
+        Stripped::Rest(rest) => HeaderValue::from_bytes(&rest).ok(),
+        Stripped::Nothing => None,
+    };
+    let kept: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().filter_map(stripped).collect();
+    headers.remove(header::COOKIE);
     for value in kept {
-        // A value that was a header value a moment ago is one still.
-        let _ = request.append_header(header::COOKIE, value);
+        headers.try_append(header::COOKIE, value).map_err(too_many)?;
     }
+    Ok(())
 }
 
 /// Whether a service may switch protocols now.
@@ -139,43 +158,65 @@ pub(crate) fn finish_interim(response: &mut ResponseHeader) {
 
 /// Turns the service's answer into the one that the client gets.
 pub(crate) fn finish(admitted: &mut Admitted, response: &mut ResponseHeader) -> pingora::Result<()> {
+    // A phrase of the service's own is passed on, though it means nothing (RFC 9112 §4).
+    let phrase = response.get_reason_phrase().filter(|phrase| Some(*phrase) != response.status.canonical_reason());
+    let phrase = phrase.map(str::to_owned);
+    // As plain parts, for the reason given in `prepare`.
+    let mut parts: response::Parts = std::mem::replace(response, ResponseHeader::from(no_response())).into();
+    finish_headers(admitted, &mut parts.headers)
+        .map_err(|error| Error::because(ErrorType::InvalidHTTPHeader, "the answer's headers", error).into_in())?;
+    *response = ResponseHeader::from(parts);
+    if phrase.is_some() {
+        response.set_reason_phrase(phrase.as_deref())?;
+    }
+    Ok(())
+}
+
+/// What stands in for an answer while its parts are worked on.
+fn no_response() -> response::Parts {
+    http::Response::new(()).into_parts().0
+}
+
+fn finish_headers(admitted: &mut Admitted, headers: &mut HeaderMap) -> Result<(), MaxSizeReached> {
     let pass = &admitted.pass;
     let forbidden: Vec<_> =
-        response.headers.keys().filter(|name| respond::is_forbidden_response_header(name.as_str())).cloned().collect();
+        headers.keys().filter(|name| respond::is_forbidden_response_header(name.as_str())).cloned().collect();
     for name in forbidden {
-        response.remove_header(&name);
+        headers.remove(&name);
     }
     if *pass.route.service != *GATEWAY_SERVICE {
-        strip_gateway_set_cookies(response, &pass.canonical.host)?;
+        strip_gateway_set_cookies(headers, &pass.canonical.host)?;
     }
-    for (name, value) in respond::security_headers(pass.canonical.scheme, &response.headers) {
-        response.insert_header(name, value)?;
+    let answer_headers = std::mem::take(&mut admitted.trail.answer_headers);
+    headers.try_reserve(HEADERS_SET + answer_headers.len())?;
+    for (name, value) in respond::security_headers(pass.canonical.scheme, headers) {
+        headers.try_insert(name, value)?;
     }
     // Only the gateway's own service has any left. Of two the browser keeps the last, so clearing a dead cookie would
     // undo the sign-in that replaces it.
     let sets_session =
-        response.headers.get_all(header::SET_COOKIE).iter().any(|value| hygiene::sets_gateway_cookie(value.as_bytes()));
-    for (name, value) in std::mem::take(&mut admitted.trail.answer_headers) {
+        headers.get_all(header::SET_COOKIE).iter().any(|value| hygiene::sets_gateway_cookie(value.as_bytes()));
+    for (name, value) in answer_headers {
         if name != header::SET_COOKIE || !sets_session {
-            response.append_header(name, value)?;
+            headers.try_append(name, value)?;
         }
     }
-    response.insert_header(REQUEST, pass.canonical.request.to_string())?;
+    headers.try_insert(REQUEST, respond::id_value(pass.canonical.request.0))?;
     Ok(())
 }
 
 /// Drops cookies that only the gateway may set, and those that would reach another tenant's host.
-fn strip_gateway_set_cookies(response: &mut ResponseHeader, host: &Host) -> pingora::Result<()> {
+fn strip_gateway_set_cookies(headers: &mut HeaderMap, host: &Host) -> Result<(), MaxSizeReached> {
     let ours = |value: &HeaderValue| {
         hygiene::sets_gateway_cookie(value.as_bytes()) || hygiene::spans_hosts(value.as_bytes(), host)
     };
-    if !response.headers.get_all(header::SET_COOKIE).iter().any(ours) {
+    if !headers.get_all(header::SET_COOKIE).iter().any(ours) {
         return Ok(());
     }
-    let kept: Vec<_> = response.headers.get_all(header::SET_COOKIE).iter().filter(|v| !ours(v)).cloned().collect();
-    response.remove_header(&header::SET_COOKIE);
+    let kept: Vec<_> = headers.get_all(header::SET_COOKIE).iter().filter(|v| !ours(v)).cloned().collect();
+    headers.remove(header::SET_COOKIE);
     for value in kept {
-        response.append_header(header::SET_COOKIE, value)?;
+        headers.try_append(header::SET_COOKIE, value)?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCod
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use uuid::Uuid;
 
 pub(crate) use security::{is_forbidden_response_header, security_headers};
 
@@ -43,11 +44,16 @@ impl Answer {
     pub(crate) fn of(mut self, trail: &Trail) -> Self {
         self.headers.extend(trail.answer_headers.iter().cloned());
         self.headers.extend(security::transport_security(trail.scheme));
-        if let Ok(id) = HeaderValue::from_str(&trail.request().to_string()) {
-            self.headers.push((HeaderName::from_static(REQUEST_HEADER), id));
-        }
+        self.headers.push((HeaderName::from_static(REQUEST_HEADER), id_value(trail.request().0)));
         self
     }
+}
+
+/// An id as a header's value.
+pub(crate) fn id_value(id: Uuid) -> HeaderValue {
+    let mut space = Uuid::encode_buffer();
+    // Digits and hyphens are always a value.
+    HeaderValue::from_str(id.hyphenated().encode_lower(&mut space)).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// What of a request its refusal's rendering depends on.

@@ -13,7 +13,9 @@ impl Standing {
     /// Both are lists (RFC 9651 §3.1), so where several limits apply each adds a line of its own.
     pub(in crate::stage) fn fields(&self) -> [(HeaderName, HeaderValue); 2] {
         let Self { policy, remaining, reset_seconds, .. } = self;
-        let standing = value(format!("\"{policy}\";r={remaining};t={reset_seconds}"));
+        let (mut left, mut seconds) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let standing =
+            value(["\"", policy, "\";r=", left.format(*remaining), ";t=", seconds.format(*reset_seconds)].concat());
         [(RATE_LIMIT, standing), (RATE_LIMIT_POLICY, self.terms.clone())]
     }
 }

@@ -33,22 +33,21 @@ const PERMISSIONS: HeaderValue =
 /// - `X-Content-Type-Options`: always `nosniff`.
 /// - `Permissions-Policy`: its own, since only the service knows what its pages need; else none of the powers that
 ///   intrude.
-pub(crate) fn security_headers(scheme: Scheme, own: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    let mut set = vec![(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))];
-    set.extend(transport_security(scheme));
-    if is_blank(own, &header::CONTENT_SECURITY_POLICY) {
-        set.push((header::CONTENT_SECURITY_POLICY, SERVICE_CSP));
-    }
-    if !keeps_frames_out(own) {
-        set.push((header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")));
-    }
-    if !keeps_referrer(own) {
-        set.push((header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")));
-    }
-    if is_blank(own, &PERMISSIONS_POLICY) {
-        set.push((PERMISSIONS_POLICY, PERMISSIONS));
-    }
-    set
+pub(crate) fn security_headers(
+    scheme: Scheme,
+    own: &HeaderMap,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    let set = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
+    [
+        Some(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff")),
+        transport_security(scheme),
+        is_blank(own, &header::CONTENT_SECURITY_POLICY).then_some((header::CONTENT_SECURITY_POLICY, SERVICE_CSP)),
+        (!keeps_frames_out(own)).then(|| set(header::X_FRAME_OPTIONS, "SAMEORIGIN")),
+        (!keeps_referrer(own)).then(|| set(header::REFERRER_POLICY, "strict-origin-when-cross-origin")),
+        is_blank(own, &PERMISSIONS_POLICY).then_some((PERMISSIONS_POLICY, PERMISSIONS)),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// HSTS for every answer over TLS, refusals included (RFC 6797 §7.1). Browsers heed it only under a certificate that
@@ -79,35 +78,41 @@ pub(super) fn own_headers() -> [(HeaderName, HeaderValue); 5] {
 /// - What tells of the inside (`Server`, `X-Powered-By` and the like).
 /// - Hop-by-hop headers but for `Transfer-Encoding` and an upgrade's, which are Pingora's to handle.
 pub(crate) fn is_forbidden_response_header(name: &str) -> bool {
-    const PREFIXES: [&str; 3] = ["cedargate-", "access-control-", "x-accel-"];
-    const NAMES: [&str; 20] = [
-        "alt-svc",
-        "clear-site-data",
-        "expect-ct",
-        "keep-alive",
-        "nel",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-connection",
-        "public-key-pins",
-        "public-key-pins-report-only",
-        "ratelimit",
-        "ratelimit-policy",
-        "server",
-        "service-worker-allowed",
-        "strict-transport-security",
-        "x-aspnet-version",
-        "x-aspnetmvc-version",
-        "x-powered-by",
-        "x-runtime",
-        "x-sendfile",
-    ];
-    // CGI-like readers behind us cannot tell `_` from `-`.
-    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    let is = |forbidden: &str| name.bytes().map(folded).eq(forbidden.bytes());
-    let begins =
-        |prefix: &str| name.len() >= prefix.len() && prefix.bytes().eq(name.bytes().map(folded).take(prefix.len()));
-    PREFIXES.iter().any(|prefix| begins(prefix)) || NAMES.iter().any(|forbidden| is(forbidden))
+    let mut space = [0; 32];
+    let length = name.len().min(space.len());
+    let Some(folded) = space.get_mut(..length) else { return false };
+    for (to, from) in folded.iter_mut().zip(name.bytes()) {
+        // CGI-like readers behind us cannot tell `_` from `-`.
+        *to = if from == b'_' { b'-' } else { from.to_ascii_lowercase() };
+    }
+    let prefixes: [&[u8]; 3] = [b"cedargate-", b"access-control-", b"x-accel-"];
+    prefixes.iter().any(|prefix| folded.starts_with(prefix)) || (name.len() == length && is_forbidden_name(folded))
+}
+
+fn is_forbidden_name(folded: &[u8]) -> bool {
+    matches!(
+        folded,
+        b"alt-svc"
+            | b"clear-site-data"
+            | b"expect-ct"
+            | b"keep-alive"
+            | b"nel"
+            | b"proxy-authenticate"
+            | b"proxy-authentication-info"
+            | b"proxy-connection"
+            | b"public-key-pins"
+            | b"public-key-pins-report-only"
+            | b"ratelimit"
+            | b"ratelimit-policy"
+            | b"server"
+            | b"service-worker-allowed"
+            | b"strict-transport-security"
+            | b"x-aspnet-version"
+            | b"x-aspnetmvc-version"
+            | b"x-powered-by"
+            | b"x-runtime"
+            | b"x-sendfile"
+    )
 }
 
 fn is_blank(own: &HeaderMap, name: &HeaderName) -> bool {
@@ -164,8 +169,8 @@ mod tests {
 
     #[test]
     fn transport_security_is_for_tls_only() {
-        let set = security_headers(Scheme::Http, &HeaderMap::new());
-        assert!(!set.iter().any(|(name, _)| name == header::STRICT_TRANSPORT_SECURITY));
+        let mut set = security_headers(Scheme::Http, &HeaderMap::new());
+        assert!(!set.any(|(name, _)| name == header::STRICT_TRANSPORT_SECURITY));
     }
 
     #[test]
