@@ -231,7 +231,7 @@ impl World {
     pub fn decision(&self, answer: &Answer) -> Decision {
         let request = answer.header("cedargate-request").map(str::to_owned).unwrap_or_else(|| answer.field("request"));
         let decisions = self.events().into_iter().filter_map(|event| match event.body {
-            EventBody::Decision(decision) => Some(*decision),
+            EventBody::Decision(decision) => Some(Decision::clone(&decision)),
             _ => None,
         });
         match decisions.into_iter().find(|decision| decision.request.to_string() == request) {

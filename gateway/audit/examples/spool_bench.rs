@@ -125,6 +125,6 @@ fn event() -> Event {
         id: EventId(id),
         at: Micros(1_700_000_000_000_000),
         tenant: None,
-        body: EventBody::Decision(Box::new(decision)),
+        body: EventBody::Decision(Arc::new(decision)),
     }
 }

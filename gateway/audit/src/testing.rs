@@ -50,7 +50,7 @@ fn event(number: u64, client: &str, verdict: Verdict) -> Event {
         determined_by: Arc::new([]),
     };
     let tenant = Some(TenantName::parse("acme").unwrap());
-    Event { id: EventId(id(number)), at: at(number), tenant, body: EventBody::Decision(Box::new(decision)) }
+    Event { id: EventId(id(number)), at: at(number), tenant, body: EventBody::Decision(Arc::new(decision)) }
 }
 
 fn id(number: u64) -> Uuid {

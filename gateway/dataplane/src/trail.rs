@@ -25,7 +25,8 @@ const RAW_CHARACTERS_MAX: usize = 512;
 /// event says all that was known by then.
 pub(crate) struct Trail {
     pub(crate) tenant: Option<TenantName>,
-    pub(crate) event: Decision,
+    /// Shared with the log while it is being recorded.
+    pub(crate) event: Arc<Decision>,
     /// Who asks: anonymous until somebody is known.
     pub(crate) caller: Caller,
     /// Headers that stages want on the answer, whatever it will be: rates, CORS, a cleared cookie.
@@ -52,7 +53,7 @@ impl Trail {
         let path = target.split(|b| *b == b'?').next().unwrap_or_default();
         Self {
             tenant: None,
-            event: Decision {
+            event: Arc::new(Decision {
                 decision: DecisionId(Uuid::now_v7()),
                 request: RequestId(Uuid::now_v7()),
                 verdict: Verdict::Allow,
@@ -68,7 +69,7 @@ impl Trail {
                 inspection: None,
                 snapshot: None,
                 determined_by: Arc::new([]),
-            },
+            }),
             caller: Caller::Anonymous,
             answer_headers: Vec::new(),
             scheme: peer.scheme,
@@ -77,6 +78,11 @@ impl Trail {
             at,
             started,
         }
+    }
+
+    /// The event, to be written on. It is copied only if the log still holds it, which gives it back at once.
+    fn event(&mut self) -> &mut Decision {
+        Arc::make_mut(&mut self.event)
     }
 
     pub(crate) fn decision(&self) -> DecisionId {
@@ -122,10 +128,11 @@ impl Trail {
         self.mark(Stage::Hygiene);
 
         self.scheme = canonical.scheme;
-        self.event.request = canonical.request;
-        self.event.client = canonical.client;
-        self.event.host = canonical.host.to_string();
-        self.event.path = canonical.path.as_str().to_owned();
+        let event = self.event();
+        event.request = canonical.request;
+        event.client = canonical.client;
+        event.host = canonical.host.as_str().to_owned();
+        event.path = canonical.path.as_str().to_owned();
     }
 
     pub(crate) fn routed(&mut self, tenant: &TenantName, routed: &Routed) {
@@ -134,14 +141,15 @@ impl Trail {
             timeline.routed(routed.route());
             timeline.mark(Stage::Route);
         }
-        self.event.route = Some(routed.route().id.clone());
-        self.event.service = Some(routed.route().service.clone());
-        self.event.action = Some(routed.route().action.clone());
-        self.event.resource = Some(routed.resource().to_string());
+        let event = self.event();
+        event.route = Some(routed.route().id.clone());
+        event.service = Some(routed.route().service.clone());
+        event.action = Some(routed.route().action.clone());
+        event.resource = Some(routed.resource().to_string());
     }
 
     pub(crate) fn caller(&mut self, known: Authenticated, scheme: Scheme) {
-        self.event.subject = known.caller.principal().map(|principal| Subject {
+        self.event().subject = known.caller.principal().map(|principal| Subject {
             principal: principal.id,
             session: principal.session,
             level: principal.strength.level,
@@ -176,21 +184,22 @@ impl Trail {
     }
 
     pub(crate) fn inspected(&mut self, inspection: Option<Inspection>) {
-        self.event.inspection = inspection;
+        self.event().inspection = inspection;
     }
 
     /// Which snapshot and policies decided, whatever they said.
     pub(crate) fn decided_by(&mut self, basis: &Basis) {
-        self.event.snapshot = Some(basis.snapshot().clone());
-        self.event.determined_by = basis.determined_by().clone();
+        let event = self.event();
+        event.snapshot = Some(basis.snapshot().clone());
+        event.determined_by = basis.determined_by().clone();
     }
 
     pub(crate) fn preflight(&mut self) {
-        self.event.verdict = Verdict::Preflight;
+        self.event().verdict = Verdict::Preflight;
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
-        self.event.verdict = Verdict::Refuse {
+        self.event().verdict = Verdict::Refuse {
             stage: refusal.code.stage(),
             code: refusal.code,
             detail: refusal.detail.chars().take(RAW_CHARACTERS_MAX).collect(),
@@ -199,7 +208,7 @@ impl Trail {
 
     /// The decision as the log takes it.
     pub(crate) fn decided(&self) -> Event {
-        self.entry(self.at, EventBody::Decision(Box::new(self.event.clone())))
+        self.entry(self.at, EventBody::Decision(Arc::clone(&self.event)))
     }
 
     /// The note that this decision was overtaken after forwarding began.

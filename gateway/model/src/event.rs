@@ -32,8 +32,8 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventBody {
-    /// A request was allowed or refused. Boxed because it is much the largest.
-    Decision(Box<Decision>),
+    /// A request was allowed or refused. Shared with the exchange, which goes on after its decision was recorded.
+    Decision(Arc<Decision>),
     /// A request was refused or cut after forwarding began.
     Amendment(Amendment),
     /// What became of an allowed request. Best effort: missing after a crash, it reads "unknown".
@@ -261,7 +261,7 @@ mod tests {
             id: EventId(uuid::Uuid::from_u128(1)),
             at: Micros(1_700_000_000_000_000),
             tenant: Some(TenantName::parse("acme").unwrap()),
-            body: EventBody::Decision(Box::new(Decision {
+            body: EventBody::Decision(Arc::new(Decision {
                 decision: DecisionId(uuid::Uuid::from_u128(2)),
                 request: RequestId(uuid::Uuid::from_u128(3)),
                 verdict: Verdict::Refuse {

@@ -83,7 +83,10 @@ fn is_unreserved(byte: u8) -> bool {
 fn push_segment(normal: &mut String, segment: &str) -> Result<(), PathError> {
     let start = normal.len();
     let mut escaped = false;
-    let mut bytes = segment.bytes();
+    // Nearly every segment is plain and stands as it came.
+    let plain = if segment.bytes().all(is_plain) { segment } else { "" };
+    normal.push_str(plain);
+    let mut bytes = segment.bytes().skip(plain.len());
     while let Some(byte) = bytes.next() {
         let (octet, was_escaped) = match byte {
             b'%' => {

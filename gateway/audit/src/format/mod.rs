@@ -2,6 +2,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod entry;
+pub(crate) mod event;
 pub(crate) mod hash;
 pub(crate) mod head;
 pub(crate) mod keys;

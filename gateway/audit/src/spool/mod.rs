@@ -35,6 +35,7 @@ pub use ticket::{Recorded, Ticket};
 
 use crate::format::directory::LOCK_FILE;
 use crate::format::entry::EVENT_BYTES_MAX;
+use crate::format::event::append_json;
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys, public_key_line};
 use disk::{Disk, RealDisk};
 use fold::FoldKey;
@@ -258,7 +259,7 @@ fn with_json<T>(event: &Event, lend: impl FnOnce(&[u8]) -> T) -> Result<T, Recor
     }
     JSON.with_borrow_mut(|json| {
         json.clear();
-        serde_json::to_writer(&mut *json, event).map_err(|_| RecordError::Unserializable)?;
+        append_json(json, event).map_err(|_| RecordError::Unserializable)?;
         if json.len() > EVENT_BYTES_MAX {
             let bytes = json.len();
             *json = Vec::new();

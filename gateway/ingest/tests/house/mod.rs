@@ -118,7 +118,7 @@ impl House {
             determined_by: Arc::new([]),
         };
         let tenant = Some(TenantName::parse(tenant).unwrap());
-        let event = Event { id: EventId(Uuid::now_v7()), at, tenant, body: EventBody::Decision(Box::new(body)) };
+        let event = Event { id: EventId(Uuid::now_v7()), at, tenant, body: EventBody::Decision(Arc::new(body)) };
         self.spool().record(&event, Priority::Known).unwrap().durable().await.unwrap();
         decision
     }

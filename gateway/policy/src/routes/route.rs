@@ -95,7 +95,11 @@ impl Resource {
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::\"{}\"", self.kind.text, self.id.escape_debug())
+        let plain = self.id.bytes().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\'' | b'\\'));
+        if !plain {
+            return write!(f, "{}::\"{}\"", self.kind.text, self.id.escape_debug());
+        }
+        [&*self.kind.text, "::\"", &*self.id, "\""].iter().try_for_each(|piece| f.write_str(piece))
     }
 }
 

@@ -54,7 +54,7 @@ fn an_event_larger_than_an_entry_may_be_is_refused() {
     let (spool, _) = open(settings(dir.path()), Arc::new(super::super::disk::RealDisk)).unwrap();
     let mut event = allowed(1);
     if let cedargate_model::EventBody::Decision(decision) = &mut event.body {
-        decision.resource = Some("x".repeat(300_000));
+        std::sync::Arc::make_mut(decision).resource = Some("x".repeat(300_000));
     }
     assert!(matches!(spool.record(&event, Priority::Known), Err(RecordError::TooLarge { .. })));
     wait(spool.record(&allowed(2), Priority::Known).unwrap()).unwrap();
