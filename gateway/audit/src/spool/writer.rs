@@ -56,6 +56,7 @@ impl Writer {
                 true => self.log.has_uncovered().then(|| self.last_head + self.head_interval),
                 false => Some(Instant::now() + RETRY_INTERVAL),
             };
+            self.pause();
             match self.shared.wait_for_work(NOTE_LINGER, due) {
                 Work::Batch => self.commit(),
                 Work::Due => {}
@@ -73,12 +74,16 @@ impl Writer {
         })
     }
 
-    fn commit(&mut self) {
-        // What arrives while this thread sleeps joins the batch, and wakes nobody.
+    /// Sleeps until the next commit may start. What arrives meanwhile joins its batch, and wakes nobody: while there is
+    /// always something to write, this thread is never woken by a request.
+    fn pause(&self) {
         let wait = self.pace.wait(Instant::now());
         if !wait.is_zero() {
             thread::sleep(wait);
         }
+    }
+
+    fn commit(&mut self) {
         let (epoch, mut batch) = self.shared.take(std::mem::take(&mut self.spare));
         let start = Instant::now();
         let committed = self.log.commit(&mut batch);
