@@ -102,6 +102,7 @@ pub(super) fn spool(config: &Config) -> SpoolSettings {
         queue_bytes_max: audit.queue_bytes_max,
         commit_interval: audit.commit_interval,
         fold_after: audit.fold_after,
+        danger_sync_delay: config.danger.sync_delay,
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// Where the spool's files live.
 pub(crate) trait Disk: Send + Sync {
@@ -71,6 +73,58 @@ impl DiskFile for File {
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
+    }
+}
+
+/// The machine's file system, with syncs that take longer by so much.
+pub(crate) struct SlowDisk(pub(crate) Duration);
+
+struct SlowFile {
+    file: Box<dyn DiskFile>,
+    delay: Duration,
+}
+
+impl SlowDisk {
+    fn slow(&self, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(SlowFile { file, delay: self.0 })
+    }
+}
+
+impl Disk for SlowDisk {
+    fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.create(path, reserve_bytes).map(|file| self.slow(file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open(path).map(|file| self.slow(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(path)
+    }
+}
+
+impl DiskFile for SlowFile {
+    fn write_at(&mut self, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, octets)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        thread::sleep(self.delay);
+        Ok(())
+    }
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.truncate(bytes)
     }
 }
 

@@ -23,6 +23,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use cedargate_model::{Clock, Event};
 use ed25519_dalek::{SigningKey, VerifyingKey};
@@ -37,7 +38,7 @@ use crate::format::directory::LOCK_FILE;
 use crate::format::entry::EVENT_BYTES_MAX;
 use crate::format::event::append_json;
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys, public_key_line};
-use disk::{Disk, RealDisk};
+use disk::{Disk, RealDisk, SlowDisk};
 use fold::FoldKey;
 use log::Log;
 use recover::{io_error, recover};
@@ -87,7 +88,11 @@ impl Spool {
         key: SigningKey,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(settings, key, clock, Arc::new(RealDisk))
+        let disk: Arc<dyn Disk> = match settings.danger_sync_delay {
+            Duration::ZERO => Arc::new(RealDisk),
+            delay => Arc::new(SlowDisk(delay)),
+        };
+        Self::open_on(settings, key, clock, disk)
     }
 
     pub(crate) fn open_on(
@@ -96,8 +101,16 @@ impl Spool {
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, Recovery), OpenError> {
-        let SpoolSettings { dir, instance, segment_bytes, head_interval, queue_bytes_max, commit_interval, fold_after } =
-            settings;
+        let SpoolSettings {
+            dir,
+            instance,
+            segment_bytes,
+            head_interval,
+            queue_bytes_max,
+            commit_interval,
+            fold_after,
+            danger_sync_delay: _,
+        } = settings;
         if !is_instance_name(&instance) {
             return Err(OpenError::InstanceInvalid(instance));
         }

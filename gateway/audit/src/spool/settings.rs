@@ -21,6 +21,8 @@ pub struct SpoolSettings {
     pub commit_interval: Duration,
     /// Alike refusals before authentication that are kept whole in one commit; the rest is counted.
     pub fold_after: u32,
+    /// How much longer every sync takes than the disk does: for measuring what a slow disk costs, and nothing else.
+    pub danger_sync_delay: Duration,
 }
 
 impl SpoolSettings {
@@ -37,6 +39,7 @@ impl SpoolSettings {
             // Measured: below one millisecond, waking threads costs more than the disk does.
             commit_interval: Duration::from_millis(1),
             fold_after: 16,
+            danger_sync_delay: Duration::ZERO,
         }
     }
 }
