@@ -5,7 +5,8 @@
 //! - rounds are interleaved (each proxy in turn, again and again), so that a slow minute of the machine meets them all;
 //! - what is compared is processor time per request, which depends far less on the machine's mood than throughput.
 //!
-//! To add a variant: a line in `main.rs` that says how its configuration differs.
+//! To add a variant: a line in `variants.rs` that says how its configuration differs. What the gateway is held to stands in
+//! [`TARGETS`].
 //!
 //! ```
 //! use cedargate_bench::Spread;
@@ -18,7 +19,11 @@
 mod load;
 mod machine;
 mod report;
+mod steady;
+mod targets;
 
 pub use load::{Load, LoadError, Measured};
-pub use machine::{ProcessorTimeError, describe_machine, pin, processor_time};
-pub use report::{Report, Row, Spread};
+pub use machine::{ProcessorTimeError, describe_machine, pin, processor_time, resident_mebibytes};
+pub use report::{Report, Row, Spread, SteadyRow};
+pub use steady::Steady;
+pub use targets::{Figure, TARGETS, Target};

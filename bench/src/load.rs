@@ -16,11 +16,13 @@ pub struct Load {
     pub script: PathBuf,
     /// The requests: path, host and cookie of each, separated by tabs.
     pub requests: PathBuf,
+    /// From how many addresses they come, by `X-Forwarded-For`; none leaves the header out.
+    pub addresses: Option<u32>,
     /// The core that it runs on; none for any.
     pub core: Option<usize>,
 }
 
-/// What one round came to, as `wrk` saw it.
+/// What one round came to, as whoever sent it saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Measured {
     /// Answers received.
@@ -40,14 +42,14 @@ pub struct Measured {
 /// Why a round has no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// `wrk` could not be started.
-    #[error("cannot run wrk; `make bench` installs it")]
+    /// It could not be started.
+    #[error("cannot run the load generator; `make bench` installs `wrk`")]
     Start(#[source] std::io::Error),
-    /// `wrk` failed.
-    #[error("wrk failed: {0}")]
+    /// It failed.
+    #[error("the load generator failed: {0}")]
     Failed(String),
-    /// Its last line is not the script's.
-    #[error("wrk printed no figures")]
+    /// Its last line holds none.
+    #[error("the load generator printed no figures")]
     Figures(#[source] serde_json::Error),
     /// Some answers were no answers of the upstream: the figures would be of refusals.
     #[error("{refused} requests were refused and {broken} connections broke, so the round measured something else")]
@@ -70,6 +72,7 @@ impl Load {
         command.args(["--duration", &format!("{}s", length.as_secs().max(1))]);
         command.arg("--script").arg(&self.script);
         command.arg(format!("http://{proxy}")).arg("--").arg(&self.requests);
+        command.args(self.addresses.map(|addresses| addresses.to_string()));
         let output = pin(command, self.core).output().map_err(LoadError::Start)?;
         if !output.status.success() {
             return Err(LoadError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
@@ -78,7 +81,8 @@ impl Load {
     }
 }
 
-fn figures(printed: &str) -> Result<Measured, LoadError> {
+/// The figures in the last line of what a load generator printed.
+pub(crate) fn figures(printed: &str) -> Result<Measured, LoadError> {
     let last = printed.trim_end().lines().last().unwrap_or_default();
     let measured: Measured = serde_json::from_str(last).map_err(LoadError::Figures)?;
     match measured {

@@ -49,6 +49,17 @@ fn ticks(stat: &str) -> Option<u64> {
     Some(user + kernel)
 }
 
+/// What of a process is in memory now.
+///
+/// # Errors
+/// The process is gone.
+pub fn resident_mebibytes(pid: u32) -> Result<f64, ProcessorTimeError> {
+    let status =
+        fs::read_to_string(format!("/proc/{pid}/status")).map_err(|source| ProcessorTimeError::Gone { pid, source })?;
+    let kibibytes = value_of(&status, "VmRSS").and_then(|value| value.split(' ').next()?.parse::<f64>().ok());
+    kibibytes.map(|kibibytes| kibibytes / 1024.0).ok_or(ProcessorTimeError::Format { pid })
+}
+
 /// The same command on one core, where there is `taskset` and a core is asked for.
 pub fn pin(command: Command, core: Option<usize>) -> Command {
     let Some(core) = core.filter(|_| Path::new("/usr/bin/taskset").exists()) else { return command };

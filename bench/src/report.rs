@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::Target;
+
 /// Median, least and most of one figure over all rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
@@ -44,8 +46,27 @@ pub struct Row {
     pub cpu_us_per_request: Spread,
     /// The same divided by bare Pingora's in the same round.
     pub cpu_ratio_to_bare: Spread,
+    /// The same divided by that of the gateway with everything but inspection, in the same round.
+    pub cpu_ratio_to_plain: Spread,
     /// Throughput divided by bare Pingora's in the same round.
     pub throughput_ratio_to_bare: Spread,
+    /// What of the proxy was in memory after each round.
+    pub mebibytes: Spread,
+}
+
+/// One proxy at a fixed rate.
+#[derive(Clone, Debug, Serialize)]
+pub struct SteadyRow {
+    /// Which proxy, and with what.
+    pub variant: String,
+    /// Requests a second.
+    pub rate: u32,
+    /// Half of the answers took at most this long from the time at which they were due, in microseconds.
+    pub p50_us: Spread,
+    /// 99 of 100 answers took at most this long.
+    pub p99_us: Spread,
+    /// The same less bare Pingora's in the same round.
+    pub p99_us_added: Spread,
 }
 
 /// A whole run.
@@ -65,6 +86,10 @@ pub struct Report {
     pub pinned: bool,
     /// The figures.
     pub rows: Vec<Row>,
+    /// The figures at half of what the gateway can do.
+    pub steady: Vec<SteadyRow>,
+    /// What they come to.
+    pub targets: Vec<Target>,
 }
 
 impl fmt::Display for Report {
@@ -84,12 +109,24 @@ impl fmt::Display for Report {
             writeln!(f, "\n{connections} connections")?;
             writeln!(
                 f,
-                "  {:<24} {:>10} {:>8} {:>8}  {:>19}  {:>17}",
-                "", "requests/s", "p50 ms", "p99 ms", "CPU us/request", "CPU to bare"
+                "  {:<26} {:>10} {:>8} {:>8}  {:>19}  {:>17} {:>5}",
+                "", "requests/s", "p50 ms", "p99 ms", "CPU us/request", "CPU to bare", "MiB"
             )?;
             for row in self.rows.iter().filter(|row| row.connections == connections) {
                 writeln!(f, "  {row}")?;
             }
+        }
+        if !self.steady.is_empty() {
+            writeln!(f, "\nat half load, from when each request was due")?;
+            let heads = ["requests/s", "p50 ms", "p99 ms", "p99 ms added"];
+            let [rate, p50, p99, added] = heads;
+            writeln!(f, "  {:<26} {rate:>10} {p50:>8} {p99:>8}  {added:>19}", "")?;
+            self.steady.iter().try_for_each(|row| writeln!(f, "  {row}"))?;
+        }
+        writeln!(f, "\ntargets")?;
+        for Target { variant, connections, figure, at_most, measured, met } in &self.targets {
+            let met = if *met { "met" } else { "MISSED" };
+            writeln!(f, "  {met:<6}  {variant}, {connections} connections: {figure} {measured:.2}, at most {at_most}")?;
         }
         Ok(())
     }
@@ -113,12 +150,22 @@ impl fmt::Display for Row {
         write!(ratio, "{median:.2} [{min:.2} {max:.2}]")?;
         write!(
             f,
-            "{:<24} {:>10.0} {:>8.2} {:>8.2}  {cpu:>19}  {ratio:>17}",
+            "{:<26} {:>10.0} {:>8.2} {:>8.2}  {cpu:>19}  {ratio:>17} {:>5.0}",
             self.variant,
             self.throughput.median,
             self.p50_us.median / 1000.0,
             self.p99_us.median / 1000.0,
+            self.mebibytes.median,
         )
+    }
+}
+
+impl fmt::Display for SteadyRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = |spread: Spread| spread.median / 1000.0;
+        let Self { variant, rate, p50_us, p99_us, p99_us_added } = self;
+        let [p50, p99, added] = [p50_us, p99_us, p99_us_added].map(|spread| milliseconds(*spread));
+        write!(f, "{variant:<26} {rate:>10} {p50:>8.2} {p99:>8.2}  {added:>19.2}")
     }
 }
 
@@ -147,6 +194,8 @@ mod tests {
             p99_us: spread,
             cpu_us_per_request: Spread { median: 26.7, min: 26.1, max: 31.2 },
             cpu_ratio_to_bare: Spread { median: 1.17, min: 1.1, max: 1.3 },
+            cpu_ratio_to_plain: spread,
+            mebibytes: Spread { median: 41.2, min: 40.0, max: 42.0 },
             throughput_ratio_to_bare: spread,
         };
         let report = Report {
@@ -157,9 +206,11 @@ mod tests {
             seconds_per_round: 5,
             pinned: true,
             rows: vec![row],
+            steady: Vec::new(),
+            targets: Vec::new(),
         };
         let table = report.to_string();
-        let widths: Vec<usize> = table.lines().skip(5).map(|line| line.chars().count()).collect();
+        let widths: Vec<usize> = table.lines().skip(5).take(2).map(|line| line.chars().count()).collect();
         assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
     }
 }

@@ -1,10 +1,13 @@
 -- Sends the requests of a file in turn and ends with one line of JSON.
--- Each line of the file is: path, host and cookie, separated by tabs.
+-- Each line of the file is: path, host and cookie, separated by tabs. A second argument is the number of addresses that
+-- the requests come from, as a proxy in front would tell them.
 
 local prepared = {}
 local at = 0
+local addresses
 
 function init(args)
+    addresses = tonumber(args[2])
     for line in io.lines(args[1]) do
         local path, host, cookie = line:match("([^\t]*)\t([^\t]*)\t([^\t]*)")
         prepared[#prepared + 1] = wrk.format("GET", path, {
@@ -18,8 +21,15 @@ function init(args)
 end
 
 function request()
-    at = at % #prepared + 1
-    return prepared[at]
+    at = at + 1
+    local next = prepared[at % #prepared + 1]
+    if not addresses then
+        return next
+    end
+    -- Behind the request line, where any field may stand.
+    local n = at % addresses
+    local address = string.format("10.%d.%d.%d", n / 65536 % 256, n / 256 % 256, n % 256)
+    return (next:gsub("\r\n", "\r\nX-Forwarded-For: " .. address .. "\r\n", 1))
 end
 
 function done(summary, latency, requests)

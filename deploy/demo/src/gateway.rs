@@ -29,7 +29,11 @@ pub struct Settings {
     pub requests_per_minute: u32,
     /// What is logged; none for the default.
     pub log_filter: Option<&'static str>,
-    /// Switches of `[danger]` that are on.
+    /// Whether every forwarded request gets a log line.
+    pub access_log: bool,
+    /// Addresses whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: &'static [&'static str],
+    /// Lines of `[danger]`: what is on, and how much of it.
     pub danger: &'static [&'static str],
 }
 
@@ -41,6 +45,10 @@ impl fmt::Display for Settings {
         writeln!(f, "# Written at every start. Paths are relative to this file's directory.")?;
         writeln!(f, "[listen]\nbase_url = \"http://localhost:{port}\"")?;
         writeln!(f, "admin_address = \"127.0.0.1:{admin_port}\"\nthreads = {threads}")?;
+        if !self.trusted_proxies.is_empty() {
+            let proxies: Vec<_> = self.trusted_proxies.iter().map(|proxy| quoted(proxy)).collect();
+            writeln!(f, "trusted_proxies = [{}]", proxies.join(", "))?;
+        }
         writeln!(f, "\n[[listen.listener]]\naddress = \"127.0.0.1:{port}\"")?;
         writeln!(f, "\n[store]\nstate_dir = \"gateway\"")?;
         writeln!(f, "\n[secrets]\nmaster_key_file = \"master.key\"")?;
@@ -60,13 +68,14 @@ impl fmt::Display for Settings {
         for whose in ["address", "principal", "tenant"] {
             writeln!(f, "{whose}_requests = {rate}")?;
         }
+        writeln!(f, "\n[telemetry]\naccess_log = {}", self.access_log)?;
         if let Some(filter) = self.log_filter {
-            writeln!(f, "\n[telemetry]\nlog_filter = {}", quoted(filter))?;
+            writeln!(f, "log_filter = {}", quoted(filter))?;
         }
         if !self.danger.is_empty() {
             writeln!(f, "\n[danger]")?;
         }
-        self.danger.iter().try_for_each(|switch| writeln!(f, "{switch} = true"))
+        self.danger.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -125,6 +134,11 @@ impl Gateway {
     /// The public keys that services verify identities with, relative to the gateway's directory.
     pub fn public_keys(&self) -> &'static Path {
         Path::new("gateway/jwks.json")
+    }
+
+    /// The directory of its state, which holds its store.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("gateway")
     }
 
     /// The command line with `arguments`. It runs in the gateway's directory, which keeps the paths of sockets short (the
@@ -229,10 +243,13 @@ mod tests {
             threads: 0,
             requests_per_minute: 10,
             log_filter: None,
-            danger: &["recording_off"],
+            access_log: false,
+            trusted_proxies: &["127.0.0.1/32"],
+            danger: &["recording_off = true"],
         };
         let text = settings.to_string();
         assert!(text.contains(r#"dir = "/a \"b\"\\c""#), "{text}");
         assert!(text.contains("\n[danger]\nrecording_off = true\n"), "{text}");
+        assert!(text.contains("\ntrusted_proxies = [\"127.0.0.1/32\"]\n"), "{text}");
     }
 }

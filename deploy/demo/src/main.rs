@@ -120,6 +120,8 @@ impl Demo {
             threads: 0,
             requests_per_minute: REQUESTS_PER_MINUTE,
             log_filter: None,
+            access_log: false,
+            trusted_proxies: &[],
             danger: &[],
         };
         let (mut credentials, drawn) = passwords(&self.directory, self.port, admin_port)?;
