@@ -31,6 +31,12 @@ pub enum StoreError {
         /// How many values it was given, the tenant included.
         bound: usize,
     },
+    /// The text is none that a unit of work may run: one SELECT, INSERT, UPDATE or DELETE that leaves its role alone.
+    #[error("a unit of work does not run `{0}`")]
+    Forbidden(&'static str),
+    /// A statement of this transaction failed before, and with it everything else.
+    #[error("a statement of this transaction failed, so nothing of it was written")]
+    Spoilt,
     /// A row holds what it never should. Somebody else wrote to the database, or we are broken.
     #[error("table `{table}`, column `{column}`, row `{id}`: an impossible value")]
     Impossible {
@@ -55,8 +61,18 @@ impl StoreError {
             | Self::Constraint(_)
             | Self::Unscoped(_)
             | Self::Arity { .. }
+            | Self::Forbidden(_)
+            | Self::Spoilt
             | Self::Impossible { .. }
             | Self::Statement(_) => false,
+        }
+    }
+
+    /// Where no transaction began, nothing was asked yet: whatever it was, the store is not there for us.
+    pub(crate) fn at_begin(error: sqlx::Error) -> Self {
+        match Self::from_sqlx(error) {
+            Self::Statement(error) => Self::Unavailable(error),
+            other => other,
         }
     }
 

@@ -1,19 +1,26 @@
 //! The rules that every table of the house keeps, as a test can ask for them.
 
+use crate::tx::Dialect;
 use crate::{FromRow, Pool, StoreError};
 
 /// Says which laws the database's schema breaks, one line each; an empty answer is a lawful schema.
 ///
-/// The laws: every table is STRICT; every column that ends in `_at` is an integer (microseconds, UTC); every table has
-/// a NOT NULL `tenant_id`, its primary key begins with it, and so does every foreign key to a table that has one.
-/// `of_no_tenant` names the tables that belong to no tenant: each name there is a decision.
+/// The laws: every column that ends in `_at` is an integer of 64 bits (microseconds, UTC); every table has a NOT NULL
+/// `tenant_id`, its primary key begins with it, and so does every foreign key to a table that has one. On SQLite every
+/// table is STRICT. On PostgreSQL every table forces row security, for tenants by the one rule
+/// `tenant_id = cedargate.tenant_id`, and text sorts by octets (`COLLATE "C"`) as SQLite's does. `of_no_tenant` names the
+/// tables that belong to no tenant: each name there is a decision.
 ///
 /// # Errors
 /// [`StoreError`] where the catalogue cannot be read.
 pub async fn broken_laws(pool: &Pool, of_no_tenant: &[&str]) -> Result<Vec<String>, StoreError> {
     let mut tx = pool.read_system().await?;
-    let columns: Vec<ColumnRow> = tx.query(SQLITE_COLUMNS).fetch_all().await?;
-    let references: Vec<ReferenceRow> = tx.query(SQLITE_REFERENCES).fetch_all().await?;
+    let (columns, references, time, strictness) = match tx.dialect() {
+        Dialect::Sqlite => (SQLITE_COLUMNS, SQLITE_REFERENCES, "INTEGER", "is not STRICT"),
+        Dialect::Postgres => (POSTGRES_COLUMNS, POSTGRES_REFERENCES, "bigint", "does not force row security by tenant"),
+    };
+    let columns: Vec<ColumnRow> = tx.query(columns).fetch_all().await?;
+    let references: Vec<ReferenceRow> = tx.query(references).fetch_all().await?;
 
     let is_shared = |table: &str| table == "schema_migrations" || of_no_tenant.contains(&table);
     let mut broken = Vec::new();
@@ -21,11 +28,15 @@ pub async fn broken_laws(pool: &Pool, of_no_tenant: &[&str]) -> Result<Vec<Strin
     tables.dedup();
     for table in tables {
         let of_table = || columns.iter().filter(|column| column.table_name == table);
-        if of_table().any(|column| !column.strict) {
-            broken.push(format!("`{table}` is not STRICT"));
+        let needs_no_policy = tx.dialect() == Dialect::Postgres && is_shared(table) && table != "tenants";
+        if !needs_no_policy && of_table().any(|column| !column.strict) {
+            broken.push(format!("`{table}` {strictness}"));
         }
-        for column in of_table().filter(|column| column.name.ends_with("_at") && column.kind != "INTEGER") {
-            broken.push(format!("`{table}.{}` is a time and no INTEGER", column.name));
+        for column in of_table().filter(|column| column.name.ends_with("_at") && column.kind != time) {
+            broken.push(format!("`{table}.{}` is a time and no {time}", column.name));
+        }
+        for column in of_table().filter(|column| column.sorts_by_language) {
+            broken.push(format!("`{table}.{}` does not sort by octets", column.name));
         }
         if is_shared(table) {
             continue;
@@ -62,7 +73,8 @@ SELECT
     c.name AS name,
     c.type AS kind,
     c.\"notnull\" AS not_null,
-    c.pk AS key_position
+    c.pk AS key_position,
+    false AS sorts_by_language
 FROM pragma_table_list AS t
 JOIN pragma_table_info(t.name) AS c
 WHERE t.schema = 'main'
@@ -82,6 +94,50 @@ WHERE t.schema = 'main'
   AND t.type = 'table'
 ORDER BY t.name, f.id, f.seq";
 
+/// `tenants` is told by its own id; every other table by `tenant_id`. An index vector counts from 0.
+const POSTGRES_COLUMNS: &str = "
+SELECT
+    CAST(t.relname AS text) AS table_name,
+    t.relrowsecurity AND t.relforcerowsecurity AND EXISTS (
+        SELECT
+        FROM pg_catalog.pg_policy AS p
+        WHERE p.polrelid = t.oid
+          AND p.polroles = ARRAY[CAST(to_regrole('cedargate_tenant') AS oid)]
+          AND pg_get_expr(p.polqual, p.polrelid) = concat(
+              '(',
+              CASE WHEN t.relname = 'tenants' THEN 'id' ELSE 'tenant_id' END,
+              ' = (NULLIF(current_setting(''cedargate.tenant_id''::text, true), ''''::text))::uuid)'
+          )
+    ) AS strict,
+    CAST(c.attname AS text) AS name,
+    format_type(c.atttypid, NULL) AS kind,
+    c.attnotnull AS not_null,
+    CAST(coalesce(array_position(CAST(k.indkey AS int2[]), c.attnum) + 1, 0) AS bigint) AS key_position,
+    c.attcollation <> 0 AND l.collname <> 'C' AS sorts_by_language
+FROM pg_catalog.pg_class AS t
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = t.oid
+LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = c.attcollation
+LEFT JOIN pg_catalog.pg_index AS k ON k.indrelid = t.oid AND k.indisprimary
+WHERE t.relnamespace = to_regnamespace('public')
+  AND t.relkind IN ('r', 'p')
+  AND c.attnum > 0
+  AND NOT c.attisdropped
+ORDER BY t.relname, c.attnum";
+
+const POSTGRES_REFERENCES: &str = "
+SELECT
+    CAST(t.relname AS text) AS table_name,
+    CAST(f.oid AS bigint) AS id,
+    CAST(p.relname AS text) AS parent,
+    CAST(c.attname AS text) AS column_name
+FROM pg_catalog.pg_constraint AS f
+JOIN pg_catalog.pg_class AS t ON t.oid = f.conrelid
+JOIN pg_catalog.pg_class AS p ON p.oid = f.confrelid
+JOIN pg_catalog.pg_attribute AS c ON c.attrelid = t.oid AND c.attnum = ANY (f.conkey)
+WHERE t.relnamespace = to_regnamespace('public')
+  AND f.contype = 'f'
+ORDER BY t.relname, f.oid, c.attnum";
+
 #[derive(FromRow)]
 struct ColumnRow {
     table_name: String,
@@ -90,6 +146,7 @@ struct ColumnRow {
     kind: String,
     not_null: bool,
     key_position: i64,
+    sorts_by_language: bool,
 }
 
 #[derive(FromRow)]

@@ -79,6 +79,8 @@ mod pool;
 mod postgres;
 mod query;
 mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tx;
 mod url;
 
@@ -86,6 +88,7 @@ pub use error::StoreError;
 pub use gateway::GATEWAY;
 pub use migrate::{MigrateError, Migrated, Migration, MigrationSet};
 pub use pool::{OpenError, Pool, TenantScope};
+pub use postgres::confinement::Unconfined;
 pub use query::{Query, Row, Value};
 pub use sqlx::FromRow;
 pub use tx::{SystemTx, TenantTx};

@@ -3,6 +3,7 @@
 use cedargate_model::Micros;
 use sha2::{Digest, Sha256};
 
+use crate::postgres::confinement::{self, Unconfined};
 use crate::tx::{Dialect, MigrationTx};
 use crate::{FromRow, Pool, Query, StoreError};
 
@@ -76,6 +77,14 @@ pub enum MigrateError {
         /// Why.
         source: StoreError,
     },
+    /// The steps leave a table that does not keep tenants apart. All of this call's steps are undone.
+    #[error("migration set `{set}` would not keep tenants apart")]
+    Unconfined {
+        /// The set.
+        set: &'static str,
+        /// Why.
+        source: Unconfined,
+    },
     /// The bookkeeping could not be read or written.
     #[error("the migrations of `{set}` cannot be read")]
     Store {
@@ -113,6 +122,10 @@ impl Pool {
             tx.script(migration.text(dialect)).await.map_err(step)?;
             record(&mut tx, set, migration, now).await.map_err(step)?;
         }
+        tx.check_tables().await.map_err(|error| match confinement::reason(&error) {
+            Some(reason) => MigrateError::Unconfined { set: set.name, source: reason.clone() },
+            None => store(StoreError::from_sqlx(error)),
+        })?;
         tx.commit().await.map_err(store)?;
         let migrated = Migrated { applied: found.missing.len(), pending: 0, newer: found.newer };
         tracing::info!(

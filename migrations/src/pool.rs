@@ -7,6 +7,7 @@ use std::time::Duration;
 use cedargate_model::TenantId;
 
 use crate::postgres::PostgresStore;
+use crate::postgres::confinement::Unconfined;
 use crate::sqlite::SqliteStore;
 use crate::tx::{MigrationTx, SystemTx, TenantTx, Tx};
 use crate::{StoreError, StoreUrl};
@@ -45,6 +46,14 @@ pub enum OpenError {
         store: String,
         /// Why.
         source: sqlx::Error,
+    },
+    /// The database would not keep tenants apart, so it is not used.
+    #[error("the database `{store}` would not keep tenants apart")]
+    Unconfined {
+        /// The URL without its password.
+        store: String,
+        /// Why.
+        source: Unconfined,
     },
 }
 
@@ -101,19 +110,19 @@ impl Pool {
 
     async fn begin(&self, unit: Unit, access: Access) -> Result<Tx, StoreError> {
         match &self.engine {
-            Engine::Sqlite(store) => store.begin(access).await.map(Tx::Sqlite),
-            Engine::Postgres(store) => store.begin(unit, access).await.map(Tx::Postgres),
+            Engine::Sqlite(store) => store.begin(access).await.map(Tx::sqlite),
+            Engine::Postgres(store) => store.begin(unit, access).await.map(Tx::postgres),
         }
-        .map_err(StoreError::from_sqlx)
+        .map_err(StoreError::at_begin)
     }
 
     pub(crate) async fn begin_migration(&self) -> Result<MigrationTx, StoreError> {
         match &self.engine {
-            Engine::Sqlite(store) => store.begin(Access::Write).await.map(Tx::Sqlite),
-            Engine::Postgres(store) => store.begin_migration().await.map(Tx::Postgres),
+            Engine::Sqlite(store) => store.begin(Access::Write).await.map(Tx::sqlite),
+            Engine::Postgres(store) => store.begin_migration().await.map(Tx::postgres),
         }
         .map(MigrationTx)
-        .map_err(StoreError::from_sqlx)
+        .map_err(StoreError::at_begin)
     }
 }
 

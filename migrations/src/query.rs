@@ -25,6 +25,8 @@ pub struct Query<'t> {
     bound: usize,
     /// What made this query impossible before it was sent.
     refused: Option<StoreError>,
+    /// The transaction's note that something failed.
+    failed: &'t mut bool,
     engine: Engine<'t>,
 }
 
@@ -34,16 +36,17 @@ enum Engine<'t> {
 }
 
 impl<'t> Query<'t> {
-    pub(crate) fn sqlite(connection: &'t mut SqliteConnection, sql: &'static str) -> Self {
-        Self { sql, bound: 0, refused: None, engine: Engine::Sqlite { connection, query: sqlx::query(sql) } }
+    pub(crate) fn sqlite(connection: &'t mut SqliteConnection, failed: &'t mut bool, sql: &'static str) -> Self {
+        Self { sql, bound: 0, refused: None, failed, engine: Engine::Sqlite { connection, query: sqlx::query(sql) } }
     }
 
-    pub(crate) fn postgres(connection: &'t mut PgConnection, sql: &'static str) -> Self {
-        Self { sql, bound: 0, refused: None, engine: Engine::Postgres { connection, query: sqlx::query(sql) } }
+    pub(crate) fn postgres(connection: &'t mut PgConnection, failed: &'t mut bool, sql: &'static str) -> Self {
+        Self { sql, bound: 0, refused: None, failed, engine: Engine::Postgres { connection, query: sqlx::query(sql) } }
     }
 
+    /// The first reason stays.
     pub(crate) fn refuse(mut self, error: StoreError) -> Self {
-        self.refused = Some(error);
+        self.refused.get_or_insert(error);
         self
     }
 
@@ -60,16 +63,14 @@ impl<'t> Query<'t> {
     /// Runs the query and says how many rows it moved.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was written unless the transaction commits.
+    /// [`StoreError`]; nothing was written unless the transaction commits, and after an error it cannot.
     pub async fn execute(self) -> Result<u64, StoreError> {
-        match self.checked()? {
-            Engine::Sqlite { connection, query } => {
-                query.execute(connection).await.map(|done| done.rows_affected()).map_err(StoreError::from_sqlx)
-            }
-            Engine::Postgres { connection, query } => {
-                query.execute(connection).await.map(|done| done.rows_affected()).map_err(StoreError::from_sqlx)
-            }
-        }
+        let (engine, failed) = self.checked()?;
+        let done = match engine {
+            Engine::Sqlite { connection, query } => query.execute(connection).await.map(|done| done.rows_affected()),
+            Engine::Postgres { connection, query } => query.execute(connection).await.map(|done| done.rows_affected()),
+        };
+        noted(done, failed)
     }
 
     /// Runs the query and reads its first row, if there is one.
@@ -77,16 +78,18 @@ impl<'t> Query<'t> {
     /// # Errors
     /// [`StoreError`].
     pub async fn fetch_optional<R: Row>(self) -> Result<Option<R>, StoreError> {
-        match self.checked()? {
+        let (engine, failed) = self.checked()?;
+        let row = match engine {
             Engine::Sqlite { connection, query } => {
-                let row = query.fetch_optional(connection).await.map_err(StoreError::from_sqlx)?;
-                row.map(|row| R::from_row(&row)).transpose().map_err(StoreError::Statement)
+                let row = noted(query.fetch_optional(connection).await, failed)?;
+                row.map(|row| R::from_row(&row)).transpose()
             }
             Engine::Postgres { connection, query } => {
-                let row = query.fetch_optional(connection).await.map_err(StoreError::from_sqlx)?;
-                row.map(|row| R::from_row(&row)).transpose().map_err(StoreError::Statement)
+                let row = noted(query.fetch_optional(connection).await, failed)?;
+                row.map(|row| R::from_row(&row)).transpose()
             }
-        }
+        };
+        row.map_err(StoreError::Statement)
     }
 
     /// Runs the query and reads its one row: for `RETURNING` and aggregates, which always have one.
@@ -102,30 +105,52 @@ impl<'t> Query<'t> {
     /// # Errors
     /// [`StoreError`].
     pub async fn fetch_all<R: Row>(self) -> Result<Vec<R>, StoreError> {
-        match self.checked()? {
+        let (engine, failed) = self.checked()?;
+        let rows: Result<Vec<R>, sqlx::Error> = match engine {
             Engine::Sqlite { connection, query } => {
-                let rows = query.fetch_all(connection).await.map_err(StoreError::from_sqlx)?;
-                rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(StoreError::Statement)
+                noted(query.fetch_all(connection).await, failed)?.iter().map(R::from_row).collect()
             }
             Engine::Postgres { connection, query } => {
-                let rows = query.fetch_all(connection).await.map_err(StoreError::from_sqlx)?;
-                rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(StoreError::Statement)
+                noted(query.fetch_all(connection).await, failed)?.iter().map(R::from_row).collect()
             }
-        }
+        };
+        rows.map_err(StoreError::Statement)
     }
 
     /// SQLite reads a placeholder without a value as NULL and ignores a value without a placeholder; PostgreSQL
     /// refuses both. So we refuse both everywhere.
-    fn checked(self) -> Result<Engine<'t>, StoreError> {
-        if let Some(refused) = self.refused {
-            return Err(refused);
+    fn checked(self) -> Result<(Engine<'t>, &'t mut bool), StoreError> {
+        let Self { sql, bound, refused, failed, engine } = self;
+        let placeholders = highest_placeholder(sql);
+        let arity = || StoreError::Arity { sql, placeholders, bound };
+        match refused.or_else(|| (placeholders != bound).then(arity)) {
+            None => Ok((engine, failed)),
+            Some(refused) => {
+                *failed = true;
+                Err(refused)
+            }
         }
-        let placeholders = highest_placeholder(self.sql);
-        if placeholders != self.bound {
-            return Err(StoreError::Arity { sql: self.sql, placeholders, bound: self.bound });
-        }
-        Ok(self.engine)
     }
+}
+
+/// Translates an error, and notes that there was one.
+fn noted<T>(result: Result<T, sqlx::Error>, failed: &mut bool) -> Result<T, StoreError> {
+    result.map_err(|error| {
+        *failed = true;
+        StoreError::from_sqlx(error)
+    })
+}
+
+/// Whether the text is one statement that reads or writes rows, and leaves alone whom it runs as.
+///
+/// On PostgreSQL a transaction could put its role off again (`RESET ROLE`, `set_config`), and with it row security. The
+/// server parses one statement a message, so the first word tells what it is; a function that sets what a transaction
+/// runs under is refused by name.
+pub(crate) fn is_plain(sql: &str) -> bool {
+    let first = sql.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
+    let reads_or_writes =
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "EXPLAIN"].iter().any(|word| word.eq_ignore_ascii_case(first));
+    reads_or_writes && !sql.contains(';') && !sql.to_ascii_lowercase().contains("set_config")
 }
 
 /// The highest `N` of all `$N` in the text.
@@ -146,6 +171,31 @@ fn placeholder_number(after_dollar: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_of_work_reads_and_writes_rows_and_nothing_else() {
+        for plain in ["SELECT 1", "\nwith a AS (SELECT 1) SELECT * FROM a", "INSERT INTO t (a) VALUES ($1)"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in [
+            "",
+            "RESET ROLE",
+            "SET ROLE postgres",
+            "SET LOCAL ROLE NONE",
+            "BEGIN",
+            "COMMIT",
+            "DO $$ BEGIN END $$",
+            "DROP TABLE t",
+            "PRAGMA query_only = OFF",
+            "-- a comment\nRESET ROLE",
+            "SELECT 1; RESET ROLE",
+            "SELECT set_config('role', 'none', true)",
+            "SELECT pg_catalog.SET_CONFIG('cedargate.tenant_id', $1, true)",
+            "SELECTED",
+        ] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
 
     #[test]
     fn placeholders_are_counted_by_number() {

@@ -4,6 +4,7 @@ use cedargate_model::TenantId;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::StoreError;
+use crate::postgres::confinement;
 use crate::query::{self, Query};
 
 /// A transaction of one tenant: `$1` of every query is the tenant, bound here.
@@ -21,7 +22,7 @@ impl TenantTx {
     /// A query whose `$1` is the tenant; the caller binds from `$2` on. A text that does not use `$1` is refused with
     /// [`StoreError::Unscoped`] when it runs.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
-        let query = self.tx.query(sql).bind(self.tenant.0);
+        let query = self.tx.unit_query(sql).bind(self.tenant.0);
         if query::uses_first_placeholder(sql) { query } else { query.refuse(StoreError::Unscoped(sql)) }
     }
 
@@ -40,7 +41,7 @@ pub struct SystemTx(pub(crate) Tx);
 impl SystemTx {
     /// A query. It may see every tenant's rows: the text must say whose it means.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
-        self.0.query(sql)
+        self.0.unit_query(sql)
     }
 
     /// Makes what was written durable and visible.
@@ -91,11 +92,19 @@ impl MigrationTx {
 
     /// Runs several statements that take no values.
     pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), StoreError> {
-        match &mut self.0 {
-            Tx::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
-            Tx::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+        match &mut self.0.engine {
+            EngineTx::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+            EngineTx::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
         }
         .map_err(StoreError::from_sqlx)
+    }
+
+    /// Whether the schema as it now is keeps tenants apart. On SQLite there is nothing to ask: see [`crate::laws`].
+    pub(crate) async fn check_tables(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.0.engine {
+            EngineTx::Sqlite(_) => Ok(()),
+            EngineTx::Postgres(tx) => confinement::check_tables(tx).await,
+        }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
@@ -110,30 +119,55 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
-pub(crate) enum Tx {
+pub(crate) struct Tx {
+    engine: EngineTx,
+    /// Whether a statement failed. PostgreSQL then answers a COMMIT by rolling back and calls that a success, SQLite
+    /// keeps the other statements' work. Neither is what a caller means, so we refuse on both.
+    failed: bool,
+}
+
+enum EngineTx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
 impl Tx {
+    pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
+        Self { engine: EngineTx::Sqlite(tx), failed: false }
+    }
+
+    pub(crate) fn postgres(tx: Transaction<'static, Postgres>) -> Self {
+        Self { engine: EngineTx::Postgres(tx), failed: false }
+    }
+
     fn query(&mut self, sql: &'static str) -> Query<'_> {
-        match self {
-            Self::Sqlite(tx) => Query::sqlite(tx, sql),
-            Self::Postgres(tx) => Query::postgres(tx, sql),
+        match &mut self.engine {
+            EngineTx::Sqlite(tx) => Query::sqlite(tx, &mut self.failed, sql),
+            EngineTx::Postgres(tx) => Query::postgres(tx, &mut self.failed, sql),
         }
+    }
+
+    /// A query of a unit of work, which must stay what it is.
+    fn unit_query(&mut self, sql: &'static str) -> Query<'_> {
+        let query = self.query(sql);
+        if query::is_plain(sql) { query } else { query.refuse(StoreError::Forbidden(sql)) }
     }
 
     async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await.map_err(StoreError::from_sqlx),
-            Self::Postgres(tx) => tx.commit().await.map_err(StoreError::from_sqlx),
+        if self.failed {
+            return Err(StoreError::Spoilt);
         }
+        match self.engine {
+            EngineTx::Sqlite(tx) => tx.commit().await,
+            EngineTx::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(StoreError::from_sqlx)
     }
 
     fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+        match self.engine {
+            EngineTx::Sqlite(_) => Dialect::Sqlite,
+            EngineTx::Postgres(_) => Dialect::Postgres,
         }
     }
 }

@@ -88,7 +88,7 @@ impl fmt::Display for StoreUrl {
 /// A PostgreSQL database and how to reach it. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    options: PgConnectOptions,
+    options: Box<PgConnectOptions>,
     /// `postgres://user@host:port/database`.
     shown: String,
     /// The whole text in one spelling, password included: what equality means.
@@ -124,7 +124,7 @@ impl PostgresUrl {
         let options = PgConnectOptions::from_str(text).map_err(|_| StoreUrlError::Malformed)?;
         let options = options.ssl_mode(ssl_mode(option("sslmode").as_deref(), &host)?);
         let shown = format!("postgres://{}@{}:{}{}", url.username(), host, url.port().unwrap_or(5432), url.path());
-        Ok(Self { options, shown, text: text.to_owned() })
+        Ok(Self { options: Box::new(options), shown, text: text.to_owned() })
     }
 
     pub(crate) fn options(&self) -> &PgConnectOptions {

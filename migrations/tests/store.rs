@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use cedargate_migrations::testing::{TestStore, each_engine};
 use cedargate_migrations::{Migration, MigrationSet, Pool, StoreError, StoreUrl};
 use cedargate_model::{Micros, TenantId};
 use tempfile::TempDir;
@@ -22,7 +23,7 @@ const COUNTERS: MigrationSet = MigrationSet {
         ) STRICT;",
         postgres: "CREATE TABLE counters (
             tenant_id uuid NOT NULL,
-            name text NOT NULL,
+            name text COLLATE \"C\" NOT NULL,
             value bigint NOT NULL CHECK (value >= 0),
             PRIMARY KEY (tenant_id, name)
         );
@@ -41,10 +42,8 @@ const SET: &str = "UPDATE counters SET value = $3 WHERE tenant_id = $1 AND name 
 const ACME: TenantId = TenantId(Uuid::from_u128(1));
 const GLOBEX: TenantId = TenantId(Uuid::from_u128(2));
 
-async fn store(directory: &TempDir) -> Pool {
-    let pool = Pool::open(&StoreUrl::sqlite(directory.path().join("store.db"))).await.unwrap();
-    let _ = pool.migrate(&COUNTERS, Micros(1)).await.unwrap();
-    pool
+async fn store(store: &TestStore) -> Pool {
+    store.migrated(&[&COUNTERS]).await
 }
 
 async fn insert(pool: &Pool, tenant: TenantId, name: &str, value: i64) -> Result<(), StoreError> {
@@ -66,10 +65,10 @@ async fn increment(pool: &Pool) {
     tx.commit().await.unwrap();
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_tenants_query_that_does_not_name_its_tenant_is_refused() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     let mut tx = pool.tenant(ACME).begin().await.unwrap();
     for sql in ["DELETE FROM counters", "DELETE FROM counters WHERE name = 'n'"] {
         let refused = tx.query(sql).execute().await.unwrap_err();
@@ -79,10 +78,10 @@ async fn a_tenants_query_that_does_not_name_its_tenant_is_refused() {
     assert!(matches!(refused, StoreError::Unscoped(_)), "{refused}");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_query_with_too_few_or_too_many_values_is_refused() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     let mut tx = pool.tenant(ACME).begin().await.unwrap();
     let few = tx.query(INSERT).bind("n").execute().await.unwrap_err();
     assert!(matches!(few, StoreError::Arity { placeholders: 3, bound: 2, .. }), "{few}");
@@ -90,20 +89,20 @@ async fn a_query_with_too_few_or_too_many_values_is_refused() {
     assert!(matches!(many, StoreError::Arity { placeholders: 2, bound: 3, .. }), "{many}");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_tenant_sees_its_own_rows_only() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     insert(&pool, ACME, "n", 1).await.unwrap();
     insert(&pool, GLOBEX, "n", 2).await.unwrap();
     assert_eq!(value(&pool, ACME, "n").await, Some(1));
     assert_eq!(value(&pool, GLOBEX, "n").await, Some(2));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn errors_tell_what_the_schema_refused() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     insert(&pool, ACME, "n", 1).await.unwrap();
     let twice = insert(&pool, ACME, "n", 1).await.unwrap_err();
     assert!(matches!(twice, StoreError::Conflict(_)), "{twice}");
@@ -115,30 +114,70 @@ async fn errors_tell_what_the_schema_refused() {
     assert!(matches!(wrong, StoreError::Statement(_)), "{wrong}");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn what_is_not_committed_is_not_there() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     let mut tx = pool.tenant(ACME).begin().await.unwrap();
     tx.query(INSERT).bind("n").bind(1).execute().await.unwrap();
     drop(tx);
     assert_eq!(value(&pool, ACME, "n").await, None);
 }
 
-#[tokio::test]
+/// PostgreSQL answers the COMMIT of a failed transaction by rolling back, and calls that a success.
+#[each_engine]
+async fn a_transaction_in_which_something_failed_writes_nothing() {
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
+    let mut tx = pool.tenant(ACME).begin().await.unwrap();
+    tx.query(INSERT).bind("n").bind(1).execute().await.unwrap();
+    tx.query(INSERT).bind("n").bind(2).execute().await.unwrap_err();
+    assert!(matches!(tx.commit().await, Err(StoreError::Spoilt)));
+    let mut tx = pool.tenant(ACME).begin().await.unwrap();
+    tx.query(INSERT).bind("n").bind(1).execute().await.unwrap();
+    tx.query("DELETE FROM counters").execute().await.unwrap_err();
+    assert!(matches!(tx.commit().await, Err(StoreError::Spoilt)));
+    assert_eq!(value(&pool, ACME, "n").await, None);
+}
+
+#[each_engine]
+async fn a_unit_of_work_reads_and_writes_rows_and_nothing_else() {
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
+    let mut tx = pool.begin_system().await.unwrap();
+    for sql in ["RESET ROLE", "DROP TABLE counters", "SELECT set_config('role', 'none', true)", "SELECT 1; SELECT 2"] {
+        let refused = tx.query(sql).execute().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Forbidden(_)), "{refused}");
+    }
+}
+
+#[each_engine]
+async fn text_sorts_by_octets() {
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
+    let mut tx = pool.tenant(ACME).begin().await.unwrap();
+    for name in ["b", "ä", "B", "a-b", "ab", "_"] {
+        tx.query(INSERT).bind(name).bind(1).execute().await.unwrap();
+    }
+    let names: Vec<(String,)> =
+        tx.query("SELECT name FROM counters WHERE tenant_id = $1 ORDER BY name").fetch_all().await.unwrap();
+    assert_eq!(names.iter().map(|(name,)| name.as_str()).collect::<Vec<_>>(), ["B", "_", "a-b", "ab", "b", "ä"]);
+}
+
+#[each_engine]
 async fn a_reading_transaction_cannot_write() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     let mut tx = pool.tenant(ACME).read().await.unwrap();
     tx.query(INSERT).bind("n").bind(1).execute().await.unwrap_err();
     drop(tx);
     assert_eq!(value(&pool, ACME, "n").await, None);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_reader_does_not_wait_for_a_writer() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
     insert(&pool, ACME, "n", 1).await.unwrap();
     let mut writing = pool.tenant(ACME).begin().await.unwrap();
     writing.query(SET).bind("n").bind(2).execute().await.unwrap();
@@ -148,10 +187,10 @@ async fn a_reader_does_not_wait_for_a_writer() {
 }
 
 /// Two pools are two processes: only the file connects them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_writers_lose_nothing_and_never_fail() {
-    let directory = TempDir::new().unwrap();
-    let pools = [store(&directory).await, store(&directory).await];
+    let place = TestStore::new().await;
+    let pools = [store(&place).await, store(&place).await];
     insert(&pools[0], ACME, "n", 0).await.unwrap();
     let writers: Vec<_> = (0..60)
         .map(|turn| {
@@ -165,12 +204,25 @@ async fn concurrent_writers_lose_nothing_and_never_fail() {
     assert_eq!(value(&pools[0], ACME, "n").await, Some(60));
 }
 
+#[each_engine]
+async fn what_was_committed_is_there_after_a_reopen() {
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
+    pool.ping().await.unwrap();
+    insert(&pool, ACME, "n", 1).await.unwrap();
+    pool.close().await;
+    assert!(pool.ping().await.unwrap_err().is_retryable());
+    assert_eq!(value(&store(&place).await, ACME, "n").await, Some(1));
+}
+
 #[tokio::test]
 async fn the_files_are_their_owners_alone() {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("store.db"), "").unwrap();
     std::fs::set_permissions(directory.path().join("store.db"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    let pool = store(&directory).await;
+    let url = StoreUrl::sqlite(directory.path().join("store.db"));
+    let pool = Pool::open(&url).await.unwrap();
+    let _ = pool.migrate(&COUNTERS, Micros(1)).await.unwrap();
     insert(&pool, ACME, "n", 1).await.unwrap();
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory.path()).unwrap() {
@@ -180,17 +232,6 @@ async fn the_files_are_their_owners_alone() {
     }
     names.sort();
     assert_eq!(names, ["store.db", "store.db-shm", "store.db-wal"]);
-}
-
-#[tokio::test]
-async fn what_was_committed_is_there_after_a_reopen() {
-    let directory = TempDir::new().unwrap();
-    let pool = store(&directory).await;
-    pool.ping().await.unwrap();
-    insert(&pool, ACME, "n", 1).await.unwrap();
-    pool.close().await;
-    assert!(pool.ping().await.unwrap_err().is_retryable());
-    assert_eq!(value(&store(&directory).await, ACME, "n").await, Some(1));
 }
 
 #[tokio::test]

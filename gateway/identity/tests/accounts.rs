@@ -6,11 +6,12 @@ use cedargate_identity::{
     AccountState, AddHostError, CreateAccountError, CreateTenantError, Email, NewAccount, PasswordHash,
     UpdateAccountError, directory,
 };
+use cedargate_migrations::testing::each_engine;
 use cedargate_model::{Host, Micros, PrincipalId, TenantId, TenantName};
 use house::{House, NOW, hash, role};
 use uuid::Uuid;
 
-#[tokio::test]
+#[each_engine]
 async fn a_tenants_name_can_be_taken_once_and_never_the_gateways_own() {
     let house = House::new().await;
     for name in ["directory", "admin"] {
@@ -24,7 +25,7 @@ async fn a_tenants_name_can_be_taken_once_and_never_the_gateways_own() {
     assert_eq!(directory().name.as_str(), "directory");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_host_is_one_tenants() {
     let house = House::new().await;
     let host = Host::parse("Portal.Example.com:8443").unwrap();
@@ -40,7 +41,7 @@ async fn a_host_is_one_tenants() {
     assert_eq!(house.tenants.find_by_name(&TenantName::parse("nobody").unwrap()).await.unwrap(), None);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_address_is_one_accounts_within_its_tenant() {
     let house = House::new().await;
     let new = || NewAccount { email: Email::parse("ADA@example.com").unwrap(), roles: vec![], password: None };
@@ -56,7 +57,7 @@ async fn an_address_is_one_accounts_within_its_tenant() {
     assert_eq!(house.accounts.find_by_email(house.acme, &new().email).await.unwrap(), Some(ada));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn roles_that_follow_from_being_signed_in_cannot_be_given() {
     let house = House::new().await;
     for reserved in ["member", "anonymous"] {
@@ -70,7 +71,7 @@ async fn roles_that_follow_from_being_signed_in_cannot_be_given() {
     assert!(matches!(refused, Err(UpdateAccountError::Roles(_))));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn changes_reach_only_accounts_of_the_tenant() {
     let house = House::new().await;
     let ada = house.account("ada@example.com", &["clerk"]).await;
@@ -86,7 +87,7 @@ async fn changes_reach_only_accounts_of_the_tenant() {
     assert!(matches!(nobody, Err(UpdateAccountError::AccountUnknown(_))));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn each_change_of_what_a_principal_is_gives_another_version() {
     let house = House::new().await;
     let ada = house.account("ada@example.com", &["viewer", "clerk", "clerk"]).await;
@@ -105,7 +106,7 @@ async fn each_change_of_what_a_principal_is_gives_another_version() {
     assert_eq!(house.find("ada@example.com").await.state, AccountState::Active);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_rehash_does_not_undo_a_new_password() {
     let house = House::new().await;
     let ada = house.account("ada@example.com", &[]).await;
@@ -118,7 +119,7 @@ async fn a_rehash_does_not_undo_a_new_password() {
     assert_eq!(house.find("ada@example.com").await.password, Some(rehashed));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_list_has_every_account_once_and_only_the_tenants() {
     let house = House::new().await;
     for n in 0..5 {

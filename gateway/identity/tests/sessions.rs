@@ -7,6 +7,7 @@ mod house;
 use std::time::Duration;
 
 use cedargate_identity::{CreateSessionError, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
+use cedargate_migrations::testing::each_engine;
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
 use house::{House, NOW, hash, role};
 use uuid::Uuid;
@@ -44,14 +45,14 @@ async fn is_known(sessions: &Sessions, tenant: TenantId, token: &PresentedToken,
     sessions.find(tenant, token, now).await.unwrap().is_some()
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_unknown_token_is_nobodys() {
     let (house, sessions, ..) = signed_in().await;
     let unknown = PresentedToken::parse(&"A".repeat(43)).unwrap();
     assert!(!is_known(&sessions, house.acme, &unknown, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_token_of_one_tenant_is_unknown_to_another() {
     let (house, sessions, _, token) = signed_in().await;
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
@@ -59,7 +60,7 @@ async fn a_token_of_one_tenant_is_unknown_to_another() {
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_session_says_who_signed_in_and_how() {
     let (house, sessions, ada, token) = signed_in().await;
     let principal = sessions.find(house.acme, &token, after_secs(1)).await.unwrap().unwrap();
@@ -71,7 +72,7 @@ async fn a_session_says_who_signed_in_and_how() {
     assert_eq!((principal.authenticated_at, principal.version), (NOW, 1));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_second_lookup_does_not_ask_the_store() {
     let (house, sessions, _, token) = signed_in().await;
     let first = sessions.find(house.acme, &token, NOW).await.unwrap();
@@ -80,7 +81,7 @@ async fn a_second_lookup_does_not_ask_the_store() {
     assert_eq!((sessions.stats().hits, sessions.stats().misses), (1, 1));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn without_a_store_nobody_is_known_once_memory_is_stale() {
     let (house, sessions, _, token) = signed_in().await;
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
@@ -89,7 +90,7 @@ async fn without_a_store_nobody_is_known_once_memory_is_stale() {
     assert!(matches!(failed, Err(StoreError::Unavailable(_))));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_clock_that_was_set_back_does_not_keep_stale_answers() {
     let (house, sessions, _, token) = signed_in().await;
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
@@ -97,7 +98,7 @@ async fn a_clock_that_was_set_back_does_not_keep_stale_answers() {
     sessions.find(house.acme, &token, Micros(NOW.0 - 1)).await.unwrap_err();
 }
 
-#[tokio::test]
+#[each_engine]
 async fn what_another_process_changes_takes_effect_within_the_bound() {
     let (house, sessions, ada, token) = signed_in().await;
     let elsewhere = cedargate_identity::Accounts::new(house.another_process().await);
@@ -114,14 +115,14 @@ async fn what_another_process_changes_takes_effect_within_the_bound() {
     assert!(!is_known(&sessions, house.acme, &token, after_secs(9)).await, "disabling ended the session for good");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_password_ends_the_sessions_of_the_old_one() {
     let (house, sessions, ada, token) = signed_in().await;
     house.accounts.set_password(house.acme, ada, &hash('n')).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_ended_session_is_unknown_at_once() {
     let (house, sessions, _, token) = signed_in().await;
     let principal = sessions.find(house.acme, &token, NOW).await.unwrap().unwrap();
@@ -131,7 +132,7 @@ async fn an_ended_session_is_unknown_at_once() {
     assert!(!sessions.end(house.acme, principal.session).await.unwrap());
 }
 
-#[tokio::test]
+#[each_engine]
 async fn ending_all_ends_all_of_one_person() {
     let (house, sessions, ada, first) = signed_in().await;
     let second = begin(&sessions, house.acme, ada, NOW).await;
@@ -146,7 +147,7 @@ async fn ending_all_ends_all_of_one_person() {
     assert!(is_known(&sessions, house.acme, &bobs, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_sign_in_ends_the_session_that_the_browser_had() {
     let (house, sessions, ada, old) = signed_in().await;
     let session = sessions.find(house.acme, &old, NOW).await.unwrap().unwrap().session;
@@ -157,7 +158,7 @@ async fn a_sign_in_ends_the_session_that_the_browser_had() {
     assert!(is_known(&sessions, house.acme, &new, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn another_tenants_session_is_not_ended_by_a_sign_in() {
     let (house, sessions, _, token) = signed_in().await;
     let email = cedargate_identity::Email::parse("eve@example.com").unwrap();
@@ -169,7 +170,7 @@ async fn another_tenants_session_is_not_ended_by_a_sign_in() {
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_disabled_or_unknown_account_gets_no_session() {
     let (house, sessions, ada, _) = signed_in().await;
     house.accounts.disable(house.acme, ada, NOW).await.unwrap();
@@ -179,7 +180,7 @@ async fn a_disabled_or_unknown_account_gets_no_session() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_session_ends_after_its_absolute_time_however_much_it_is_used() {
     let (house, sessions, _, token) = signed_in().await;
     for minute in 0..8 * 60 {
@@ -190,7 +191,7 @@ async fn a_session_ends_after_its_absolute_time_however_much_it_is_used() {
     assert!(!is_known(&sessions, house.acme, &token, after_secs(8 * 3_600 + 5)).await, "from the store");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_session_that_nobody_uses_ends() {
     let (house, sessions, _, token) = signed_in().await;
     assert!(is_known(&sessions, house.acme, &token, after_secs(30 * 60 - 1)).await);
@@ -198,7 +199,7 @@ async fn a_session_that_nobody_uses_ends() {
     assert!(!is_known(&sessions, house.acme, &token, after_secs(90 * 60)).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn use_is_written_down_at_most_once_a_minute_and_seen_elsewhere() {
     let (house, sessions, _, token) = signed_in().await;
     for second in [1, 59, 60, 61, 100] {
@@ -212,7 +213,7 @@ async fn use_is_written_down_at_most_once_a_minute_and_seen_elsewhere() {
     assert!(is_known(&elsewhere, house.acme, &token, after_secs(58 * 60)).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn what_is_over_is_deleted_and_nothing_else() {
     let (house, sessions, ada, idle) = signed_in().await;
     let used = begin(&sessions, house.acme, ada, after_secs(60)).await;
@@ -223,7 +224,7 @@ async fn what_is_over_is_deleted_and_nothing_else() {
     assert!(is_known(&sessions, house.acme, &used, after_secs(31 * 60)).await);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_accounts_oldest_sessions_give_way() {
     let (house, sessions, ada, oldest) = signed_in().await;
     assert!(is_known(&sessions, house.acme, &oldest, NOW).await);
@@ -238,7 +239,7 @@ async fn an_accounts_oldest_sessions_give_way() {
 }
 
 /// The timeline of `SessionCache::insert`: a lookup that read the store before a sign-out must not outlive it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[each_engine(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lookup_during_a_sign_out_does_not_bring_the_session_back() {
     let house = House::new().await;
     let ada = house.account("ada@example.com", &[]).await;
@@ -260,7 +261,7 @@ async fn a_lookup_during_a_sign_out_does_not_bring_the_session_back() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn the_store_never_holds_a_token() {
     let (house, sessions, ada, _) = signed_in().await;
     let begun = sessions.create(sign_in(house.acme, ada), NOW).await.unwrap();

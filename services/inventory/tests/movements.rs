@@ -52,9 +52,7 @@ async fn a_lot_has_a_limit_far_from_where_numbers_wrap() {
     let (ann, _) = people(&service);
     let id = item(&ann, "A").await;
     let lot = lot(&ann, &id, "L").await;
-    let mut tx = service.pool().begin_system().await.unwrap();
-    tx.query("UPDATE lots SET quantity = 999999999999").execute().await.unwrap();
-    tx.commit().await.unwrap();
+    service.operator().await.run("UPDATE lots SET quantity = 999999999999").await;
     let movements = format!("/inventory/items/{id}/movements");
     let answer = ann.post(&movements, movement(&lot, 2)).await;
     assert_eq!((answer.status, answer.code()), (409, "stock_too_large"));

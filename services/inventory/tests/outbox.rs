@@ -23,9 +23,7 @@ async fn a_change_whose_entry_fails_is_undone() {
     let (item_before, lot_before) =
         (ann.get(&format!("/inventory/items/{id}")).await.json, ann.get(&format!("/inventory/lots/{lot}")).await.json);
 
-    let mut tx = service.pool().begin_system().await.unwrap();
-    tx.query(BREAK_OUTBOX).execute().await.unwrap();
-    tx.commit().await.unwrap();
+    service.operator().await.run(BREAK_OUTBOX).await;
 
     let before = rows(&service).await;
     let answers = [

@@ -35,7 +35,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, Issuer, SigningKeys, TenantScope};
-use cedargate_migrations::{FromRow, Pool, StoreUrl};
+use cedargate_migrations::testing::{Operator, TestStore};
+use cedargate_migrations::{FromRow, Pool};
 use cedargate_model::{
     AuthnMethod, AuthnStrength, Caller, Clock, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
     TenantName,
@@ -79,6 +80,7 @@ pub struct TestService {
     issuer: Issuer,
     clock: Arc<SetClock>,
     directory: Arc<TempDir>,
+    store: Arc<TestStore>,
 }
 
 /// A tenant of that number and name.
@@ -103,29 +105,31 @@ fn principal(tenant: &TenantScope, number: u128, authenticated_at: Micros) -> Pr
 }
 
 impl TestService {
-    /// Starts the service over a store of its own, which goes with it.
+    /// Starts the service over a store of its own, which goes with it. It is on the test's engine: put
+    /// `cedargate_migrations::testing::each_engine` where `tokio::test` stands to have each in turn.
     pub async fn start(service: &Service) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let issuer = Issuer::new(ISSUER, SigningKeys::from_seed(&[7; 32]));
         std::fs::write(directory.path().join("jwks.json"), issuer.keys().jwks().to_json()).unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(1_790_000_000_000_000)));
-        Self::open(service, directory, clock).await
+        Self::open(service, directory, Arc::new(TestStore::new().await), clock).await
     }
 
     /// A second one over the same store, as another process would be: nothing in memory is shared but the clock.
     pub async fn beside(&self, service: &Service) -> Self {
-        Self::open(service, Arc::clone(&self.directory), Arc::clone(&self.clock)).await
+        let (directory, store) = (Arc::clone(&self.directory), Arc::clone(&self.store));
+        Self::open(service, directory, store, Arc::clone(&self.clock)).await
     }
 
-    async fn open(service: &Service, directory: Arc<TempDir>, clock: Arc<SetClock>) -> Self {
-        let pool = open_store(service, &StoreUrl::sqlite(directory.path().join("service.db"))).await.unwrap();
+    async fn open(service: &Service, directory: Arc<TempDir>, store: Arc<TestStore>, clock: Arc<SetClock>) -> Self {
+        let pool = open_store(service, store.url()).await.unwrap();
         let issuer = Issuer::new(ISSUER, SigningKeys::from_seed(&[7; 32]));
         let keys_file = KeySource::File(directory.path().join("jwks.json"));
         let keys = Arc::new(Keys::new(keys_file, ISSUER, service.name).unwrap());
         keys.refresh().await.unwrap();
         let kit = Kit::new(pool.clone(), service.schema, keys, Arc::clone(&clock) as Arc<dyn Clock>);
         let app = kit.app((service.routes)());
-        Self { app, pool, audience: service.name, issuer, clock, directory }
+        Self { app, pool, audience: service.name, issuer, clock, directory, store }
     }
 
     /// The service's router, to be served on a real socket.
@@ -136,6 +140,11 @@ impl TestService {
     /// The service's store.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// The operator of the service's store, who is above row security: for what a test must see or break.
+    pub async fn operator(&self) -> Operator {
+        self.store.operator().await
     }
 
     /// The service's clock.

@@ -157,12 +157,8 @@ async fn an_answer_is_kept_for_a_day_and_then_pruned() {
 async fn an_act_whose_answer_cannot_be_kept_is_undone() {
     let service = notes().await;
     let (ann, _) = people(&service);
-    let mut tx = service.pool().begin_system().await.unwrap();
-    tx.query("CREATE TRIGGER full BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'full'); END")
-        .execute()
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let broken = "CREATE TRIGGER full BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'full'); END";
+    service.operator().await.run(broken).await;
     assert_eq!(add(&ann.with(KEY, "k"), "A").await.code(), "store_failed");
     assert_eq!((count(&service, NOTES).await, count(&service, KEPT).await), (0, 0));
     assert_eq!(outbox(service.pool()).await, []);

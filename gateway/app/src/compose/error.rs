@@ -33,8 +33,6 @@ pub(crate) enum StartError {
     #[error("the store lacks {0} migrations; `cedargate serve` applies them")]
     NotMigrated(usize),
     #[error(transparent)]
-    Telemetry(#[from] cedargate_telemetry::StartError),
-    #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error("mistakes in the policies in `{}`\n{problems}", dir.display())]
     Policies { dir: PathBuf, problems: Problems },
@@ -92,8 +90,7 @@ impl StartError {
     pub(crate) fn is_mistake(&self) -> bool {
         match self {
             Self::Keys(error) => error.is_mistake(),
-            Self::Telemetry(cedargate_telemetry::StartError::Client(_))
-            | Self::Policies { .. }
+            Self::Policies { .. }
             | Self::TenantPolicies { .. }
             | Self::Engine(_)
             | Self::Rate(_)
@@ -114,7 +111,6 @@ impl StartError {
             },
             Self::Directory { .. }
             | Self::File { .. }
-            | Self::Telemetry(cedargate_telemetry::StartError::Thread(_))
             | Self::Open(_)
             | Self::Migrate(_)
             | Self::Store(_)

@@ -21,7 +21,6 @@ mod sites;
 mod store;
 #[cfg(test)]
 mod tests;
-mod traces;
 
 pub(crate) use self::check::check;
 pub(crate) use self::error::StartError;

@@ -4,9 +4,9 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use cedargate_identity::{Account, Accounts, Email, NewAccount, PasswordHash, Tenants};
-use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+use cedargate_migrations::testing::TestStore;
+use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{Micros, PrincipalId, RoleName, TenantId, TenantName};
-use tempfile::TempDir;
 
 pub(crate) const NOW: Micros = Micros(1_700_000_000_000_000);
 
@@ -16,23 +16,22 @@ pub(crate) struct House {
     pub(crate) accounts: Accounts,
     pub(crate) acme: TenantId,
     pub(crate) globex: TenantId,
-    directory: TempDir,
+    pub(crate) store: TestStore,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        let pool = Pool::open(&StoreUrl::sqlite(directory.path().join("gateway.db"))).await.unwrap();
-        let _ = pool.migrate(&GATEWAY, NOW).await.unwrap();
+        let store = TestStore::new().await;
+        let pool = store.migrated(&[&GATEWAY]).await;
         let tenants = Tenants::new(pool.clone());
         let acme = tenants.create(TenantName::parse("acme").unwrap(), NOW).await.unwrap().id;
         let globex = tenants.create(TenantName::parse("globex").unwrap(), NOW).await.unwrap().id;
-        Self { accounts: Accounts::new(pool.clone()), pool, tenants, acme, globex, directory }
+        Self { accounts: Accounts::new(pool.clone()), pool, tenants, acme, globex, store }
     }
 
-    /// A second pool on the same file: another process.
+    /// A second pool on the same store: another process.
     pub(crate) async fn another_process(&self) -> Pool {
-        Pool::open(&StoreUrl::sqlite(self.directory.path().join("gateway.db"))).await.unwrap()
+        self.store.open().await
     }
 
     pub(crate) async fn account(&self, email: &str, roles: &[&str]) -> PrincipalId {

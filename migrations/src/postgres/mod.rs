@@ -1,16 +1,22 @@
 //! The server: one database, in which every unit of work is confined by the database itself.
 
+pub(crate) mod confinement;
+
 use std::time::Duration;
 
 use cedargate_model::TenantId;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::pool::{Access, OpenError, Unit, WAIT_MAX};
 use crate::url::PostgresUrl;
 
 /// Connections of one process. A unit of work holds one for a few milliseconds.
 const CONNECTIONS_MAX: u32 = 16;
+
+/// How long a caller waits for a connection. Shorter than for a lock: while the server is away every caller waits this
+/// long before it is told so.
+const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A connection that nobody needed for this long is closed, and one this old is replaced: what was changed about the
 /// role on the server takes hold.
@@ -63,15 +69,19 @@ impl PostgresStore {
         if url.is_unverified() {
             tracing::warn!(cedargate.store = %url, "the way to the store is not protected: the URL turns verification off");
         }
+        let options = url.options().clone().application_name("cedargate");
+        // Apart from the pool, which retries where a connection is refused and forgets why.
+        tokio::time::timeout(WAIT_MAX, check(&options))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .map_err(|source| refused(url, source))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(WAIT_MAX)
+            .acquire_timeout(ACQUIRE_WAIT_MAX)
             .idle_timeout(IDLE_MAX)
             .max_lifetime(LIFETIME_MAX)
             .after_connect(|connection, _| Box::pin(prepare(connection)))
-            .connect_with(url.options().clone().application_name("cedargate"))
-            .await
-            .map_err(|source| OpenError::Database { store: url.to_string(), source })?;
+            .connect_lazy_with(options);
         Ok(Self { pool })
     }
 
@@ -114,8 +124,23 @@ impl PostgresStore {
     }
 }
 
+async fn check(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    prepare(&mut connection).await?;
+    confinement::check_database(&mut connection).await?;
+    connection.close().await
+}
+
 async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SESSION).execute(connection).await.map(drop)
+    sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
+    confinement::check_login(connection).await
+}
+
+fn refused(url: &PostgresUrl, source: sqlx::Error) -> OpenError {
+    match confinement::reason(&source) {
+        Some(reason) => OpenError::Unconfined { store: url.to_string(), source: reason.clone() },
+        None => OpenError::Database { store: url.to_string(), source },
+    }
 }
 
 /// Two tenants that share a turn only wait for each other.
