@@ -5,7 +5,7 @@
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | while IFS='|' read -r verb what; do printf '  make %-12s %s\n' "$$verb" "$$what"; done
 
-demo: ## build and run the gateway, a service and two tenants on port 8080 (PORT=8081 make demo)
+demo: ## build and run the gateway, two services and two tenants on port 8080 (PORT=8081 make demo)
 	@deploy/demo/run.sh
 
 test: ## formatting, lints, every test, the policies' own tests

@@ -92,7 +92,8 @@ impl Site {
             admin_port: admin.port(),
             policies: self.policies.clone(),
             inventory: upstream.to_string(),
-            inventory_health: None,
+            orders: None,
+            health: None,
             threads: 1,
             // Limits are on and counted; they must only not be reached.
             requests_per_minute: 1_000_000,

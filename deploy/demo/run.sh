@@ -8,7 +8,7 @@ deploy/packages.sh demo
 # Cargo runs in a process group of its own, so that Ctrl-C and SIGTERM end the compilers too, not only cargo.
 build() {
     set -m
-    cargo build --release --locked -p cedargate -p cedargate-inventory -p cedargate-demo &
+    cargo build --release --locked -p cedargate -p cedargate-inventory -p cedargate-orders -p cedargate-demo &
     local group=$!
     set +m
     trap 'trap - INT TERM; kill -TERM -- "-$group" 2>/dev/null; wait "$group"; exit 130' INT TERM

@@ -1,6 +1,6 @@
 //! End-to-end tests: the real binaries, real sockets, and what a service behind them really received.
 //!
-//! [`World`] is one running installation in a temporary directory: gateway, inventory and the echo service, two tenants and
+//! [`World`] is one running installation in a temporary directory: gateway, inventory, orders and the echo service, two tenants and
 //! a person for each role that the tests need. [`http`] is a client that sends exactly the octets it is given, because half
 //! of what is tested no well-behaved client can send.
 //!

@@ -50,7 +50,7 @@ pub struct Person {
     pub cookie: String,
 }
 
-/// A gateway with two tenants, the inventory and the echo service, in a temporary directory.
+/// A gateway with two tenants, the inventory, the orders and the echo service, in a temporary directory.
 pub struct World {
     dir: TempDir,
     address: SocketAddr,
@@ -58,7 +58,7 @@ pub struct World {
     password: String,
     gateway: Mutex<Running>,
     echo: Mutex<Option<Running>>,
-    _inventory: Running,
+    _services: [Running; 2],
 }
 
 impl World {
@@ -103,18 +103,10 @@ impl World {
 
         let echo = start_echo(dir.path())?;
         let gateway = start_gateway(dir.path())?;
-        let inventory = Running::start(
-            Command::new(binary("cedargate-inventory")?)
-                .arg("serve")
-                .args(["--listen", &socket(dir.path(), "inventory")])
-                .args(["--store", &format!("sqlite:{}", dir.path().join("inventory.db").display())])
-                .args(["--identity-keys", &format!("file:{}", dir.path().join("state/jwks.json").display())])
-                .args([
-                    "--issuer",
-                    &format!("{}://localhost:{}", if options.tls.is_some() { "https" } else { "http" }, address.port()),
-                ]),
-            &dir.path().join("inventory.log"),
-        )?;
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let issuer = format!("{scheme}://localhost:{}", address.port());
+        let services =
+            [start_service(dir.path(), "inventory", &issuer)?, start_service(dir.path(), "orders", &issuer)?];
         let world = Self {
             dir,
             address,
@@ -122,7 +114,7 @@ impl World {
             password,
             gateway: Mutex::new(gateway),
             echo: Mutex::new(Some(echo)),
-            _inventory: inventory,
+            _services: services,
         };
         world.ready()?;
         Ok(world)
@@ -323,7 +315,7 @@ impl World {
 
     /// What the processes have said so far.
     pub fn logs(&self) -> String {
-        ["gateway.log", "inventory.log", "echo.log"]
+        ["gateway.log", "inventory.log", "orders.log", "echo.log"]
             .map(|log| format!("--- {log}\n{}", std::fs::read_to_string(self.path(log)).unwrap_or_default()))
             .join("\n")
     }
@@ -331,9 +323,9 @@ impl World {
     /// Waits until the operator's listener says that the gateway is ready and the services are healthy.
     fn ready(&self) -> io::Result<()> {
         let gateway = || self.admin("/readyz").is_ok_and(|answer| answer.status == 200);
-        let inventory =
-            || std::fs::read_to_string(self.path("inventory.log")).is_ok_and(|log| log.contains("keys read"));
-        eventually(START_PATIENCE, "the gateway and the inventory", || (gateway() && inventory()).then_some(()))
+        let has_keys = |log: &str| std::fs::read_to_string(self.path(log)).is_ok_and(|log| log.contains("keys read"));
+        let services = || has_keys("inventory.log") && has_keys("orders.log");
+        eventually(START_PATIENCE, "the gateway and the services", || (gateway() && services()).then_some(()))
             .map_err(|error| io::Error::other(format!("{error}\n{}", self.logs())))
     }
 }
@@ -381,6 +373,11 @@ addresses = ["{inventory}"]
 health_path = "/healthz"
 health_interval_ms = 100
 
+[upstreams.orders]
+addresses = ["{orders}"]
+health_path = "/healthz"
+health_interval_ms = 100
+
 [upstreams.echo]
 addresses = [{echo}]
 health_interval_ms = 100
@@ -392,6 +389,7 @@ health_interval_ms = 100
 "#,
         port = address.port(),
         inventory = socket(dir, "inventory"),
+        orders = socket(dir, "orders"),
         echo = backends.join(", "),
         limits = options.limits.unwrap_or(GENEROUS),
         more = options.config,
@@ -427,6 +425,18 @@ fn cedargate(dir: &Path, arguments: &[&str], input: &str) -> io::Result<String> 
 
 fn start_gateway(dir: &Path) -> io::Result<Running> {
     Running::start(command(dir)?.arg("serve"), &dir.join("gateway.log"))
+}
+
+fn start_service(dir: &Path, name: &str, issuer: &str) -> io::Result<Running> {
+    Running::start(
+        Command::new(binary(&format!("cedargate-{name}"))?)
+            .arg("serve")
+            .args(["--listen", &socket(dir, name)])
+            .args(["--store", &format!("sqlite:{}", dir.join(format!("{name}.db")).display())])
+            .args(["--identity-keys", &format!("file:{}", dir.join("state/jwks.json").display())])
+            .args(["--issuer", issuer]),
+        &dir.join(format!("{name}.log")),
+    )
 }
 
 fn start_echo(dir: &Path) -> io::Result<Running> {

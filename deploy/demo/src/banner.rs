@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use crate::check::ATTACK;
-use crate::credentials::{Credentials, TenantCredentials};
+use crate::credentials::{Credentials, PersonCredentials, TenantCredentials};
 
-/// URLs, people, three lines to try, and where things are; 80 columns wide but for long paths.
+/// URLs, people, lines to try, and where things are; 80 columns wide but for long paths.
 #[derive(Debug)]
 pub struct Banner<'a> {
     /// What is told.
@@ -33,6 +33,7 @@ impl fmt::Display for Banner<'_> {
         }
         if let Some(tenant) = tenants.first() {
             self.lines_to_try(f, tenant)?;
+            self.order_to_place(f, tenant)?;
         }
         writeln!(f, "\nWhat happened stands in the audit log\n")?;
         let audit = for_shell(Path::new(audit));
@@ -61,17 +62,10 @@ impl Banner<'_> {
         let Some(person) = tenant.people.last() else { return Ok(()) };
         let jar = for_shell(&self.directory.join("cookies"));
         let url = &tenant.url;
-        let (email, password) = (&person.email, &person.password);
-        writeln!(f, "\nTry it as {email}\n")?;
-        // Answers end without a line feed; the status says what became of it.
-        let curl = r"curl -w '\n%{http_code}\n'";
+        writeln!(f, "\nTry it as {}\n", person.email)?;
+        sign_in(f, "sign in, which keeps the session in a cookie file", &jar, url, person)?;
+        let curl = CURL;
         let mut line = |about: &str, command: &str| writeln!(f, "  # {about}\n  {command}\n");
-        line(
-            "sign in, which keeps the session in a cookie file",
-            &format!(
-                "{curl} -c {jar} \\\n    {url}/auth/login \\\n    --json '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'"
-            ),
-        )?;
         if let Some(path) = path_of(&person.may, "GET") {
             line("allowed", &format!("{curl} -b {jar} \\\n    {url}{path}"))?;
         }
@@ -82,6 +76,36 @@ impl Banner<'_> {
         write!(attack, "{curl} -b {jar} \\\n    \"{url}{ATTACK}\"")?;
         writeln!(f, "  # an attack\n  {attack}")
     }
+
+    /// Whoever may place orders and not confirm them places the one that is there.
+    fn order_to_place(&self, f: &mut fmt::Formatter<'_>, tenant: &TenantCredentials) -> fmt::Result {
+        let place = |person: &PersonCredentials| person.may.iter().find(|what| what.ends_with("/place")).cloned();
+        let is_clerk = |person: &&PersonCredentials| person.may_not.iter().any(|what| what.ends_with("/confirm"));
+        let clerk = tenant.people.iter().filter(is_clerk).find_map(|person| Some((person, place(person)?)));
+        let Some((person, place)) = clerk else { return Ok(()) };
+        let path = place.trim_start_matches("POST ");
+        let order = path.trim_end_matches("/place");
+        let jar = for_shell(&self.directory.join("cookies-orders"));
+        let (url, curl) = (&tenant.url, CURL);
+        writeln!(f, "\nPlace an order as {}\n", person.email)?;
+        sign_in(f, "sign in", &jar, url, person)?;
+        writeln!(f, "  # see it: a draft, with an ETag\n  {curl} -i -b {jar} \\\n    {url}{order}\n")?;
+        writeln!(f, "  # place it; sent again, it is answered again and not done again")?;
+        let key = order.rsplit('/').next().unwrap_or_default();
+        writeln!(
+            f,
+            "  {curl} -b {jar} -X POST \\\n    -H 'If-Match: \"1\"' -H 'Idempotency-Key: \"{key}\"' \\\n    {url}{path}"
+        )
+    }
+}
+
+/// Answers end without a line feed; the status says what became of it.
+const CURL: &str = r"curl -w '\n%{http_code}\n'";
+
+fn sign_in(f: &mut fmt::Formatter<'_>, about: &str, jar: &str, url: &str, person: &PersonCredentials) -> fmt::Result {
+    let PersonCredentials { email, password, .. } = person;
+    writeln!(f, "  # {about}\n  {CURL} -c {jar} \\\n    {url}/auth/login \\")?;
+    writeln!(f, "    --json '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'\n")
 }
 
 /// A path as a shell takes it.

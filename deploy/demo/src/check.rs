@@ -9,34 +9,41 @@ use crate::people::{Person, Tenant};
 /// Something that only an attacker asks for: a tautology in SQL, as the value of a parameter.
 pub const ATTACK: &str = "/inventory/items?cursor=1%27%20OR%20%271%27=%271";
 
-/// Two of a tenant's items, by id.
+/// Two of a tenant's items and one of its drafts, by id.
 #[derive(Clone, Debug)]
 pub struct Items {
     item: String,
     spare: String,
+    order: String,
 }
 
 impl Items {
     /// Reads them as somebody who may.
     ///
     /// # Errors
-    /// They cannot be read, or there are none.
+    /// They cannot be read, or there are none. Every start sees to it that there is a draft.
     pub async fn of(client: &Client, tenant: &Tenant, credentials: &Credentials) -> Result<Self> {
         let reader = tenant.people.first().ok_or_else(|| anyhow!("{} has no people", tenant.name))?;
         let password = credentials.password(tenant.name, reader.email).unwrap_or_default();
         let session = client.sign_in(reader.email, password).await?;
         let answer = client.ask("GET /inventory/items", Some(&session)).await?;
+        let drafts = client.ask("GET /orders/orders?state=draft&limit=1", Some(&session)).await?;
         client.sign_out(&session).await?;
         let items = answer.body.get("items").and_then(|items| items.as_array());
         let mut ids = items.into_iter().flatten().filter_map(|item| item.get("id")?.as_str());
         let item = ids.next().with_context(|| format!("{} has no items (status {})", tenant.name, answer.status))?;
         let spare = ids.next_back().unwrap_or(item);
-        Ok(Self { item: item.to_owned(), spare: spare.to_owned() })
+        let order = drafts.body.get("items").and_then(|drafts| drafts.as_array()?.first()?.get("id")?.as_str());
+        let order = order.with_context(|| format!("{} has no drafts (status {})", tenant.name, drafts.status))?;
+        Ok(Self { item: item.to_owned(), spare: spare.to_owned(), order: order.to_owned() })
     }
 
-    /// What somebody may or may not do, with these in place of `{item}` and `{spare}`.
+    /// What somebody may or may not do, with these in place of `{item}`, `{spare}` and `{order}`.
     pub fn fill_in(&self, what: &[&str]) -> Vec<String> {
-        what.iter().map(|what| what.replace("{item}", &self.item).replace("{spare}", &self.spare)).collect()
+        let one = |what: &&str| {
+            what.replace("{item}", &self.item).replace("{spare}", &self.spare).replace("{order}", &self.order)
+        };
+        what.iter().map(one).collect()
     }
 }
 
@@ -94,7 +101,8 @@ mod tests {
 
     #[test]
     fn items_take_their_places() {
-        let items = Items { item: "1".into(), spare: "2".into() };
-        assert_eq!(items.fill_in(&["GET /i/{item}/lots", "DELETE /i/{spare}"]), ["GET /i/1/lots", "DELETE /i/2"]);
+        let items = Items { item: "1".into(), spare: "2".into(), order: "3".into() };
+        let filled = items.fill_in(&["GET /i/{item}/lots", "DELETE /i/{spare}", "POST /o/{order}/place"]);
+        assert_eq!(filled, ["GET /i/1/lots", "DELETE /i/2", "POST /o/3/place"]);
     }
 }

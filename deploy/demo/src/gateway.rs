@@ -21,8 +21,10 @@ pub struct Settings {
     pub policies: PathBuf,
     /// Where the inventory service is, as the configuration writes it.
     pub inventory: String,
-    /// The path that tells its health; none where it has none.
-    pub inventory_health: Option<&'static str>,
+    /// Where the orders service is; none where there is none.
+    pub orders: Option<String>,
+    /// The path that tells a service's health; none where it has none.
+    pub health: Option<&'static str>,
     /// Proxy threads; 0 takes one for each core.
     pub threads: usize,
     /// What one address, one person and one tenant may each ask for in a minute.
@@ -41,7 +43,6 @@ impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { port, admin_port, threads, requests_per_minute: rate, .. } = self;
         let policies = quoted(&self.policies.to_string_lossy());
-        let inventory = quoted(&self.inventory);
         writeln!(f, "# Written at every start. Paths are relative to this file's directory.")?;
         writeln!(f, "[listen]\nbase_url = \"http://localhost:{port}\"")?;
         writeln!(f, "admin_address = \"127.0.0.1:{admin_port}\"\nthreads = {threads}")?;
@@ -53,13 +54,16 @@ impl fmt::Display for Settings {
         writeln!(f, "\n[store]\nstate_dir = \"gateway\"")?;
         writeln!(f, "\n[secrets]\nmaster_key_file = \"master.key\"")?;
         writeln!(f, "\n[policies]\ndir = {policies}")?;
-        writeln!(f, "\n[upstreams.inventory]\naddresses = [{inventory}]")?;
-        writeln!(
-            f,
-            "portal_path = \"/inventory/items\"\nportal_title = \"Inventory\"\nportal_about = \"Items, lots and stock\""
-        )?;
-        if let Some(path) = self.inventory_health {
-            writeln!(f, "health_path = \"{path}\"\nhealth_interval_ms = 500")?;
+        let inventory = Upstream {
+            name: "inventory",
+            address: &self.inventory,
+            portal: ["/inventory/items", "Inventory", "Items, lots and stock"],
+            health: self.health,
+        };
+        write!(f, "{inventory}")?;
+        if let Some(address) = &self.orders {
+            let portal = ["/orders/orders", "Orders", "Customers and their orders"];
+            write!(f, "{}", Upstream { name: "orders", address, portal, health: self.health })?;
         }
         writeln!(
             f,
@@ -76,6 +80,27 @@ impl fmt::Display for Settings {
             writeln!(f, "\n[danger]")?;
         }
         self.danger.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// A service, as the configuration names it.
+struct Upstream<'a> {
+    name: &'static str,
+    address: &'a str,
+    /// Path, title and what it is about.
+    portal: [&'static str; 3],
+    health: Option<&'static str>,
+}
+
+impl fmt::Display for Upstream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, address, portal: [path, title, about], health } = self;
+        writeln!(f, "\n[upstreams.{name}]\naddresses = [{}]", quoted(address))?;
+        writeln!(f, "portal_path = \"{path}\"\nportal_title = \"{title}\"\nportal_about = \"{about}\"")?;
+        match health {
+            Some(path) => writeln!(f, "health_path = \"{path}\"\nhealth_interval_ms = 500"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -239,7 +264,8 @@ mod tests {
             admin_port: 8081,
             policies: r#"/a "b"\c"#.into(),
             inventory: "unix:run/inventory.sock".into(),
-            inventory_health: None,
+            orders: Some("unix:run/orders.sock".into()),
+            health: None,
             threads: 0,
             requests_per_minute: 10,
             log_filter: None,
@@ -249,6 +275,7 @@ mod tests {
         };
         let text = settings.to_string();
         assert!(text.contains(r#"dir = "/a \"b\"\\c""#), "{text}");
+        assert!(text.contains("[upstreams.orders]\naddresses = [\"unix:run/orders.sock\"]\nportal_path"), "{text}");
         assert!(text.contains("\n[danger]\nrecording_off = true\n"), "{text}");
         assert!(text.contains("\ntrusted_proxies = [\"127.0.0.1/32\"]\n"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! What `make demo` runs: a gateway, a service and two tenants on one machine.
+//! What `make demo` runs: a gateway, two services and two tenants on one machine.
 //!
 //! Two things are always true of it:
 //! - nothing is promised that was not tried: before anything is printed, each person signed in over HTTP, was allowed

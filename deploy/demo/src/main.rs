@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Everybody's requests come from one address here.
 const REQUESTS_PER_MINUTE: u32 = 6_000;
 
-/// Runs a gateway with a service and two tenants until Ctrl-C.
+/// Runs a gateway with two services and two tenants until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "cedargate-demo", version)]
 struct Options {
@@ -100,7 +100,7 @@ impl Demo {
             Err(TryLockError::WouldBlock) => bail!("another demo runs in {} already", directory.display()),
             Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the demo's directory"),
         }
-        // The service's socket is reached by a short path from here, however deep the checkout lies.
+        // The services' sockets are reached by a short path from here, however deep the checkout lies.
         std::env::set_current_dir(&directory).context("cannot enter the demo's directory")?;
         let program = std::env::current_exe().context("cannot tell where the programs are")?;
         let binaries = program.parent().map(Path::to_owned).unwrap_or_default();
@@ -115,8 +115,9 @@ impl Demo {
             port: self.port,
             admin_port,
             policies: self.policies.clone(),
-            inventory: format!("unix:{SOCKET}"),
-            inventory_health: Some("/healthz"),
+            inventory: format!("unix:{}", socket(INVENTORY)),
+            orders: Some(format!("unix:{}", socket(ORDERS))),
+            health: Some("/healthz"),
             threads: 0,
             requests_per_minute: REQUESTS_PER_MINUTE,
             log_filter: None,
@@ -134,12 +135,16 @@ impl Demo {
         })
         .await?;
         for tenant in tenants {
-            let mut stock = self.inventory(&["seed-demo", "--tenant-id", &tenant]);
-            aside(move || run(&mut stock)).await?;
+            for name in SERVICES {
+                let mut seed = self.service(name, &["seed-demo", "--tenant-id", &tenant]);
+                aside(move || run(&mut seed)).await?;
+            }
         }
 
-        say("Starting the inventory service and the gateway")?;
-        self.start_inventory(&gateway)?;
+        say("Starting the services and the gateway")?;
+        for name in SERVICES {
+            self.start_service(name, &gateway)?;
+        }
         self.start("gateway", &gateway.command(&["serve"]))?;
         self.ready(admin_port).await?;
 
@@ -165,17 +170,17 @@ impl Demo {
         }
     }
 
-    /// Starts the inventory service, which hears nobody but who can open its socket.
-    fn start_inventory(&mut self, gateway: &Gateway) -> Result<()> {
-        let mut command = self.inventory(&["serve", "--listen", &format!("unix:{SOCKET}")]);
+    /// Starts a service, which hears nobody but who can open its socket.
+    fn start_service(&mut self, name: &'static str, gateway: &Gateway) -> Result<()> {
+        let mut command = self.service(name, &["serve", "--listen", &format!("unix:{}", socket(name))]);
         command.args(["--issuer", &format!("http://localhost:{}", self.port)]);
         command.args(["--identity-keys", &format!("file:{}", gateway.public_keys().display())]);
-        self.start("inventory", &command)
+        self.start(name, &command)
     }
 
-    fn inventory(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.binaries.join("cedargate-inventory"));
-        command.current_dir(&self.directory).args(arguments).args(["--store", "sqlite:inventory.db"]);
+    fn service(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.binaries.join(format!("cedargate-{name}")));
+        command.current_dir(&self.directory).args(arguments).args(["--store", &format!("sqlite:{name}.db")]);
         without_configuration(&mut command);
         command
     }
@@ -186,13 +191,15 @@ impl Demo {
         Ok(())
     }
 
-    /// Waits until both say that they are ready.
+    /// Waits until all say that they are ready.
     async fn ready(&mut self, admin_port: u16) -> Result<()> {
         let begun = Instant::now();
-        let probes = [
-            (reqwest::Client::builder().no_proxy().build()?, format!("http://127.0.0.1:{admin_port}/readyz")),
-            (reqwest::Client::builder().unix_socket(SOCKET).build()?, "http://inventory/readyz".to_owned()),
-        ];
+        let mut probes =
+            vec![(reqwest::Client::builder().no_proxy().build()?, format!("http://127.0.0.1:{admin_port}/readyz"))];
+        for name in SERVICES {
+            let client = reqwest::Client::builder().unix_socket(socket(name)).build()?;
+            probes.push((client, format!("http://{name}/readyz")));
+        }
         for (client, url) in probes {
             loop {
                 let answer = client.get(&url).timeout(START_PATIENCE).send().await;
@@ -266,8 +273,16 @@ impl Demo {
     }
 }
 
-/// Where the inventory service listens, from the demo's directory on.
-const SOCKET: &str = "run/inventory.sock";
+const INVENTORY: &str = "inventory";
+const ORDERS: &str = "orders";
+
+/// The services, each by the name that its program, its store, its log and its socket have.
+const SERVICES: [&str; 2] = [INVENTORY, ORDERS];
+
+/// Where a service listens, from the demo's directory on.
+fn socket(name: &str) -> String {
+    format!("run/{name}.sock")
+}
 
 /// The passwords of an earlier start, and new ones for whoever has none. What is new is on disk before anybody is given
 /// it, so that a start that is cut off loses nothing; `credentials.json` itself appears when all that it says is true.

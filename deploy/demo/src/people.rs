@@ -12,7 +12,7 @@ pub struct Tenant {
 /// Somebody who can sign in.
 ///
 /// What they may do is checked at every start by asking the running gateway, so that this list cannot drift away from the
-/// policies. `{item}` and `{spare}` stand for two of the tenant's items.
+/// policies. `{item}` and `{spare}` stand for two of the tenant's items, `{order}` for one of its drafts.
 #[derive(Clone, Copy, Debug)]
 pub struct Person {
     /// What they sign in with.
@@ -37,6 +37,14 @@ const DELETE_SPARE: &str = "DELETE /inventory/items/{spare}";
 const RECEIVE: &str = "POST /inventory/items/{item}/lots";
 const MOVE: &str = "POST /inventory/items/{item}/movements";
 
+const ORDERS: &str = "GET /orders/orders";
+const ORDER: &str = "GET /orders/orders/{order}";
+const CUSTOMERS: &str = "GET /orders/customers";
+const TAKE: &str = "POST /orders/orders";
+const PLACE: &str = "POST /orders/orders/{order}/place";
+const CONFIRM: &str = "POST /orders/orders/{order}/confirm";
+const CANCEL: &str = "POST /orders/orders/{order}/cancel";
+
 /// Everybody.
 pub const TENANTS: &[Tenant] = &[
     Tenant {
@@ -45,26 +53,29 @@ pub const TENANTS: &[Tenant] = &[
             Person {
                 email: "amina@acme.example",
                 roles: &["admin"],
-                may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, DELETE_SPARE],
-                may_not: &[RECEIVE, MOVE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, DELETE_SPARE, ORDERS, ORDER, CUSTOMERS],
+                may_not: &[RECEIVE, MOVE, TAKE, PLACE, CONFIRM],
             },
             Person {
                 email: "marco@acme.example",
                 roles: &["manager"],
-                may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, RECEIVE, MOVE],
+                may: &[
+                    LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, RECEIVE, MOVE, ORDERS, ORDER, CUSTOMERS, TAKE, PLACE,
+                    CONFIRM, CANCEL,
+                ],
                 may_not: &[DELETE],
             },
             Person {
                 email: "clara@acme.example",
                 roles: &["clerk"],
-                may: &[LIST, GET, LOTS, MOVEMENTS, UPDATE, RECEIVE, MOVE],
-                may_not: &[CREATE, DELETE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, UPDATE, RECEIVE, MOVE, ORDERS, ORDER, CUSTOMERS, TAKE, PLACE],
+                may_not: &[CREATE, DELETE, CONFIRM, CANCEL],
             },
             Person {
                 email: "vera@acme.example",
                 roles: &["viewer"],
-                may: &[LIST, GET, LOTS, MOVEMENTS],
-                may_not: &[CREATE, UPDATE, DELETE, RECEIVE, MOVE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, ORDERS, ORDER],
+                may_not: &[CREATE, UPDATE, DELETE, RECEIVE, MOVE, CUSTOMERS, TAKE, PLACE],
             },
         ],
     },
@@ -75,20 +86,20 @@ pub const TENANTS: &[Tenant] = &[
             Person {
                 email: "gus@globex.example",
                 roles: &["admin"],
-                may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE],
-                may_not: &[DELETE, RECEIVE, MOVE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, ORDERS, ORDER, CUSTOMERS],
+                may_not: &[DELETE, RECEIVE, MOVE, TAKE, PLACE],
             },
             Person {
                 email: "carol@globex.example",
                 roles: &["auditor", "clerk"],
-                may: &[LIST, GET, LOTS, MOVEMENTS, UPDATE, RECEIVE, MOVE],
-                may_not: &[CREATE, DELETE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, UPDATE, RECEIVE, MOVE, ORDERS, ORDER, CUSTOMERS, TAKE, PLACE],
+                may_not: &[CREATE, DELETE, CONFIRM, CANCEL],
             },
             Person {
                 email: "otto@globex.example",
                 roles: &["auditor"],
-                may: &[LIST, GET, LOTS, MOVEMENTS],
-                may_not: &[CREATE, UPDATE, DELETE, RECEIVE, MOVE],
+                may: &[LIST, GET, LOTS, MOVEMENTS, ORDERS, ORDER, CUSTOMERS],
+                may_not: &[CREATE, UPDATE, DELETE, RECEIVE, MOVE, TAKE, PLACE],
             },
         ],
     },

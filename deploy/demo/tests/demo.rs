@@ -23,7 +23,7 @@ struct Running {
 impl Running {
     fn start(directory: &Path, port: u16) -> Self {
         let demo = Path::new(env!("CARGO_BIN_EXE_cedargate-demo"));
-        for sibling in ["cedargate", "cedargate-inventory"] {
+        for sibling in ["cedargate", "cedargate-inventory", "cedargate-orders"] {
             let program = demo.with_file_name(sibling);
             assert!(program.exists(), "{} is missing: `cargo build --workspace` makes it", program.display());
         }
@@ -113,13 +113,16 @@ async fn what_is_told_is_true_and_survives_its_end() {
     }
     assert!(is_open(admin_port(&credentials)));
     let pasted: Vec<String> = first.lines_to_paste().iter().map(|line| paste(line)).collect();
-    let ends = ["\n200", "\n200", "\n403", "\n403", ""];
+    let ends = ["\n200", "\n200", "\n403", "\n403", "\n200", "\n200", "\n200", ""];
     assert_eq!(pasted.len(), ends.len(), "{}", first.told);
     for (answer, end) in pasted.iter().zip(ends) {
         assert!(answer.ends_with(end), "{pasted:#?}");
     }
     assert!(pasted[2].contains(r#""code":"forbidden""#) && pasted[3].contains(r#""code":"attack_detected""#));
-    assert!(pasted[4].contains("holds") && pasted[4].contains("proved with the trusted key"), "{}", pasted[4]);
+    assert!(pasted[5].contains(r#""state":"draft""#) && pasted[5].contains("etag: \"1\""), "{}", pasted[5]);
+    assert!(pasted[6].contains(r#""state":"placed""#), "{}", pasted[6]);
+    assert_eq!(paste(&first.lines_to_paste()[6]), pasted[6], "placed once, answered again");
+    assert!(pasted[7].contains("holds") && pasted[7].contains("proved with the trusted key"), "{}", pasted[7]);
     let entries = audit_entries(&credentials);
     assert!(entries > 0);
 
@@ -132,7 +135,11 @@ async fn what_is_told_is_true_and_survives_its_end() {
     let again = Credentials::load(&file).unwrap().unwrap();
     assert_eq!(again.url, format!("http://localhost:{moved}"));
     for (before, after) in credentials.tenants.iter().zip(&again.tenants) {
-        assert_eq!(before.people, after.people);
+        for (before, after) in before.people.iter().zip(&after.people) {
+            assert_eq!((&before.email, &before.password, &before.roles), (&after.email, &after.password, &after.roles));
+            // What they may do is the same, of another draft: the one that was placed is none any more.
+            assert_eq!((before.may.len(), before.may_not.len()), (after.may.len(), after.may_not.len()));
+        }
     }
     assert_eq!(credentials.audit, again.audit);
     assert!(audit_entries(&again) > entries, "the log goes on");
