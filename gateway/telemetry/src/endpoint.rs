@@ -1,5 +1,7 @@
 //! Where a collector is.
 
+use std::net::IpAddr;
+
 use http::Uri;
 use http::uri::PathAndQuery;
 
@@ -51,6 +53,13 @@ impl Endpoint {
         self.base.scheme_str() == Some("https")
     }
 
+    /// Whether what is sent can be read on the way: no TLS, and not on this machine.
+    pub fn is_clear_text_beyond_loopback(&self) -> bool {
+        let host = self.base.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        !self.is_tls() && !is_loopback
+    }
+
     /// Where a signal's messages go: `/v1/traces` behind the base.
     pub(crate) fn signal(&self, signal: &str) -> Option<Uri> {
         let path = format!("{}/v1/{signal}", self.base.path().trim_end_matches('/'));
@@ -72,6 +81,19 @@ mod tests {
             ("https://collector.example/a/b/", "https://collector.example/a/b/v1/traces"),
         ] {
             assert_eq!(Endpoint::parse(base).unwrap().signal("traces").unwrap().to_string(), traces);
+        }
+    }
+
+    #[test]
+    fn clear_text_is_fine_on_this_machine_alone() {
+        for (text, readable) in [
+            ("http://127.0.0.1:4318", false),
+            ("http://[::1]:4318", false),
+            ("http://localhost:4318", false),
+            ("http://collector.example:4318", true),
+            ("https://collector.example", false),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().is_clear_text_beyond_loopback(), readable, "{text}");
         }
     }
 

@@ -93,6 +93,19 @@ impl Settings {
             resource,
         }
     }
+
+    /// Finds what would keep an exporter from starting, without sending anything.
+    ///
+    /// # Errors
+    /// The collector's certificate authorities cannot be read.
+    pub fn check(&self) -> Result<(), StartError> {
+        self.delivery().map(drop)
+    }
+
+    fn delivery(&self) -> Result<Delivery, StartError> {
+        let (is_tls, headers) = (self.endpoint.is_tls(), self.headers.clone());
+        Ok(Delivery::new(is_tls, self.authorities.as_deref(), headers, self.timeout)?)
+    }
 }
 
 /// Reads the metrics as they stand.
@@ -126,9 +139,9 @@ impl Exporter {
         waiting: Waiting<T>,
         metrics: Option<MetricSource>,
     ) -> Result<Self, StartError> {
-        let Settings { endpoint, headers, authorities, timeout, queue_max: _, metrics_interval, resource } = settings;
+        let delivery = settings.delivery()?;
+        let Settings { endpoint, timeout, metrics_interval, resource, .. } = settings;
         let (traces_at, metrics_at) = (endpoint.signal("traces"), endpoint.signal("metrics"));
-        let delivery = Delivery::new(endpoint.is_tls(), authorities.as_deref(), headers, timeout)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
         let Waiting { receiver, counted } = waiting;

@@ -9,7 +9,7 @@ use cedargate_policy::Sources;
 use serde::Serialize;
 
 use super::sites::SiteLoader;
-use super::{StartError, listeners, parts, store};
+use super::{StartError, listeners, parts, store, traces};
 use crate::config::{Config, OWN_SERVICE};
 use crate::keys::KeyRing;
 
@@ -44,6 +44,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("inspection", parts::engine().map(|_| "the rules compile".to_owned()));
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
+    checked.note("telemetry", traces::check(config));
     checked.note("tls", listeners::check_tls_files(config).map(|()| "every certificate and key is usable".to_owned()));
     checked
 }
@@ -55,6 +56,13 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     if config.listen.base_url.is_clear_text_beyond_loopback() {
         warnings.push(
             "`listen.base_url` is plain HTTP beyond this machine: passwords and sessions can be read on the way"
+                .to_owned(),
+        );
+    }
+    if config.telemetry.otlp.as_ref().is_some_and(|otlp| otlp.endpoint.is_clear_text_beyond_loopback()) {
+        warnings.push(
+            "`telemetry.otlp_endpoint` is plain HTTP beyond this machine: traces, and the headers that open the collector, can be \
+             read on the way"
                 .to_owned(),
         );
     }

@@ -33,6 +33,8 @@ pub(crate) enum StartError {
     #[error("the store lacks {0} migrations; `cedargate serve` applies them")]
     NotMigrated(usize),
     #[error(transparent)]
+    Telemetry(#[from] cedargate_telemetry::StartError),
+    #[error(transparent)]
     Keys(#[from] KeyRingError),
     #[error("mistakes in the policies in `{}`\n{problems}", dir.display())]
     Policies { dir: PathBuf, problems: Problems },
@@ -90,7 +92,8 @@ impl StartError {
     pub(crate) fn is_mistake(&self) -> bool {
         match self {
             Self::Keys(error) => error.is_mistake(),
-            Self::Policies { .. }
+            Self::Telemetry(cedargate_telemetry::StartError::Client(_))
+            | Self::Policies { .. }
             | Self::TenantPolicies { .. }
             | Self::Engine(_)
             | Self::Rate(_)
@@ -111,6 +114,7 @@ impl StartError {
             },
             Self::Directory { .. }
             | Self::File { .. }
+            | Self::Telemetry(cedargate_telemetry::StartError::Thread(_))
             | Self::Open(_)
             | Self::Migrate(_)
             | Self::Store(_)

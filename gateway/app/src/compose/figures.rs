@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cedargate_dataplane::metrics::{self, Described};
 use cedargate_dataplane::{Gateway, Traffic};
 use cedargate_migrations::Pool;
+use cedargate_telemetry::Counted;
 use tokio::time::timeout;
 
 use super::log::LinesDropped;
@@ -23,6 +24,8 @@ pub(super) struct Figures {
     pub(super) traffic: Traffic,
     /// Log lines that nobody read in time.
     pub(super) lines_dropped: LinesDropped,
+    /// What became of spans; none where nobody collects them.
+    pub(super) otlp: Option<Arc<Counted>>,
     /// Octets of events that may wait for the disk.
     pub(super) audit_queue_bytes_max: usize,
 }
@@ -41,6 +44,7 @@ impl Figures {
         self.set(metrics::IN_FLIGHT, &[], as_f64(traffic.in_flight()));
         self.set(metrics::LOG_DROPPED, &[], self.lines_dropped.count() as f64);
         self.set(metrics::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        self.spans();
         process::figures(|metric, value| self.set(metric, &[], value));
     }
 
@@ -69,6 +73,22 @@ impl Figures {
         self.set(metrics::AUDIT_SEGMENTS_RETIRED, &[], spool.segments_retired as f64);
         self.set(metrics::AUDIT_HEADS, &[], spool.heads as f64);
         self.set(metrics::AUDIT_WRITABLE, &[], f64::from(u8::from(self.gateway.spool.writable())));
+    }
+
+    fn spans(&self) {
+        let Some(counted) = &self.otlp else { return };
+        self.set(metrics::SPANS_EXPORTED, &[], counted.exported() as f64);
+        let dropped = [
+            ("queue_full", counted.queue_full()),
+            ("export_failed", counted.export_failed()),
+            ("rejected", counted.rejected()),
+        ];
+        for (reason, spans) in dropped {
+            self.set(metrics::SPANS_DROPPED, &[reason], spans as f64);
+        }
+        for (signal, failed) in [("traces", counted.traces_failed()), ("metrics", counted.metrics_failed())] {
+            self.set(metrics::EXPORTS_FAILED, &[signal], failed as f64);
+        }
     }
 
     fn sites(&self) {

@@ -21,6 +21,7 @@ mod sites;
 mod store;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub(crate) use self::check::check;
 pub(crate) use self::error::StartError;

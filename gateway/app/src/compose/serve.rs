@@ -16,6 +16,7 @@ use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
+use cedargate_telemetry::Exporter;
 use ed25519_dalek::SigningKey;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpStream;
@@ -30,6 +31,7 @@ use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
+use super::traces::{self, Prepared};
 use super::{StartError, ingest, listeners, parts, store};
 use crate::config::Config;
 use crate::files;
@@ -81,6 +83,8 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
     let silent = Arc::new(AtomicBool::new(false));
     background.spawn(announce(listeners::of(&config), stop.clone(), Arc::clone(&silent)));
     running.server.run(stop.subscribe());
+    // While the store is there to be asked for the last figures.
+    drop(running.exporter);
     background.block_on(end(&running.gateway, &running.pool));
     drop(running.prover);
     // Reloading may be in the middle of a build: nothing of it is waited for.
@@ -104,6 +108,7 @@ struct Running {
     gateway: Arc<Gateway>,
     pool: Pool,
     prover: Option<Prover>,
+    exporter: Option<Exporter>,
 }
 
 /// Opens and wires everything, in the order in which one part needs another.
@@ -144,6 +149,7 @@ fn start(
     // After everything that may fail for reasons of configuration: opening the record writes to it.
     let (spool, counted) = open_spool(config, audit, &clock, &metrics)?;
 
+    let (tracing, prepared) = traces::prepare(config);
     let gateway = Arc::new(Gateway {
         settings,
         sites: ArcSwap::from_pointee(loaded.sites),
@@ -157,7 +163,7 @@ fn start(
         addresses,
         quotas,
         metrics,
-        tracing: None,
+        tracing,
         clock: Arc::clone(&clock),
     });
     gateway.metrics.policies_taken_up(loaded.failed.is_empty());
@@ -173,8 +179,10 @@ fn start(
         pool: pool.clone(),
         traffic: server.traffic(),
         lines_dropped,
+        otlp: prepared.as_ref().map(Prepared::counted),
         audit_queue_bytes_max: config.audit.queue_bytes_max,
     };
+    let exporter = prepared.map(|prepared| prepared.start(&figures)).transpose()?;
     let control_plane = ControlPlane {
         sessions: sessions.clone(),
         accounts,
@@ -211,7 +219,7 @@ fn start(
             Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway), counted)?)
         }
     };
-    Ok(Running { server, gateway, pool, prover })
+    Ok(Running { server, gateway, pool, prover, exporter })
 }
 
 /// A tenant whose policies have mistakes keeps nobody else from starting; where nobody is left, nothing starts.

@@ -17,6 +17,12 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (ADMIN_ADDRESS, "Overrides `listen.admin_address`."),
     (STATE_DIR, "Overrides `store.state_dir`."),
     (LOG, "Overrides `telemetry.log_filter`."),
+    (OTLP_ENDPOINT, "Overrides `telemetry.otlp_endpoint`."),
+    (
+        OTLP_HEADERS,
+        "Headers for the collector, `name=value,name=value` with values percent-encoded. Goes before \
+         `telemetry.otlp_headers_file`.",
+    ),
 ];
 
 pub(crate) const CONFIG: &str = "CEDARGATE_CONFIG";
@@ -26,6 +32,8 @@ pub(crate) const LISTEN: &str = "CEDARGATE_LISTEN";
 pub(crate) const ADMIN_ADDRESS: &str = "CEDARGATE_ADMIN_ADDRESS";
 pub(crate) const STATE_DIR: &str = "CEDARGATE_STATE_DIR";
 pub(crate) const LOG: &str = "CEDARGATE_LOG";
+pub(crate) const OTLP_ENDPOINT: &str = "CEDARGATE_OTLP_ENDPOINT";
+pub(crate) const OTLP_HEADERS: &str = "CEDARGATE_OTLP_HEADERS";
 
 /// The variables that are set. An empty one counts as not set, as `.env` files leave them.
 #[derive(Default)]

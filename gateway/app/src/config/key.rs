@@ -21,6 +21,8 @@ pub(crate) enum Shape {
     Path,
     /// An integer within both bounds.
     Integer { min: u64, max: u64 },
+    /// A number from 0 to 1.
+    Ratio,
     /// `true` or `false`.
     Switch,
     /// A list of strings, of this kind.
@@ -55,6 +57,7 @@ impl Shape {
             Self::Text(kind) => kind.to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Ratio => "a number from 0 to 1".to_owned(),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Texts(kind) => format!("a list, each {kind}"),
         }

@@ -36,8 +36,8 @@ const KEYS_DIR: Key = Key {
     about: "Where the sealed signing keys are: `identity.sealed` and `audit.sealed`, made by `cedargate keys init`.",
 };
 
-/// More than any spelling of 32 octets takes.
-const MASTER_KEY_FILE_BYTES_MAX: u64 = 256;
+/// More than any spelling of 32 octets takes, and than headers with a token do.
+const PRIVATE_FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// `[secrets]`, checked.
 #[derive(Clone, Debug)]
@@ -90,15 +90,22 @@ fn master_key(section: &mut Section<'_, '_>, wanted: MasterKeyUse) -> Result<Opt
     }
 }
 
-/// Reads a small file that nobody else may read.
 fn read_master_key(path: &Path) -> Result<MasterKey, String> {
+    let text = read_private(path)?;
+    MasterKey::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))
+}
+
+/// Reads a small file that nobody else may read.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, String> {
     let cannot = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     let file = fs::File::open(path).map_err(cannot)?;
     let mode = file.metadata().map_err(cannot)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!("others may read `{0}` (mode {mode:04o}); run `chmod 600 {0}`", path.display()));
     }
-    let mut text = Zeroizing::new(String::with_capacity(256));
-    file.take(MASTER_KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(cannot)?;
-    MasterKey::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))
+    let bytes_max = PRIVATE_FILE_BYTES_MAX;
+    // Room for all of it from the start, so that no copy is left behind.
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(bytes_max).unwrap_or_default()));
+    file.take(bytes_max).read_to_string(&mut text).map_err(cannot)?;
+    Ok(text)
 }

@@ -147,6 +147,20 @@ impl<'d, 't> Section<'d, 't> {
         T::try_from(value).map_err(|_| self.complain(key, format!("{value} is too large")))
     }
 
+    /// A number from 0 to 1.
+    pub(crate) fn ratio(&mut self, key: &'static Key) -> Result<f64, Noted> {
+        let Some(found) = self.found(key) else { return Err(self.missing(key)) };
+        let read = match &found.value {
+            DeValue::Float(written) => written.as_str().parse().ok(),
+            DeValue::Integer(written) => written.as_str().parse().ok(),
+            _ => None,
+        };
+        match read {
+            Some(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+            _ => Err(self.unexpected(key, &found)),
+        }
+    }
+
     /// `true` or `false`.
     pub(crate) fn switch(&mut self, key: &'static Key) -> Result<bool, Noted> {
         let Some(found) = self.found(key) else { return Err(self.missing(key)) };
@@ -270,6 +284,7 @@ impl<'d, 't> Section<'d, 't> {
     fn unexpected(&self, key: &Key, found: &Found<'t>) -> Noted {
         let what = match &found.value {
             DeValue::Integer(written) => format!("`{}`", written.as_str()),
+            DeValue::Float(written) if key.shape == Shape::Ratio => format!("`{}`", written.as_str()),
             other => article(other.type_str()),
         };
         let message = format!("write {}, not {what}", key.shape.describe());

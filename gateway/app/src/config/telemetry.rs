@@ -1,16 +1,31 @@
-//! What is logged.
+//! What is logged, and what is told to a collector.
 
 use tracing_subscriber::EnvFilter;
 
 use super::environment;
 use super::key::{Fallback, Key, Shape, Table};
 use super::mistake::Noted;
+use super::otlp::{self, Otlp};
 use super::section::Section;
 
 pub(crate) const TABLE: Table = Table {
     header: "[telemetry]",
-    about: "What is logged, as JSON on standard output.",
-    keys: &[LOG_FILTER, ACCESS_LOG],
+    about: "What is logged, as JSON on standard output; and what is told to a collector, if to any.",
+    keys: &[
+        LOG_FILTER,
+        ACCESS_LOG,
+        otlp::ENDPOINT,
+        otlp::HEADERS_FILE,
+        otlp::CA_FILE,
+        otlp::TIMEOUT_MS,
+        otlp::QUEUE_MAX,
+        otlp::METRICS,
+        otlp::METRICS_INTERVAL_SECONDS,
+        otlp::SERVICE_NAME,
+        otlp::INSTANCE,
+        otlp::SAMPLE_RATIO,
+        otlp::FAILURE_RATIO,
+    ],
 };
 
 const LOG_FILTER: Key = Key {
@@ -35,6 +50,8 @@ const ACCESS_LOG: Key = Key {
 pub(crate) struct Telemetry {
     pub(crate) log_filter: String,
     pub(crate) access_log: bool,
+    /// None where nothing is told to a collector.
+    pub(crate) otlp: Option<Otlp>,
 }
 
 impl Telemetry {
@@ -44,7 +61,8 @@ impl Telemetry {
             Err(error) => Err(format!("`{text}` is not a log filter: {error}")),
         });
         let access_log = section.switch(&ACCESS_LOG);
+        let otlp = Otlp::read(&mut section);
         section.finish();
-        Ok(Self { log_filter: log_filter?, access_log: access_log? })
+        Ok(Self { log_filter: log_filter?, access_log: access_log?, otlp: otlp? })
     }
 }

@@ -255,3 +255,47 @@ fn the_example_has_no_mistake() {
         Err(error) => panic!("{error}"),
     }
 }
+
+#[test]
+fn without_a_collector_nothing_is_told() {
+    let config = parse(MINIMAL, &environment(&[])).unwrap();
+    assert!(config.telemetry.otlp.is_none());
+    let config = parse(MINIMAL, &environment(&[(environment::OTLP_ENDPOINT, "http://127.0.0.1:4318")])).unwrap();
+    assert!(config.telemetry.otlp.is_some());
+}
+
+#[test]
+fn a_ratio_is_a_number_from_0_to_1() {
+    for good in ["0", "1", "0.0", "1.0", "0.25", "1e-3"] {
+        let text = format!("{MINIMAL}[telemetry]\ntrace_sample_ratio = {good}\n");
+        assert!(parse(&text, &environment(&[])).is_ok(), "{good}");
+    }
+    for bad in ["-0.1", "1.5", "2", "nan", "inf", "\"0.1\"", "true"] {
+        let text = format!("{MINIMAL}[telemetry]\ntrace_sample_ratio = {bad}\n");
+        let mistakes = parse(&text, &environment(&[])).map(drop).unwrap_err().to_string();
+        assert!(mistakes.contains("telemetry.trace_sample_ratio: write a number from 0 to 1"), "{bad}: {mistakes}");
+    }
+}
+
+#[test]
+fn what_opens_the_collector_is_shown_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("headers");
+    fs::write(&file, "very-secret").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!("{MINIMAL}[telemetry]\notlp_headers_file = \"{}\"\n", file.display());
+    let at_user = format!("{MINIMAL}[telemetry]\notlp_endpoint = \"http://me:very-secret@collector.example\"\n");
+    for (text, environment) in [
+        (&*text, environment(&[])),
+        (MINIMAL, environment(&[(environment::OTLP_HEADERS, "very-secret")])),
+        (&*at_user, environment(&[])),
+    ] {
+        let mistakes = parse(text, &environment).map(drop).unwrap_err().to_string();
+        assert!(mistakes.contains("entry 1") || mistakes.contains("telemetry.otlp_endpoint"), "{mistakes}");
+        assert!(!mistakes.contains("very-secret"), "{mistakes}");
+    }
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let mistakes = parse(&text, &environment(&[])).map(drop).unwrap_err().to_string();
+    assert!(mistakes.contains("chmod 600"), "{mistakes}");
+}
