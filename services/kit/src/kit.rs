@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use cedargate_migrations::{MigrationSet, Pool};
@@ -14,6 +14,7 @@ use http::{HeaderValue, header};
 use crate::idempotency::{self, InFlight};
 use crate::list::CursorSecret;
 use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
+use crate::trace::Traces;
 use crate::{Keys, health, identity, log};
 
 /// The longest body that a service reads, in bytes.
@@ -28,12 +29,13 @@ pub struct Kit {
     clock: Arc<dyn Clock>,
     in_flight: InFlight,
     cursor_secret: Arc<CursorSecret>,
+    traces: Option<Traces>,
 }
 
 impl Kit {
     /// Puts the parts together. The store's schema must be current: [`open_store`](crate::open_store) sees to it.
     pub fn new(pool: Pool, schema: &'static MigrationSet, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, schema, keys, clock, in_flight: InFlight::default(), cursor_secret: Arc::default() }
+        Self { pool, schema, keys, clock, in_flight: InFlight::default(), cursor_secret: Arc::default(), traces: None }
     }
 
     /// The service's routes behind verification, logging and bounds, with `/healthz` and `/readyz` beside them.
@@ -47,13 +49,23 @@ impl Kit {
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), identity::authenticate))
             .layer(map_response(keep_private))
-            .layer(from_fn(log::exchange))
+            .layer(from_fn_with_state(self.clone(), log::exchange))
             .with_state(self.clone());
         Router::new()
             .route("/healthz", get(health::live))
             .route("/readyz", get(health::ready))
             .with_state(self.clone())
             .fallback_service(behind)
+    }
+
+    /// The same, telling of requests whose trace is recorded.
+    #[must_use]
+    pub(crate) fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
+    pub(crate) fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
     }
 
     /// The store.

@@ -73,6 +73,7 @@ mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;
+mod trace;
 
 pub use body::JsonBody;
 pub use cedargate_assertion::{AssertedSubject, Identity, TenantScope};
@@ -94,3 +95,4 @@ pub use reply::{REPLAYED_HEADER, Reply};
 pub use resource_id::ResourceId;
 pub use serve::{GRACE, SCHEMAS, ServeError, ServeOptions, Service, StoreOption, open_store, report};
 pub use tenant::{Change, Tenant};
+pub use trace::{TelemetryError, TelemetryOptions};

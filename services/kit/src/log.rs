@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use cedargate_assertion::REQUEST_HEADER;
 use cedargate_model::{DecisionId, TenantName};
 use tracing_subscriber::EnvFilter;
 
+use crate::Kit;
 use crate::problem::Logged;
+use crate::trace::{Continued, Served, unix_now};
 
 /// The environment variable that sets what is logged, as `tracing` filters are written; `info` where it is not set.
 pub const LOG_FILTER_VARIABLE: &str = "CEDARGATE_LOG";
@@ -30,10 +32,12 @@ pub(crate) struct Known {
 }
 
 /// Logs the exchange when its answer's head is ready. A failure of ours is an error, a refusal is not.
-pub(crate) async fn exchange(request: Request, next: Next) -> Response {
+pub(crate) async fn exchange(State(kit): State<Kit>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let continued = Continued::of(request.headers());
+    let began_at = unix_now();
     let request_id = request.headers().get(REQUEST_HEADER).and_then(|id| id.to_str().ok()).map(ToOwned::to_owned);
 
     let response = next.run(request).await;
@@ -49,12 +53,16 @@ pub(crate) async fn exchange(request: Request, next: Next) -> Response {
         decision: known.map(|known| known.decision.to_string()),
         tenant: known.map(|known| known.tenant.as_str()),
         code: problem.map(|problem| problem.code),
+        trace: continued.map(|continued| continued.trace.trace_id()),
         cause: problem.and_then(|problem| problem.cause.as_deref()),
     };
     if response.status().is_server_error() {
         line!(error, facts);
     } else {
         line!(info, facts);
+    }
+    if let (Some(traces), Some(continued)) = (kit.traces(), continued) {
+        traces.take(facts.served(continued, began_at));
     }
     response
 }
@@ -67,8 +75,27 @@ struct Facts<'a> {
     request: Option<&'a str>,
     decision: Option<String>,
     tenant: Option<&'a str>,
-    code: Option<&'a str>,
+    code: Option<&'static str>,
     cause: Option<&'a str>,
+    trace: Option<String>,
+}
+
+impl Facts<'_> {
+    fn served(&self, continued: Continued, began: u64) -> Served {
+        Served {
+            trace: continued.trace,
+            parent: continued.parent,
+            began,
+            ended: unix_now(),
+            method: cedargate_telemetry::span::method(self.method),
+            route: self.route.map(ToOwned::to_owned),
+            status: self.status,
+            tenant: self.tenant.map(ToOwned::to_owned),
+            decision: self.decision.clone(),
+            request: self.request.map(ToOwned::to_owned),
+            code: self.code,
+        }
+    }
 }
 
 /// `tracing` fixes a line's level where it is written.
@@ -84,6 +111,7 @@ macro_rules! line {
             cedargate.tenant = $facts.tenant,
             error.type = $facts.code,
             error.cause = $facts.cause,
+            trace_id = $facts.trace,
             "exchange"
         )
     };

@@ -16,6 +16,7 @@ use crate::keys::RefreshError;
 use crate::list::{CURSOR_SECRET, CursorSecret};
 use crate::listen::{Bound, ListenError};
 use crate::problem::chain;
+use crate::trace::{TelemetryError, TelemetryOptions};
 use crate::{KeySource, Keys, Kit, Listen, OUTBOX, log};
 
 /// How long requests in flight may take once the service is asked to stop.
@@ -47,6 +48,9 @@ pub struct ServeOptions {
     /// Where the gateway's public keys are: `file:PATH`, or `http://HOST:PORT/.well-known/cedargate/jwks.json`
     #[arg(long, env = "CEDARGATE_IDENTITY_KEYS", value_name = "SOURCE")]
     pub identity_keys: KeySource,
+    /// Where the service tells its spans.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
 }
 
 /// Where a service keeps its rows, as an operator says it.
@@ -92,6 +96,9 @@ pub enum ServeError {
     /// The source of the keys cannot be used.
     #[error("the source of the gateway's keys cannot be used")]
     Keys(#[from] RefreshError),
+    /// Spans cannot be told where they are to be told.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The operating system refused signals or sockets.
     #[error("the operating system does not let the service run")]
     System(#[from] io::Error),
@@ -109,7 +116,8 @@ impl Service {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let pool = open_store(self, &options.store.url()?).await?;
         let keys = Arc::new(Keys::new(options.identity_keys.clone(), options.issuer.as_str(), self.name)?);
-        let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock));
+        let (traces, exporter) = options.telemetry.start(self.name)?.unzip();
+        let kit = Kit::new(pool.clone(), self.schema, Arc::clone(&keys), Arc::clone(&clock)).traced(traces);
         let bound = options.listen.bind().await?;
         tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
         let keeping = tokio::spawn(keys.keep_current());
@@ -118,6 +126,8 @@ impl Service {
 
         keeping.abort();
         pool.close().await;
+        // It blocks until what waits is told, or time is up.
+        let _told = tokio::task::spawn_blocking(move || drop(exporter)).await;
         tracing::info!(cedargate.service = self.name, "service stopped");
         Ok(())
     }
