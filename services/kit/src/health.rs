@@ -22,6 +22,8 @@ pub(crate) struct Readiness {
     store: bool,
     /// The gateway's keys have been read.
     keys: bool,
+    /// How the delivery of events stands: `off`, `delivering` or `failing`. Requests need none.
+    delivery: &'static str,
 }
 
 /// `/readyz`: 200 once requests can be served, 503 with what is missing before.
@@ -36,7 +38,7 @@ pub(crate) async fn ready(State(kit): State<Kit>) -> (StatusCode, Json<Readiness
     let keys = kit.keys().are_loaded();
     let ready = store && keys;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, store, keys }))
+    (status, Json(Readiness { ready, store, keys, delivery: kit.delivery().state().as_str() }))
 }
 
 async fn is_current(kit: &Kit) -> Result<bool, MigrateError> {

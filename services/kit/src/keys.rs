@@ -38,7 +38,7 @@ pub enum KeySource {
 
 /// An `http` address on this machine: whoever could answer in the gateway's place could sign in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoopbackUrl(reqwest::Url);
+pub struct LoopbackUrl(Box<reqwest::Url>);
 
 /// Why a text is no source of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ impl FromStr for KeySource {
         let host = url.host_str().filter(|_| url.scheme() == "http").ok_or(KeySourceError::Unknown)?;
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
         if is_localhost(host) || address.is_ok_and(|address| address.is_loopback()) {
-            Ok(Self::Http(LoopbackUrl(url)))
+            Ok(Self::Http(LoopbackUrl(Box::new(url))))
         } else {
             Err(KeySourceError::NotLoopback)
         }
@@ -226,7 +226,7 @@ async fn read_file(path: &PathBuf) -> std::io::Result<Vec<u8>> {
 }
 
 async fn fetch(client: &reqwest::Client, url: &LoopbackUrl) -> Result<Vec<u8>, RefreshError> {
-    let mut response = client.get(url.0.clone()).send().await.map_err(RefreshError::Http)?;
+    let mut response = client.get((*url.0).clone()).send().await.map_err(RefreshError::Http)?;
     // Exactly 200: the body of a redirect is as much an answer of somebody else as the body of an error.
     if response.status() != StatusCode::OK {
         return Err(RefreshError::Status { status: response.status().as_u16() });

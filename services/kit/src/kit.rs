@@ -14,6 +14,7 @@ use http::{HeaderValue, header};
 use crate::idempotency::{self, InFlight};
 use crate::list::CursorSecret;
 use crate::problem::{METHOD_NOT_ALLOWED, NOT_FOUND, Problem};
+use crate::relay::Delivery;
 use crate::trace::Traces;
 use crate::{Keys, health, identity, log};
 
@@ -30,12 +31,22 @@ pub struct Kit {
     in_flight: InFlight,
     cursor_secret: Arc<CursorSecret>,
     traces: Option<Traces>,
+    delivery: Arc<Delivery>,
 }
 
 impl Kit {
     /// Puts the parts together. The store's schema must be current: [`open_store`](crate::open_store) sees to it.
     pub fn new(pool: Pool, schema: &'static MigrationSet, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, schema, keys, clock, in_flight: InFlight::default(), cursor_secret: Arc::default(), traces: None }
+        Self {
+            pool,
+            schema,
+            keys,
+            clock,
+            in_flight: InFlight::default(),
+            cursor_secret: Arc::default(),
+            traces: None,
+            delivery: Arc::default(),
+        }
     }
 
     /// The service's routes behind verification, logging and bounds, with `/healthz` and `/readyz` beside them.
@@ -89,6 +100,10 @@ impl Kit {
 
     pub(crate) fn cursor_secret(&self) -> &CursorSecret {
         &self.cursor_secret
+    }
+
+    pub(crate) fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
     }
 
     pub(crate) fn schema(&self) -> &'static MigrationSet {

@@ -1,4 +1,4 @@
-//! The audit outbox: what was changed, written in the transaction of the change. Delivery comes later, from here.
+//! The audit outbox: what was changed, written in the transaction of the change. `relay` delivers from here.
 
 use cedargate_assertion::{AssertedSubject, Identity};
 use cedargate_migrations::{Migration, MigrationSet, StoreError, TenantTx};
@@ -8,12 +8,20 @@ use uuid::Uuid;
 /// The outbox's own schema, in every service's store.
 pub const OUTBOX: MigrationSet = MigrationSet {
     name: "kit",
-    migrations: &[Migration {
-        version: 1,
-        name: "audit_outbox",
-        sqlite: include_str!("../migrations/sqlite/0001_audit_outbox.sql"),
-        postgres: include_str!("../migrations/postgres/0001_audit_outbox.sql"),
-    }],
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "audit_outbox",
+            sqlite: include_str!("../migrations/sqlite/0001_audit_outbox.sql"),
+            postgres: include_str!("../migrations/postgres/0001_audit_outbox.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "outbox_refused",
+            sqlite: include_str!("../migrations/sqlite/0002_outbox_refused.sql"),
+            postgres: include_str!("../migrations/postgres/0002_outbox_refused.sql"),
+        },
+    ],
 };
 
 /// What was done. Holds no secret and nothing that the tenant would not want in an audit log.

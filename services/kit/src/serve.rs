@@ -1,6 +1,7 @@
 //! From command line to a running service, and to its orderly end.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +11,22 @@ use cedargate_migrations::{MigrateError, MigrationSet, OpenError, Pool, StoreErr
 use cedargate_model::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::idempotency::IDEMPOTENCY;
 use crate::keys::RefreshError;
 use crate::list::{CURSOR_SECRET, CursorSecret};
 use crate::listen::{Bound, ListenError};
 use crate::problem::chain;
+use crate::relay::{Destination, Place, Relay};
 use crate::trace::{TelemetryError, TelemetryOptions};
 use crate::{KeySource, Keys, Kit, Listen, OUTBOX, log};
 
 /// How long requests in flight may take once the service is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(20);
+
+/// How long the batch of events under way may take beyond that.
+const DELIVERY_GRACE: Duration = Duration::from_secs(5);
 
 /// A service, as it is made of its parts.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +57,27 @@ pub struct ServeOptions {
     /// Where the service tells its spans.
     #[command(flatten)]
     pub telemetry: TelemetryOptions,
+    /// Where events are delivered.
+    #[command(flatten)]
+    pub events: EventsOptions,
+}
+
+/// Where a service says what it did, as an operator says it. Without both, what was done stays in the outbox.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct EventsOptions {
+    /// Where the gateway takes events (`ingest.listen`): `unix:PATH`, or `http://HOST:PORT`
+    #[arg(long, env = "CEDARGATE_EVENTS_TO", value_name = "PLACE", requires = "events_credential")]
+    pub events_to: Option<Place>,
+    /// The file with the credential that `cedargate service credential create` printed; it may be replaced at any time
+    #[arg(long, env = "CEDARGATE_EVENTS_CREDENTIAL_FILE", value_name = "FILE", requires = "events_to")]
+    pub events_credential: Option<PathBuf>,
+}
+
+impl EventsOptions {
+    fn destination(&self) -> Option<Destination> {
+        let (place, credential_file) = (self.events_to.clone()?, self.events_credential.clone()?);
+        Some(Destination { place, credential_file })
+    }
 }
 
 /// Where a service keeps its rows, as an operator says it.
@@ -99,6 +126,9 @@ pub enum ServeError {
     /// Spans cannot be told where they are to be told.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// Delivery cannot be set up.
+    #[error("the delivery of events cannot be set up")]
+    Delivery(#[from] reqwest::Error),
     /// The operating system refused signals or sockets.
     #[error("the operating system does not let the service run")]
     System(#[from] io::Error),
@@ -121,15 +151,50 @@ impl Service {
         let bound = options.listen.bind().await?;
         tracing::info!(cedargate.service = self.name, cedargate.listen = ?options.listen, "service started");
         let keeping = tokio::spawn(keys.keep_current());
+        let delivering = deliver(&kit, options.events.destination(), clock)?;
 
         run(bound, kit.app((self.routes)()), stop_signal()?).await;
 
         keeping.abort();
+        // After the last request, so that nothing that was committed is left behind without need.
+        delivering.end().await;
         pool.close().await;
         // It blocks until what waits is told, or time is up.
         let _told = tokio::task::spawn_blocking(move || drop(exporter)).await;
         tracing::info!(cedargate.service = self.name, "service stopped");
         Ok(())
+    }
+}
+
+/// The delivery that runs beside the service.
+struct Delivering(Option<(watch::Sender<bool>, JoinHandle<()>)>);
+
+fn deliver(kit: &Kit, destination: Option<Destination>, clock: Arc<dyn Clock>) -> Result<Delivering, reqwest::Error> {
+    let Some(destination) = destination else {
+        tracing::warn!("events are not delivered: `--events-to` says no place; what is done stays in the outbox");
+        return Ok(Delivering(None));
+    };
+    if destination.place.leaves_the_machine() {
+        tracing::warn!("events and their credential leave this machine in clear text");
+    }
+    let relay = Relay::new(kit.pool().clone(), clock, &destination, Arc::clone(kit.delivery()))?;
+    let (stop, stopped) = watch::channel(false);
+    Ok(Delivering(Some((stop, tokio::spawn(relay.run(stopped))))))
+}
+
+impl Delivering {
+    /// Lets the batch that is under way come to its end, but not for ever: what it held is delivered at the next start.
+    async fn end(self) {
+        let Some((stop, running)) = self.0 else { return };
+        stop.send_replace(true);
+        let abort = running.abort_handle();
+        if tokio::time::timeout(DELIVERY_GRACE, running).await.is_err() {
+            abort.abort();
+            tracing::warn!(
+                cedargate.grace_s = DELIVERY_GRACE.as_secs(),
+                "a batch of events was cut off; it is delivered again"
+            );
+        }
     }
 }
 

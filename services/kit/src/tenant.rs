@@ -104,6 +104,7 @@ impl Change<'_> {
             attempt.keep(&mut self.tx, &reply).await?;
         }
         self.tx.commit().await?;
+        self.tenant.kit.delivery().wake();
         Ok(reply)
     }
 }
