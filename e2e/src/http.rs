@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +85,17 @@ impl Connection {
     /// Those of the socket.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         Ok(Self { stream: Box::new(connect(address)?), buffer: Vec::new() })
+    }
+
+    /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn open_unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: Box::new(stream), buffer: Vec::new() })
     }
 
     /// Connects over TLS to `host`, whose certificate must be one of `trusted`.

@@ -8,11 +8,11 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use cedargate_model::{Amendment, Decision, Event, EventBody, Outcome};
+use cedargate_model::{Amendment, Decision, Event, EventBody, Outcome, ServiceEvent};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, Connection};
 use crate::process::{Running, binary, eventually, run};
 
 /// How long the installation may take to start, on a busy machine and unoptimised.
@@ -58,7 +58,8 @@ pub struct World {
     password: String,
     gateway: Mutex<Running>,
     echo: Mutex<Option<Running>>,
-    _services: [Running; 2],
+    inventory: Mutex<Running>,
+    _orders: Running,
 }
 
 impl World {
@@ -101,12 +102,17 @@ impl World {
             cedargate(dir.path(), &create, &format!("{password}\n"))?;
         }
 
+        for service in ["inventory", "orders"] {
+            let credential = cedargate(dir.path(), &["service", "credential", "create", service], "")?;
+            std::fs::write(dir.path().join(service).with_extension("credential"), credential)?;
+        }
+        let issuer = format!("{}://localhost:{}", if options.tls.is_some() { "https" } else { "http" }, address.port());
+        std::fs::write(dir.path().join("issuer"), issuer)?;
+
         let echo = start_echo(dir.path())?;
         let gateway = start_gateway(dir.path())?;
-        let scheme = if options.tls.is_some() { "https" } else { "http" };
-        let issuer = format!("{scheme}://localhost:{}", address.port());
-        let services =
-            [start_service(dir.path(), "inventory", &issuer)?, start_service(dir.path(), "orders", &issuer)?];
+        let inventory = start_service(dir.path(), "inventory")?;
+        let orders = start_service(dir.path(), "orders")?;
         let world = Self {
             dir,
             address,
@@ -114,7 +120,8 @@ impl World {
             password,
             gateway: Mutex::new(gateway),
             echo: Mutex::new(Some(echo)),
-            _services: services,
+            inventory: Mutex::new(inventory),
+            _orders: orders,
         };
         world.ready()?;
         Ok(world)
@@ -292,6 +299,63 @@ impl World {
         self.ready()
     }
 
+    /// Kills the inventory service at once.
+    ///
+    /// # Errors
+    /// Those of the process.
+    pub fn kill_inventory(&self) -> io::Result<ExitStatus> {
+        self.inventory.lock().unwrap_or_else(PoisonError::into_inner).kill()
+    }
+
+    /// Starts the inventory service again.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub fn restart_inventory(&self) -> io::Result<()> {
+        // What the former one said about its keys is of no use now.
+        std::fs::remove_file(self.path("inventory.log"))?;
+        *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = start_service(self.dir.path(), "inventory")?;
+        self.ready()
+    }
+
+    /// What services said that they did, oldest first, once there are so many.
+    ///
+    /// # Errors
+    /// `TimedOut`, with the logs, if there are fewer.
+    pub fn service_events(&self, least: usize) -> io::Result<Vec<ServiceEvent>> {
+        let said = || {
+            self.events().into_iter().filter_map(|event| match event.body {
+                EventBody::ServiceEvent(said) => Some(*said),
+                _ => None,
+            })
+        };
+        eventually(LOG_PATIENCE, "service events", || Some(said().collect::<Vec<_>>()).filter(|all| all.len() >= least))
+            .map_err(|error| io::Error::other(format!("{error}\n{}", self.logs())))
+    }
+
+    /// Hands events over on the internal listener, as a service would: status and answer.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn tell(&self, credential: &str, lines: &str) -> io::Result<Answer> {
+        let length = lines.len();
+        let request = format!(
+            "POST /events HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {credential}\r\n\
+             Content-Type: application/x-ndjson\r\nContent-Length: {length}\r\n\r\n{lines}"
+        );
+        let mut connection = self.events_connection()?;
+        connection.send(request.as_bytes())?;
+        connection.answer("POST")
+    }
+
+    /// A connection to the internal listener.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn events_connection(&self) -> io::Result<Connection> {
+        Connection::open_unix(&self.path("state/events.sock"))
+    }
+
     /// Stops the echo service.
     ///
     /// # Errors
@@ -427,14 +491,17 @@ fn start_gateway(dir: &Path) -> io::Result<Running> {
     Running::start(command(dir)?.arg("serve"), &dir.join("gateway.log"))
 }
 
-fn start_service(dir: &Path, name: &str, issuer: &str) -> io::Result<Running> {
+fn start_service(dir: &Path, name: &str) -> io::Result<Running> {
+    let file = |name: String| dir.join(name).display().to_string();
     Running::start(
         Command::new(binary(&format!("cedargate-{name}"))?)
             .arg("serve")
             .args(["--listen", &socket(dir, name)])
-            .args(["--store", &format!("sqlite:{}", dir.join(format!("{name}.db")).display())])
-            .args(["--identity-keys", &format!("file:{}", dir.join("state/jwks.json").display())])
-            .args(["--issuer", issuer]),
+            .args(["--store", &format!("sqlite:{}", file(format!("{name}.db")))])
+            .args(["--identity-keys", &format!("file:{}", file("state/jwks.json".into()))])
+            .args(["--issuer", &std::fs::read_to_string(dir.join("issuer"))?])
+            .args(["--events-to", &format!("unix:{}", file("state/events.sock".into()))])
+            .args(["--events-credential", &file(format!("{name}.credential"))]),
         &dir.join(format!("{name}.log")),
     )
 }
