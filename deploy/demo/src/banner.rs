@@ -38,6 +38,9 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "\nWhat happened stands in the audit log\n")?;
         let audit = for_shell(Path::new(audit));
         writeln!(f, "  {audit}\n")?;
+        writeln!(f, "  # what services did: change something as a clerk first; `--decision ID` shows all that")?;
+        writeln!(f, "  # belongs to one of them: who asked for what, what came of it, what the service did")?;
+        writeln!(f, "  {program} audit show \\\n    {audit} | grep ' did '\n")?;
         writeln!(f, "  # prove it, now or later")?;
         let audit_key = for_shell(self.audit_key);
         writeln!(f, "  {program} audit verify \\\n    --public-key {audit_key} \\\n    {audit}")?;

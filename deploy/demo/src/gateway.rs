@@ -151,6 +151,35 @@ impl Gateway {
         Ok(file)
     }
 
+    /// The file that holds the credential with which a service says what it did.
+    pub fn service_credential_file(&self, service: &str) -> PathBuf {
+        self.directory.join(service).with_extension("credential")
+    }
+
+    /// Makes a service's credential where its file is missing. One whose file is gone is of no use to anybody, and is
+    /// withdrawn.
+    ///
+    /// # Errors
+    /// The gateway's command line says why not.
+    pub fn service_credential(&self, service: &str) -> Result<()> {
+        let file = self.service_credential_file(service);
+        if file.exists() {
+            return Ok(());
+        }
+        let listed = self.run(&["service", "credential", "list", "--json"], "")?;
+        let listed = listed.get("credentials").and_then(Value::as_array).into_iter().flatten();
+        for known in listed.filter(|known| known.get("service").and_then(Value::as_str) == Some(service)) {
+            let id = known.get("id").and_then(Value::as_str).context("a credential without an id")?;
+            self.run(&["service", "credential", "withdraw", id, "--json"], "")?;
+        }
+        write_private(&file, &self.output(&["service", "credential", "create", service], "")?)
+    }
+
+    /// Where services say what they did, relative to the gateway's directory.
+    pub fn events(&self) -> &'static str {
+        "unix:gateway/events.sock"
+    }
+
     /// The directory of its audit log.
     pub fn audit(&self) -> PathBuf {
         self.directory.join("gateway/audit")

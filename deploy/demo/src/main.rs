@@ -131,6 +131,9 @@ impl Demo {
             let gateway = Gateway::configure(&program, &directory, &settings)?;
             let tenants = seed(&gateway, &told, &drawn)?;
             let audit_key = gateway.audit_key()?;
+            for name in SERVICES {
+                gateway.service_credential(name)?;
+            }
             Ok((gateway, audit_key, tenants))
         })
         .await?;
@@ -175,6 +178,8 @@ impl Demo {
         let mut command = self.service(name, &["serve", "--listen", &format!("unix:{}", socket(name))]);
         command.args(["--issuer", &format!("http://localhost:{}", self.port)]);
         command.args(["--identity-keys", &format!("file:{}", gateway.public_keys().display())]);
+        command.args(["--events-to", gateway.events(), "--events-credential"]);
+        command.arg(gateway.service_credential_file(name));
         self.start(name, &command)
     }
 
