@@ -2,7 +2,7 @@
 # Installs what Debian has and this purpose needs, saying what and why; does nothing where it is there already.
 # Usage: deploy/packages.sh build|demo|test|bench
 #
-# Each row: the command that shows that it is there, the Debian package, the purposes, the reason. Everything that
+# Each row: the command (or a path with `*`) that shows that it is there, the Debian package, the purposes, the reason. Everything that
 # belongs to a build is needed for the other purposes, too.
 set -euo pipefail
 
@@ -13,6 +13,8 @@ rows=(
     "curl|curl|demo test|for the lines to try that the demo prints"
     "chromium|chromium|test|the browser in which the sign-in pages are tested"
     "chromedriver|chromium-driver|test|drives that browser"
+    "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
+    "sqlfluff|sqlfluff|test|lints the migrations"
     "wrk|wrk|bench|puts the load on the proxies that are compared"
 )
 
@@ -26,7 +28,7 @@ missing=()
 for row in "${rows[@]}"; do
     IFS='|' read -r probe packages purposes reason <<<"$row"
     [[ " build $purpose " =~ \ (${purposes// /|})\  ]] || continue
-    command -v "$probe" >/dev/null && continue
+    if command -v "$probe" >/dev/null || compgen -G "$probe" >/dev/null; then continue; fi
     [ ${#missing[@]} -gt 0 ] || echo "Missing on this machine:"
     printf '  %-15s %s\n' "$packages" "$reason"
     # Several packages in one row are several words.
@@ -47,7 +49,30 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "Please install them as root, then try again: apt-get install ${missing[*]}" >&2
         exit 1
     fi
-    install=("${as_root[@]}" apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}")
+    # Nothing that is installed here may start a service: `policy-rc.d` says so for the time of the install, unless this
+    # machine has one already. PostgreSQL would also make a cluster; what says whether is put back afterwards.
+    # shellcheck disable=SC2016 # it is the inner shell that expands these
+    quietly='
+        set -e
+        policy=/usr/sbin/policy-rc.d conf=/etc/postgresql-common/createcluster.conf
+        get() { apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" </dev/null; }
+        tidy() { [ -z "$ours" ] || rm -f "$policy"; [ -z "$kept" ] || mv "$kept" "$conf"; }
+        ours= kept=
+        trap tidy EXIT
+        trap "exit 1" INT TERM
+        if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
+            ours=yes
+            printf "#!/bin/sh\nexit 101\n" >"$policy"
+            chmod 755 "$policy"
+        fi
+        case " $* " in *" postgresql "*)
+            get postgresql-common
+            cp -p "$conf" "$conf.before-cedargate"
+            kept=$conf.before-cedargate
+            printf "create_main_cluster = false\n" >>"$conf"
+        esac
+        get "$@"'
+    install=("${as_root[@]}" sh -c "$quietly" sh "${missing[@]}")
     echo "Installing: ${missing[*]} (a minute or so)"
     # A machine that was just set up has no package lists yet, and old ones may name what is no longer there.
     "${install[@]}" >/dev/null 2>&1 || { "${as_root[@]}" apt-get -qq update && "${install[@]}" >/dev/null; }

@@ -27,6 +27,7 @@ without_passing_output() {
 
 step "formatting" cat cargo fmt --all --check
 step "links" cat deploy/check-links.sh
+step "migrations" cat deploy/lint-sql.sh
 step "lints" cat cargo clippy --workspace --all-targets --locked -- -D warnings
 # The end-to-end tests start the real programs, so these are built before any test runs.
 step "build" cat cargo build --workspace --all-targets --locked
