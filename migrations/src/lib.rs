@@ -1,10 +1,12 @@
 //! The database schema, and the pool that alone knows which engine it is.
 //!
-//! Three things are always true of what stands here:
+//! Four things are always true of what stands here:
 //! - one SQL text per query serves every engine: placeholders are `$1`, `$2`, times are integer microseconds, ids are
 //!   `Uuid`. Nothing outside this crate names an engine;
 //! - in a tenant's transaction `$1` **is** the tenant: the transaction binds it, the caller cannot, and a text without
 //!   `$1` is refused before it reaches the database;
+//! - on PostgreSQL a unit of work runs as an unprivileged role under forced row security, so that a text that does not
+//!   filter by its tenant still sees one; a database that would not hold it to that is not opened;
 //! - a set of migrations is applied in one transaction or not at all, and a migration that was edited after it was
 //!   applied stops the start.
 //!
@@ -68,7 +70,8 @@
 //! ```
 //!
 //! To change the gateway's schema: add the next file under `gateway/<engine>/` and its row in `gateway.rs`. A merged file is
-//! never edited. A service brings its own [`MigrationSet`], in its own database, and asks [`laws`] in its tests
+//! never edited. Its text for PostgreSQL enables and forces row security, has the policy of tenants and grants what is
+//! used. A service brings its own [`MigrationSet`], in its own database, and asks [`laws`] in its tests
 //! whether its tables keep the house's rules. Crates that derive [`FromRow`] need `sqlx` among their dependencies.
 
 mod error;

@@ -41,9 +41,14 @@ tokio::task_local! {
 }
 
 impl Engine {
-    /// The engine of the test that is running; SQLite where it did not ask for each.
+    /// The engine of the test that is running. Where it did not ask for each: SQLite, or what `CEDARGATE_TEST_ENGINE` says,
+    /// which runs a whole suite on `postgres`.
     pub fn current() -> Self {
-        ENGINE.try_with(|engine| *engine).unwrap_or(Self::Sqlite)
+        let of_process = || match std::env::var("CEDARGATE_TEST_ENGINE").as_deref() {
+            Ok("postgres") => Self::Postgres,
+            _ => Self::Sqlite,
+        };
+        ENGINE.try_with(|engine| *engine).unwrap_or_else(|_| of_process())
     }
 }
 

@@ -83,7 +83,7 @@ impl EventsOptions {
 /// Where a service keeps its rows, as an operator says it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StoreOption {
-    /// Where the service keeps its rows: `sqlite:PATH`
+    /// Where the service keeps its rows: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`
     // Text, parsed later: `clap` repeats what it could not parse, and a store's URL may hold a password.
     #[arg(long, env = "CEDARGATE_SERVICE_STORE", value_name = "URL", hide_env_values = true)]
     store: String,

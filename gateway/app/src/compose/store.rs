@@ -26,6 +26,12 @@ pub(crate) async fn look(store: &Store) -> Result<Option<Pool>, StartError> {
         return Ok(None);
     }
     let pool = Pool::open(&store.url).await?;
+    // A server's database is made before its schema is.
+    let state = pool.migrated(&GATEWAY).await?;
+    if state.pending == GATEWAY.migrations.len() {
+        pool.close().await;
+        return Ok(None);
+    }
     Ok(Some(pool))
 }
 

@@ -16,6 +16,7 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (LISTEN, "Replaces every `[[listen.listener]]` by one without TLS at this address, such as `127.0.0.1:8080`."),
     (ADMIN_ADDRESS, "Overrides `listen.admin_address`."),
     (STATE_DIR, "Overrides `store.state_dir`."),
+    (STORE_URL, "Goes before `store.url` and `store.url_file`. A URL may hold a password: it is never shown."),
     (LOG, "Overrides `telemetry.log_filter`."),
     (OTLP_ENDPOINT, "Overrides `telemetry.otlp_endpoint`."),
     (
@@ -31,6 +32,7 @@ pub(crate) const BASE_URL: &str = "CEDARGATE_BASE_URL";
 pub(crate) const LISTEN: &str = "CEDARGATE_LISTEN";
 pub(crate) const ADMIN_ADDRESS: &str = "CEDARGATE_ADMIN_ADDRESS";
 pub(crate) const STATE_DIR: &str = "CEDARGATE_STATE_DIR";
+pub(crate) const STORE_URL: &str = "CEDARGATE_STORE_URL";
 pub(crate) const LOG: &str = "CEDARGATE_LOG";
 pub(crate) const OTLP_ENDPOINT: &str = "CEDARGATE_OTLP_ENDPOINT";
 pub(crate) const OTLP_HEADERS: &str = "CEDARGATE_OTLP_HEADERS";

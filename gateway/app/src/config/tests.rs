@@ -173,6 +173,40 @@ fn relative_paths_are_relative_to_the_file() {
 }
 
 #[test]
+fn a_stores_url_comes_from_one_place_and_its_password_is_never_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("store.url");
+    let load = |table: &str, set: &[(&'static str, &str)]| {
+        let text = format!("{MINIMAL}[store]\n{table}\n");
+        let path = directory.path().join("c.toml");
+        let parsed = Config::parse(&path, &text, &environment(set), MasterKeyUse::Needed);
+        parsed.map(|(config, _)| format!("{:?}", config.store)).map_err(|mistakes| mistakes.to_string())
+    };
+    fs::write(&file, "postgres://file:hidden@db.example/cedargate\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = load("url_file = \"store.url\"", &[]).unwrap_err();
+    assert!(refused.contains("store.url_file: others may read"), "{refused}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let from_file = load("url_file = \"store.url\"", &[]).unwrap();
+    assert!(
+        from_file.contains("postgres://file@db.example:5432/cedargate") && !from_file.contains("hidden"),
+        "{from_file}"
+    );
+
+    let twice = load("url = \"sqlite:x.db\"\nurl_file = \"store.url\"", &[]).unwrap_err();
+    assert!(twice.contains("write it in one place"), "{twice}");
+    let set = [(environment::STORE_URL, "postgres://env:hidden@db.example/cedargate")];
+    let from_environment = load("url = \"sqlite:x.db\"\nurl_file = \"missing\"", &set).unwrap();
+    assert!(from_environment.contains("postgres://env@") && !from_environment.contains("hidden"), "{from_environment}");
+    for wrong in
+        ["postgres://u:hidden@db.example", "postgres://u:hidden@db.example/d?sslmode=prefer", "mysql://u:hidden@h/d"]
+    {
+        let refused = load("", &[(environment::STORE_URL, wrong)]).unwrap_err();
+        assert!(refused.contains("CEDARGATE_STORE_URL") && !refused.contains("hidden"), "{refused}");
+    }
+}
+
+#[test]
 fn the_environment_goes_before_the_file() {
     let set = [
         (environment::BASE_URL, "https://gateway.example"),
