@@ -13,5 +13,5 @@ mod process;
 mod world;
 
 pub use browser::Browser;
-pub use process::binary;
+pub use process::{binary, eventually};
 pub use world::{Person, World, WorldOptions};

@@ -87,7 +87,7 @@ pub(crate) fn run(command: &mut Command, input: &str) -> io::Result<String> {
 }
 
 /// Waits until something is true.
-pub(crate) fn eventually<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> io::Result<T> {
+pub fn eventually<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> io::Result<T> {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -36,6 +36,10 @@ pub struct WorldOptions {
     pub echo_beside: Option<String>,
     /// Certificate chain and key in PEM: then the gateway listens with TLS.
     pub tls: Option<(String, String)>,
+    /// The URLs of the stores of the gateway, the inventory and the orders, instead of files in the installation's directory.
+    pub stores: Option<[String; 3]>,
+    /// Everybody's password in an installation whose store this one shares: then nobody is created.
+    pub joins: Option<String>,
 }
 
 /// Nobody meets a rate unless a test is about rates.
@@ -91,15 +95,10 @@ impl World {
         let (address, admin) = (free_address()?, free_address()?);
         lay_out(dir.path(), address, admin, options)?;
 
-        let password = format!("correct horse {}", Uuid::new_v4());
+        let password = options.joins.clone().unwrap_or_else(|| format!("correct horse {}", Uuid::new_v4()));
         cedargate(dir.path(), &["keys", "init"], "")?;
-        for tenant in ["acme", "globex"] {
-            cedargate(dir.path(), &["tenant", "create", tenant], "")?;
-        }
-        for (role, tenant) in PEOPLE {
-            let email = format!("{role}@{tenant}.example");
-            let create = ["user", "create", "--tenant", tenant, &email, "--role", role, "--password-stdin"];
-            cedargate(dir.path(), &create, &format!("{password}\n"))?;
+        if options.joins.is_none() {
+            populate(dir.path(), &password)?;
         }
 
         for service in ["inventory", "orders"] {
@@ -111,6 +110,13 @@ impl World {
 
         let echo = start_echo(dir.path())?;
         let gateway = start_gateway(dir.path())?;
+        let file = |name: &str| format!("sqlite:{}", dir.path().join(format!("{name}.db")).display());
+        let [inventory, orders] = match &options.stores {
+            Some([_, inventory, orders]) => [inventory.clone(), orders.clone()],
+            None => [file("inventory"), file("orders")],
+        };
+        std::fs::write(dir.path().join("inventory.store"), inventory)?;
+        std::fs::write(dir.path().join("orders.store"), orders)?;
         let inventory = start_service(dir.path(), "inventory")?;
         let orders = start_service(dir.path(), "orders")?;
         let world = Self {
@@ -394,6 +400,19 @@ impl World {
     }
 }
 
+/// Creates the tenants and everybody in them.
+fn populate(dir: &Path, password: &str) -> io::Result<()> {
+    for tenant in ["acme", "globex"] {
+        cedargate(dir, &["tenant", "create", tenant], "")?;
+    }
+    for (role, tenant) in PEOPLE {
+        let email = format!("{role}@{tenant}.example");
+        let create = ["user", "create", "--tenant", tenant, &email, "--role", role, "--password-stdin"];
+        cedargate(dir, &create, &format!("{password}\n"))?;
+    }
+    Ok(())
+}
+
 /// An address on this machine that nobody listens on at the time.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
@@ -431,6 +450,7 @@ address = "{address}"
 
 [store]
 state_dir = "state"
+{store}
 
 [upstreams.inventory]
 addresses = ["{inventory}"]
@@ -456,6 +476,7 @@ health_interval_ms = 100
         orders = socket(dir, "orders"),
         echo = backends.join(", "),
         limits = options.limits.unwrap_or(GENEROUS),
+        store = options.stores.as_ref().map(|[gateway, ..]| format!("url = \"{gateway}\"")).unwrap_or_default(),
         more = options.config,
     );
     std::fs::write(dir.join("cedargate.toml"), config)?;
@@ -497,7 +518,7 @@ fn start_service(dir: &Path, name: &str) -> io::Result<Running> {
         Command::new(binary(&format!("cedargate-{name}"))?)
             .arg("serve")
             .args(["--listen", &socket(dir, name)])
-            .args(["--store", &format!("sqlite:{}", file(format!("{name}.db")))])
+            .args(["--store", &std::fs::read_to_string(dir.join(format!("{name}.store")))?])
             .args(["--identity-keys", &format!("file:{}", file("state/jwks.json".into()))])
             .args(["--issuer", &std::fs::read_to_string(dir.join("issuer"))?])
             .args(["--events-to", &format!("unix:{}", file("state/events.sock".into()))])
