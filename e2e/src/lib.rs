@@ -10,6 +10,7 @@
 mod browser;
 pub mod http;
 mod process;
+pub mod tls;
 mod world;
 
 pub use browser::Browser;

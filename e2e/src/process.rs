@@ -87,6 +87,9 @@ pub(crate) fn run(command: &mut Command, input: &str) -> io::Result<String> {
 }
 
 /// Waits until something is true.
+///
+/// # Errors
+/// `TimedOut` if it does not come true.
 pub fn eventually<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> io::Result<T> {
     let begun = Instant::now();
     loop {

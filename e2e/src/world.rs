@@ -40,6 +40,8 @@ pub struct WorldOptions {
     pub stores: Option<[String; 3]>,
     /// Everybody's password in an installation whose store this one shares: then nobody is created.
     pub joins: Option<String>,
+    /// Further files of the installation's directory, by name.
+    pub files: Vec<(&'static str, String)>,
 }
 
 /// Nobody meets a rate unless a test is about rates.
@@ -435,6 +437,9 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
             ("https", "tls_certificate = \"tls.crt\"\ntls_key = \"tls.key\"".to_owned())
         }
     };
+    for (name, text) in &options.files {
+        std::fs::write(dir.join(name), text)?;
+    }
     let backends: Vec<_> =
         options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();
     let config = format!(

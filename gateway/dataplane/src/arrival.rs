@@ -1,16 +1,19 @@
 //! A head at the door, and who sent it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use cedargate_model::Scheme;
+use cedargate_model::{Host, Scheme};
 
 /// A request whose raw head was screened.
 ///
 /// INVARIANT (head screened at accept): only `stage::accept` makes one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) peer: Peer,
+    /// What the connection's handshake agreed on; none without TLS.
+    pub(crate) secured: Option<Arc<Secured>>,
     /// When the head was complete.
     pub(crate) started: Instant,
 }
@@ -22,4 +25,11 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Whether the connection has TLS.
     pub(crate) scheme: Scheme,
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    /// The host that the client asked for (SNI), in canonical form; none where it named none.
+    pub(crate) name: Option<Host>,
 }

@@ -58,6 +58,8 @@ pub struct Settings {
     pub head: HeadLimits,
     /// From a head's first octet to its last.
     pub head_timeout: Duration,
+    /// From a TLS connection's first octet to the end of its handshake.
+    pub handshake_timeout: Duration,
     /// How long a connection may wait for its next request.
     pub idle_timeout: Duration,
     /// From the first to the last octet of a body that is read for inspection.

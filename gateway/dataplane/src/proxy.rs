@@ -53,13 +53,12 @@ impl ProxyHttp for Proxy {
 
     /// The walk up to forwarding. `Ok(true)` says that the client has its answer.
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let Exchange::Arriving(arrival) = *exchange else {
+        let Exchange::Arriving(arrival) = std::mem::replace(exchange, Exchange::Answered) else {
             return Err(Error::explain(ErrorType::InternalError, "a head that was not screened"));
         };
-        *exchange = Exchange::Answered;
         let gateway = &*self.gateway;
         let now = gateway.clock.now();
-        let mut trail = Trail::of(session.req_header(), arrival, now);
+        let mut trail = Trail::of(session.req_header(), &arrival, now);
         session.set_read_timeout(Some(gateway.settings.body_timeout));
         session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
         // A client of HTTP/1.0 takes an interim answer for the answer (RFC 9110 §15.2).

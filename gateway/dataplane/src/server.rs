@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::listeners::ListenerConfig;
-use pingora::listeners::tls::TlsSettings;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
@@ -18,6 +17,7 @@ use tokio::sync::watch;
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
 use crate::stage::accept::{Door, Draining, Traffic};
+use crate::tls::TlsHosts;
 
 /// How often the drain looks whether requests are still in flight.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
@@ -31,44 +31,23 @@ const CLIENT_WRITE_BUFFER_BYTES: usize = 16 * 1024;
 pub struct Listener {
     /// Address and port.
     pub address: std::net::SocketAddr,
-    /// Certificate chain and key in PEM files; none for plain HTTP.
-    pub tls: Option<TlsFiles>,
-}
-
-/// Where a listener's certificate is.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The certificate chain.
-    pub certificate: std::path::PathBuf,
-    /// Its private key.
-    pub key: std::path::PathBuf,
+    /// Whether they speak TLS, or plain HTTP.
+    pub tls: bool,
 }
 
 /// How the server runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerSettings {
     /// Where clients connect.
     pub listeners: Vec<Listener>,
+    /// The certificates, where any listener has TLS.
+    pub tls: Option<Arc<TlsHosts>>,
     /// Proxy threads.
     pub threads: usize,
     /// Idle connections kept to all upstreams together.
     pub upstream_connections_idle_max: usize,
     /// How long requests in flight may take to finish at shutdown.
     pub drain_timeout: Duration,
-}
-
-/// Why the server could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The certificate or key of a listener cannot be used.
-    #[error("the TLS certificate or key of listener `{address}` cannot be used")]
-    Tls {
-        /// The listener.
-        address: std::net::SocketAddr,
-        /// Why not.
-        #[source]
-        source: Box<pingora::Error>,
-    },
 }
 
 /// A server that is set up and not yet running.
@@ -81,10 +60,7 @@ pub struct Server {
 
 impl Server {
     /// Puts the gateway behind its listeners.
-    ///
-    /// # Errors
-    /// A listener's certificate cannot be used.
-    pub fn new(gateway: Arc<Gateway>, settings: &ServerSettings) -> Result<Self, ServerError> {
+    pub fn new(gateway: Arc<Gateway>, settings: &ServerSettings) -> Self {
         let conf = ServerConf {
             threads: settings.threads,
             work_stealing: false,
@@ -99,23 +75,19 @@ impl Server {
         let draining = Draining::new();
         let proxy = Arc::new(http_proxy(&inner.configuration, Proxy { gateway: gateway.clone() }));
         let health = gateway.upstreams.health();
-        let door = Door::new(proxy, gateway, draining.clone());
+        let (listeners, tls) = (settings.listeners.clone(), settings.tls.clone());
+        let door = Door::new(proxy, gateway, draining.clone(), listeners, tls);
         let traffic = door.traffic();
         let mut service = Service::new("gateway".to_owned(), door);
         for listener in &settings.listeners {
+            // Plain for TLS too: the door does the handshake, since it depends on the host.
             let endpoint = ListenerConfig::tcp(listener.address.to_string())
                 .l4_buffer(L4BufferSettings { read: None, write: Some(CLIENT_WRITE_BUFFER_BYTES) });
-            service.add_listener(match &listener.tls {
-                None => endpoint,
-                Some(files) => endpoint.tls(
-                    TlsSettings::intermediate(&files.certificate.to_string_lossy(), &files.key.to_string_lossy())
-                        .map_err(|source| ServerError::Tls { address: listener.address, source })?,
-                ),
-            });
+            service.add_listener(endpoint);
         }
         inner.add_service(service);
         inner.add_service(GenBackgroundService::new("upstream health".to_owned(), Arc::new(health)));
-        Ok(Self { inner, draining, traffic, drain_timeout: settings.drain_timeout })
+        Self { inner, draining, traffic, drain_timeout: settings.drain_timeout }
     }
 
     /// How busy the listeners are.

@@ -43,7 +43,7 @@ pub(crate) struct Trail {
 
 impl Trail {
     /// Begins with a head that Pingora has parsed.
-    pub(crate) fn of(head: &RequestHeader, arrival: Arrival, at: Micros) -> Self {
+    pub(crate) fn of(head: &RequestHeader, arrival: &Arrival, at: Micros) -> Self {
         let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
         Self::begin(arrival.peer, head.method.as_str(), host, head.raw_path(), at, arrival.started)
     }

@@ -55,6 +55,7 @@ pub(crate) async fn walk(
         hygiene::canonicalise(&head.method, head.raw_path(), headers, &arrival.peer, trusted, trail.request())?;
     trail.canonical(&canonical, headers, trusted.contains(arrival.peer.address), gateway.tracing.as_ref());
 
+    route::agree(&canonical.host, arrival.secured.as_deref())?;
     let found = route::route(&gateway.sites.load(), &canonical, guard::asked_method(&canonical.method, headers))?;
     trail.routed(&found.site.name, &found.routed);
     let route = found.routed.route().clone();

@@ -120,6 +120,8 @@ refusal_codes! {
     /// A head over its bound.
     HeadTooLarge = "head_too_large", Hygiene, 431, "The request's headers are too large.";
 
+    /// `Host` is not the host that the TLS connection was made for (SNI).
+    MisdirectedRequest = "misdirected_request", Route, 421, "This connection was made for another host.";
     /// No tenant has this host.
     HostUnknown = "host_unknown", Route, 404, "There is nothing at this address.";
     /// No route of the tenant has this path.

@@ -6,7 +6,7 @@ use super::{Common, Ending, Failure};
 use crate::compose;
 
 /// Runs the gateway until SIGTERM or SIGINT, then finishes the requests in flight. A second signal ends it at once.
-/// SIGHUP reads policies, tenants and keys anew; a change of them is also noticed by itself.
+/// SIGHUP reads policies, tenants, keys and certificates anew; a change of them is also noticed by itself.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {}
 

@@ -9,7 +9,7 @@ use cedargate_policy::Sources;
 use serde::Serialize;
 
 use super::sites::SiteLoader;
-use super::{StartError, listeners, parts, store, traces};
+use super::{StartError, certificates, parts, store, traces};
 use crate::config::{Config, OWN_SERVICE};
 use crate::keys::KeyRing;
 
@@ -45,7 +45,16 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
     checked.note("telemetry", traces::check(config));
-    checked.note("tls", listeners::check_tls_files(config).map(|()| "every certificate and key is usable".to_owned()));
+    let tls = certificates::load(config).map(|hosts| match hosts {
+        None => "no listener has TLS".to_owned(),
+        Some(hosts) => {
+            let expiry = hosts.expiry();
+            checked.warnings.extend(certificates::warnings(&expiry, SystemClock.now()));
+            let names: Vec<_> = expiry.iter().map(|host| host.host.as_str()).collect();
+            format!("every certificate and key is usable: {}", names.join(", "))
+        }
+    });
+    checked.note("tls", tls);
     checked
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cedargate_dataplane::{RateError, ServerError, TrustedProxiesError, UpstreamError};
+use cedargate_dataplane::{RateError, TlsError, TrustedProxiesError, UpstreamError};
 use cedargate_migrations::{MigrateError, OpenError, StoreError};
 use cedargate_policy::Problems;
 
@@ -66,15 +66,7 @@ pub(crate) enum StartError {
     #[error("`{}` is needed for a socket and is no socket", .0.display())]
     NotASocket(PathBuf),
     #[error(transparent)]
-    Server(#[from] ServerError),
-    #[error("the file `{}` of a listener cannot be read", path.display())]
-    TlsFile {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the TLS certificate `{}` and key `{}` cannot be used: {why}", certificate.display(), key.display())]
-    Tls { certificate: PathBuf, key: PathBuf, why: String },
+    Tls(#[from] TlsError),
     #[error("the listeners did not come up within {0} seconds; the log says why")]
     NotListening(u64),
     #[error("{doing} cannot be started")]
@@ -101,9 +93,7 @@ impl StartError {
             | Self::Upstream(_)
             | Self::SocketPath(_)
             | Self::NotASocket(_)
-            | Self::Server(_)
-            | Self::TlsFile { .. }
-            | Self::Tls { .. }
+            | Self::Tls(_)
             | Self::NotMigrated(_) => true,
             Self::Audit(error) => match error {
                 cedargate_audit::OpenError::InstanceInvalid(_)

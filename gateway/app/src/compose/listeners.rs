@@ -6,10 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use pingora::tls;
-
 use super::StartError;
-use crate::config::{Config, Tls};
+use crate::config::Config;
 
 /// Binds every address once and lets go of it.
 pub(super) fn check_addresses(config: &Config) -> Result<(), StartError> {
@@ -37,28 +35,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 pub(super) fn bind(key: &'static str, address: SocketAddr) -> Result<(), StartError> {
     TcpListener::bind(address).map(drop).map_err(|source| StartError::Bind { key, address, source })
-}
-
-/// Loads every certificate and key as the server will, which would panic over one that it cannot use.
-pub(super) fn check_tls_files(config: &Config) -> Result<(), StartError> {
-    tls::install_default_crypto_provider();
-    config.listen.listeners.iter().filter_map(|listener| listener.tls.as_ref()).try_for_each(check_tls)
-}
-
-fn check_tls(Tls { certificate, key }: &Tls) -> Result<(), StartError> {
-    for path in [certificate, key] {
-        fs::read(path).map_err(|source| StartError::TlsFile { path: path.clone(), source })?;
-    }
-    let unusable =
-        |why: &str| StartError::Tls { certificate: certificate.clone(), key: key.clone(), why: why.to_owned() };
-    let loaded = tls::load_certs_and_key_files(&certificate.to_string_lossy(), &key.to_string_lossy());
-    let (chain, private) = match loaded {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return Err(unusable("there is no certificate, or no private key, in them")),
-        Err(_) => return Err(unusable("they are not PEM")),
-    };
-    let built = tls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private);
-    built.map(drop).map_err(|error| unusable(&error.to_string()))
 }
 
 /// What is in a socket's way is removed by whoever binds it: nothing but a socket may be.

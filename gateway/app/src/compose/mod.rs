@@ -3,6 +3,7 @@
 //! `check` and `serve` build the same parts by the same functions; `serve` goes on to open the record and listeners.
 
 mod admin;
+mod certificates;
 mod check;
 mod control;
 mod error;

@@ -1,9 +1,11 @@
 //! From checked configuration to the data plane's own types.
 
+use std::sync::Arc;
+
 use cedargate_audit::SpoolSettings;
 use cedargate_controlplane::ServiceLink;
 use cedargate_dataplane::{
-    Address, HeadLimits, Listener, Quotas, Rate, RateLimiter, ServerSettings, Settings, TlsFiles, TrustedProxies,
+    Address, HeadLimits, Listener, Quotas, Rate, RateLimiter, ServerSettings, Settings, TlsHosts, TrustedProxies,
     UpstreamSettings, Upstreams,
 };
 use cedargate_waf::Engine;
@@ -22,6 +24,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, StartError> {
             headers_max: limits.headers_max,
         },
         head_timeout: limits.head_timeout,
+        handshake_timeout: limits.handshake_timeout,
         idle_timeout: limits.idle_timeout,
         body_timeout: limits.body_timeout,
         trusted_proxies: TrustedProxies::parse(&config.listen.trusted_proxies)?,
@@ -106,13 +109,11 @@ pub(super) fn spool(config: &Config) -> SpoolSettings {
     }
 }
 
-pub(super) fn server(config: &Config) -> ServerSettings {
-    let listener = |listener: &config::Listener| Listener {
-        address: listener.address,
-        tls: listener.tls.as_ref().map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
-    };
+pub(super) fn server(config: &Config, tls: Option<Arc<TlsHosts>>) -> ServerSettings {
+    let listener = |listener: &config::Listener| Listener { address: listener.address, tls: listener.tls };
     ServerSettings {
         listeners: config.listen.listeners.iter().map(listener).collect(),
+        tls,
         threads: config.listen.threads,
         upstream_connections_idle_max: config.limits.upstream_connections_idle_max,
         drain_timeout: config.listen.drain_timeout,

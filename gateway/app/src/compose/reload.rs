@@ -11,14 +11,14 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use cedargate_assertion::{Issuer, Verifier};
 use cedargate_controlplane::AUDIENCE;
-use cedargate_dataplane::Gateway;
+use cedargate_dataplane::{Gateway, TlsHosts};
 use cedargate_identity::{Tenant, Tenants};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use super::StartError;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
+use super::{StartError, certificates};
 use crate::keys::{KeyRing, Purpose};
 
 /// Watches, builds aside, and swaps in what passed every check.
@@ -30,6 +30,7 @@ pub(super) struct Reloader {
     pub(super) ring: KeyRing,
     pub(super) verifier: Arc<ArcSwap<Verifier>>,
     pub(super) jwks_file: PathBuf,
+    pub(super) tls: Option<Arc<TlsHosts>>,
     /// What was looked at last, whether it could be built or not: a mistake is reported once.
     pub(super) seen: Seen,
 }
@@ -46,6 +47,7 @@ pub(super) struct Seen {
     tenants: Vec<Tenant>,
     files: BTreeMap<PathBuf, Stamp>,
     identity_key: Option<SystemTime>,
+    certificates: BTreeMap<PathBuf, Stamp>,
 }
 
 /// A file's outer marks. A changed text always changes one of them.
@@ -57,10 +59,21 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
 impl Seen {
-    pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing) -> Self {
+    pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, tls: Option<&TlsHosts>) -> Self {
         let files = stamps(policies);
-        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity) }
+        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity), certificates: tls_stamps(tls) }
     }
 }
 
@@ -68,6 +81,12 @@ fn stamps(policies: &Path) -> BTreeMap<PathBuf, Stamp> {
     let mut files = BTreeMap::new();
     stamp(policies, 0, &mut files);
     files
+}
+
+/// The marks of certificates and keys. A file that is not there has none, which is a change, too.
+fn tls_stamps(tls: Option<&TlsHosts>) -> BTreeMap<PathBuf, Stamp> {
+    let files = tls.into_iter().flat_map(TlsHosts::files);
+    files.filter_map(|path| Some((path.clone(), Stamp::of(&fs::metadata(path).ok()?)))).collect()
 }
 
 /// Waits until what was changed is no longer being written: until `look` shows the same twice.
@@ -98,13 +117,7 @@ fn stamp(directory: &Path, depth: usize, files: &mut BTreeMap<PathBuf, Stamp>) {
         if metadata.is_dir() && depth < DEPTH_MAX {
             stamp(&path, depth + 1, files);
         } else {
-            let stamp = Stamp {
-                inode: metadata.ino(),
-                length: metadata.len(),
-                modified: (metadata.mtime(), metadata.mtime_nsec()),
-                changed: (metadata.ctime(), metadata.ctime_nsec()),
-            };
-            files.insert(path, stamp);
+            files.insert(path, Stamp::of(&metadata));
         }
     }
 }
@@ -120,7 +133,7 @@ impl Reloader {
             let asked = tokio::select! {
                 _ = ticks.tick() => false,
                 _ = hangups.recv() => {
-                    tracing::info!("SIGHUP: reading policies, tenants and keys anew");
+                    tracing::info!("SIGHUP: reading policies, tenants, keys and certificates anew");
                     true
                 }
             };
@@ -134,6 +147,8 @@ impl Reloader {
             // Building is work of milliseconds to seconds, beside nobody's request.
             let worked = tokio::task::spawn_blocking(move || {
                 settle(&self.seen.files, || stamps(&self.policies), || thread::sleep(SETTLE));
+                // Certificate and key are two files: whoever renews them writes one after the other.
+                settle(&self.seen.certificates, || tls_stamps(self.tls.as_deref()), || thread::sleep(SETTLE));
                 self.look(tenants, asked);
                 self
             });
@@ -150,13 +165,16 @@ impl Reloader {
 
     /// Takes up what has changed since the last look.
     pub(super) fn look(&mut self, tenants: Vec<Tenant>, asked: bool) {
-        let now = Seen::of(tenants, &self.policies, &self.ring);
+        let now = Seen::of(tenants, &self.policies, &self.ring, self.tls.as_deref());
         let before = std::mem::replace(&mut self.seen, now);
         if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
             self.load_sites();
         }
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
+        }
+        if let Some(hosts) = self.tls.as_ref().filter(|_| asked || before.certificates != self.seen.certificates) {
+            certificates::reload(hosts, &self.gateway.metrics);
         }
     }
 

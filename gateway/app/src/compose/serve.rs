@@ -32,7 +32,7 @@ use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
 use super::traces::{self, Prepared};
-use super::{StartError, ingest, listeners, parts, store};
+use super::{StartError, certificates, ingest, listeners, parts, store};
 use crate::config::Config;
 use crate::files;
 use crate::keys::KeyRing;
@@ -121,7 +121,7 @@ fn start(
 ) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (identity, audit) = (ring.identity()?, ring.audit()?);
-    listeners::check_tls_files(config)?;
+    let tls = certificates::load(config)?;
     listeners::check_addresses(config)?;
     let pool = background.block_on(store::open(&config.store))?;
     let jwks_file = config.store.state_dir.join(JWKS_FILE);
@@ -129,7 +129,7 @@ fn start(
 
     let tenants = Tenants::new(pool.clone());
     let listed = background.block_on(tenants.list())?;
-    let seen = Seen::of(listed.clone(), &config.policies.dir, &ring);
+    let seen = Seen::of(listed.clone(), &config.policies.dir, &ring, tls.as_deref());
     let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
     let loaded = some_site(loader.load(&listed)?)?;
 
@@ -173,7 +173,10 @@ fn start(
     }
     warn_of_unknown_services(&gateway, loaded.services.iter().map(AsRef::as_ref));
 
-    let mut server = Server::new(Arc::clone(&gateway), &parts::server(config))?;
+    if let Some(hosts) = &tls {
+        certificates::tell(hosts, &gateway.metrics);
+    }
+    let mut server = Server::new(Arc::clone(&gateway), &parts::server(config, tls.clone()));
     let figures = Figures {
         gateway: Arc::clone(&gateway),
         pool: pool.clone(),
@@ -209,7 +212,7 @@ fn start(
 
     let policies = config.policies.dir.clone();
     let reloader =
-        Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, seen };
+        Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, tls, seen };
     background.spawn(reloader.run(config.policies.reload_interval));
     background.spawn(async move { sessions.run_maintenance(&SystemClock).await });
     let prover = match config.danger.recording_off {

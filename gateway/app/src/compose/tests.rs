@@ -59,7 +59,7 @@ impl House {
             tracing: None,
             clock: Arc::new(SystemClock),
         };
-        let seen = Seen::of(vec![acme()], &config.policies.dir, &ring);
+        let seen = Seen::of(vec![acme()], &config.policies.dir, &ring, None);
         let reloader = Reloader {
             gateway: Arc::new(gateway),
             loader,
@@ -68,6 +68,7 @@ impl House {
             ring,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             jwks_file: dir.path().join("jwks.json"),
+            tls: None,
             seen,
         };
         Self { dir, reloader }

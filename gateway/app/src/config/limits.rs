@@ -21,6 +21,7 @@ pub(crate) const TABLE: Table = Table {
         LINE_BYTES_MAX,
         HEAD_BYTES_MAX,
         HEADERS_MAX,
+        HANDSHAKE_TIMEOUT_MS,
         HEAD_TIMEOUT_MS,
         BODY_TIMEOUT_MS,
         IDLE_TIMEOUT_MS,
@@ -74,6 +75,13 @@ const LINE_BYTES_MAX: Key = integer(
 );
 const HEAD_BYTES_MAX: Key = integer("head_bytes_max", 2_048, 262_144, "32768", "The largest head of a request.");
 const HEADERS_MAX: Key = integer("headers_max", 16, 256, "100", "How many headers a request may have.");
+const HANDSHAKE_TIMEOUT_MS: Key = integer(
+    "handshake_timeout_ms",
+    100,
+    60_000,
+    "5000",
+    "From a TLS connection's first moment to the end of its handshake. Three round trips at worst, and some mathematics.",
+);
 const HEAD_TIMEOUT_MS: Key = integer(
     "head_timeout_ms",
     100,
@@ -129,6 +137,7 @@ pub(crate) struct Limits {
     pub(crate) line_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) headers_max: usize,
+    pub(crate) handshake_timeout: Duration,
     pub(crate) head_timeout: Duration,
     pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -146,6 +155,7 @@ impl Limits {
         let line_bytes_max = section.integer_as::<usize>(&LINE_BYTES_MAX);
         let head_bytes_max = section.integer_as::<usize>(&HEAD_BYTES_MAX);
         let headers_max = section.integer_as(&HEADERS_MAX);
+        let handshake_timeout = section.integer(&HANDSHAKE_TIMEOUT_MS);
         let head_timeout = section.integer(&HEAD_TIMEOUT_MS);
         let body_timeout = section.integer(&BODY_TIMEOUT_MS);
         let idle_timeout = section.integer(&IDLE_TIMEOUT_MS);
@@ -171,6 +181,7 @@ impl Limits {
             line_bytes_max: line_bytes_max?,
             head_bytes_max: head_bytes_max?,
             headers_max: headers_max?,
+            handshake_timeout: Duration::from_millis(handshake_timeout?),
             head_timeout: Duration::from_millis(head_timeout?),
             body_timeout: Duration::from_millis(body_timeout?),
             idle_timeout: Duration::from_millis(idle_timeout?),

@@ -1,7 +1,6 @@
 //! Where clients and operators connect, and how the server runs.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use cedargate_dataplane::{TrustedProxies, TrustedProxiesError};
 use super::base_url::BaseUrl;
 use super::environment;
 use super::key::{Fallback, Key, Shape, Table};
-use super::mistake::{Noted, Whence};
+use super::listener::{self, Certificate, Listener};
+use super::mistake::Noted;
 use super::section::Section;
 
 pub(crate) const TABLE: Table = Table {
@@ -57,57 +57,16 @@ const DRAIN_TIMEOUT_SECONDS: Key = Key {
     about: "How long requests in flight may take to finish after SIGTERM. What runs longer is cut.",
 };
 
-pub(crate) const LISTENER_TABLE: Table = Table {
-    header: "[[listen.listener]]",
-    about: "An address that clients connect to. At least one; `CEDARGATE_LISTEN` replaces them all.",
-    keys: &[ADDRESS, TLS_CERTIFICATE, TLS_KEY],
-};
-
-const ADDRESS: Key = Key {
-    name: "address",
-    shape: Shape::Text("an address and port, such as `0.0.0.0:443`"),
-    fallback: Fallback::Required,
-    environment: None,
-    about: "The address and port to listen on. `[::]:443` takes IPv4 too where the system maps it.",
-};
-const TLS_CERTIFICATE: Key = Key {
-    name: "tls_certificate",
-    shape: Shape::Path,
-    fallback: Fallback::Words("plain HTTP"),
-    environment: None,
-    about: "The certificate chain as PEM, the server's own first. Needs `tls_key`.",
-};
-const TLS_KEY: Key = Key {
-    name: "tls_key",
-    shape: Shape::Path,
-    fallback: Fallback::Words("plain HTTP"),
-    environment: None,
-    about: "The certificate's private key as PEM. Needs `tls_certificate`.",
-};
-
 /// `[listen]`, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Listen {
     pub(crate) base_url: BaseUrl,
     pub(crate) admin_address: SocketAddr,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) certificates: Vec<Certificate>,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) threads: usize,
     pub(crate) drain_timeout: Duration,
-}
-
-/// One address, with its certificate where it has TLS.
-#[derive(Clone, Debug)]
-pub(crate) struct Listener {
-    pub(crate) address: SocketAddr,
-    pub(crate) tls: Option<Tls>,
-}
-
-/// A listener's PEM files.
-#[derive(Clone, Debug)]
-pub(crate) struct Tls {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
 }
 
 impl Listen {
@@ -117,18 +76,21 @@ impl Listen {
         let trusted_proxies = section.texts(&TRUSTED_PROXIES, proxy);
         let threads = section.integer_as::<usize>(&THREADS);
         let drain_timeout = section.integer(&DRAIN_TIMEOUT_SECONDS);
-        let listeners = listeners(&mut section);
-        if let (Ok(admin), Ok(listeners)) = (&admin_address, &listeners)
+        let certificates = listener::certificates(&mut section);
+        let listeners = listener::listeners(&mut section, certificates);
+        if let (Ok(admin), Ok((listeners, _))) = (&admin_address, &listeners)
             && listeners.iter().any(|listener| listener.address == *admin)
         {
             section
                 .complain(&ADMIN_ADDRESS, format!("clients are served on `{admin}`; operators need another address"));
         }
         section.finish();
+        let (listeners, certificates) = listeners?;
         Ok(Self {
             base_url: base_url?,
             admin_address: admin_address?,
-            listeners: listeners?,
+            listeners,
+            certificates,
             trusted_proxies: trusted_proxies?,
             threads: match threads? {
                 0 => thread::available_parallelism().map_or(1, Into::into),
@@ -139,56 +101,13 @@ impl Listen {
     }
 }
 
-fn listeners(section: &mut Section<'_, '_>) -> Result<Vec<Listener>, Noted> {
-    let written = section.sections("listener").and_then(|sections| {
-        let mut taken = Vec::new();
-        let read = sections.into_iter().map(|section| listener(section, &mut taken));
-        read.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, Noted>>()
-    });
-    let document = section.document;
-    if let Some(address) = document.environment.get(environment::LISTEN) {
-        let whence = Whence::Environment { environment: environment::LISTEN };
-        let address = socket_address(address).map_err(|error| document.note(whence, "listen.listener", error))?;
-        return Ok(vec![Listener { address, tls: None }]);
-    }
-    match written {
-        Ok(none) if none.is_empty() => Err(section.complain(
-            &ADDRESS,
-            format!("no listener; write `[[listen.listener]]` with an `address`, or set {}", environment::LISTEN),
-        )),
-        written => written,
-    }
-}
-
-fn listener(mut section: Section<'_, '_>, taken: &mut Vec<SocketAddr>) -> Result<Listener, Noted> {
-    let mut address = section.text(&ADDRESS, socket_address);
-    if let Ok(asked) = address {
-        match taken.contains(&asked) {
-            true => address = Err(section.complain(&ADDRESS, format!("another listener has `{asked}` already"))),
-            false => taken.push(asked),
-        }
-    }
-    let certificate = section.optional_path(&TLS_CERTIFICATE);
-    let key = section.optional_path(&TLS_KEY);
-    let tls = match (certificate?, key?) {
-        (Some(certificate), Some(key)) => Ok(Some(Tls { certificate, key })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(section.complain(&TLS_KEY, "missing; a listener with `tls_certificate` needs its key")),
-        (None, Some(_)) => {
-            Err(section.complain(&TLS_CERTIFICATE, "missing; a listener with `tls_key` needs its certificate"))
-        }
-    };
-    section.finish();
-    Ok(Listener { address: address?, tls: tls? })
-}
-
 /// Kept as text: all of them become one value later.
 fn proxy(text: &str) -> Result<String, TrustedProxiesError> {
     let text = text.to_owned();
     TrustedProxies::parse(std::slice::from_ref(&text)).map(|_| text)
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let malformed = |_| format!("`{text}` is not an address and port; write `127.0.0.1:8080` or `[::]:8080`");
     text.parse().map_err(malformed)
 }

@@ -12,6 +12,7 @@ mod inspection;
 mod key;
 mod limits;
 mod listen;
+mod listener;
 mod mistake;
 mod otlp;
 mod policies;
@@ -40,7 +41,8 @@ pub(crate) use self::ingest::Ingest;
 pub(crate) use self::inspection::Inspection;
 use self::key::Table;
 pub(crate) use self::limits::{Limits, Rate};
-pub(crate) use self::listen::{Listen, Listener, Tls};
+pub(crate) use self::listen::Listen;
+pub(crate) use self::listener::Listener;
 pub(crate) use self::mistake::Mistakes;
 use self::mistake::{Noted, Whence};
 pub(crate) use self::otlp::Otlp;
@@ -59,7 +61,8 @@ pub(crate) const DEFAULT_FILE: &str = "cedargate.toml";
 /// The tables, in the order of the reference page.
 const TABLES: &[Table] = &[
     listen::TABLE,
-    listen::LISTENER_TABLE,
+    listener::LISTENER_TABLE,
+    listener::CERTIFICATE_TABLE,
     store::TABLE,
     secrets::TABLE,
     policies::TABLE,

@@ -121,7 +121,7 @@ fn a_broken_policy_leaves_what_is_live_and_a_mended_one_is_taken_up() {
     assert!(answered, "a new tenant is answered for");
 
     serving.signal("HUP");
-    serving.wait_for("SIGHUP: reading policies, tenants and keys anew");
+    serving.wait_for("SIGHUP: reading policies, tenants, keys and certificates anew");
     serving.wait_for("tenants and policies are taken up");
     assert_eq!(serving.end(), Some(0));
 }
@@ -176,10 +176,10 @@ fn a_certificate_that_cannot_be_used_is_told() {
         "[[listen.listener]]\naddress = \"127.0.0.1:0\"\ntls_certificate = \"c\"\ntls_key = \"k\"\n",
     );
     let said = house.run(&["serve"]).expect(2);
-    assert!(said.err.contains("the file `c` of a listener cannot be read"), "{}", said.err);
+    assert!(said.err.contains("the file `c` of a certificate cannot be read"), "{}", said.err);
     house.write("c", "garbage");
     house.write("k", "garbage");
-    assert!(house.run(&["serve"]).expect(2).err.contains("`c` and key `k` cannot be used"));
+    assert!(house.run(&["serve"]).expect(2).err.contains("the file `c` holds no certificate as PEM"));
     let checked = house.run(&["config", "check", "--json"]).expect(2).json();
     assert_eq!(checked["ok"], false);
 }

@@ -77,6 +77,12 @@ metrics! {
         "Requests that are being answered.";
     TURNED_AWAY = Counter "connections_turned_away_total" []
         "Connections closed unheard: there were too many.";
+    HANDSHAKE_FAILURES = Counter "tls_handshake_failures_total" ["reason"]
+        "TLS handshakes that led to nothing: `timed_out`, `nameless` (no SNI), `unknown_host`, or `failed`.";
+    TLS_RELOAD_FAILURES = Counter "tls_reload_failures_total" []
+        "Changed certificates that could not be taken up; the former ones serve on.";
+    TLS_EXPIRY = Gauge "tls_certificate_expiry_timestamp_seconds" ["host"]
+        "Until when a host's certificate is valid, in seconds since 1970.";
     CACHE_HITS = Counter "cache_hits_total" ["cache"]
         "Look-ups that a cache answered: `decisions` or `sessions`.";
     CACHE_MISSES = Counter "cache_misses_total" ["cache"]

@@ -20,6 +20,7 @@ use prometheus::{
 };
 
 pub use self::described::*;
+use crate::tls::{HandshakeFailure, HostExpiry};
 
 /// Upper bounds of the duration buckets, in seconds. Stages take microseconds, services up to seconds.
 const DURATION_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -130,6 +131,9 @@ impl Metrics {
         for signal in ["traces", "metrics"] {
             self.set(described::EXPORTS_FAILED, &[signal], 0.0);
         }
+        for reason in HandshakeFailure::REASONS {
+            self.count(described::HANDSHAKE_FAILURES, &[reason], 0);
+        }
         for metric in described::ALL.iter().filter(|metric| metric.labels.is_empty()) {
             self.set(metric, &[], 0.0);
         }
@@ -233,6 +237,21 @@ impl Metrics {
     /// A connection came where there is room for no more.
     pub(crate) fn turned_away(&self) {
         self.turned_away.inc();
+    }
+
+    /// A changed certificate could not be taken up; the old one stays.
+    pub fn tls_reload_failed(&self) {
+        self.count(described::TLS_RELOAD_FAILURES, &[], 1);
+    }
+
+    /// Takes note of until when each host's certificate is valid, and forgets hosts that have none any more.
+    pub fn certificates(&self, hosts: &[HostExpiry]) {
+        if let Some(Family::Gauge(expiry)) = self.families.get(described::TLS_EXPIRY.name) {
+            expiry.reset();
+        }
+        for host in hosts {
+            self.set(described::TLS_EXPIRY, &[&host.host], host.valid_to as f64);
+        }
     }
 
     /// Everything, as it stands.

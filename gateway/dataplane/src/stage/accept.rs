@@ -23,11 +23,14 @@ use tokio::sync::{Semaphore, watch};
 use super::hygiene::{self, Framing};
 use super::record;
 use super::respond::{Answer, RequestFacts};
-use crate::arrival::{Arrival, Peer};
+use crate::arrival::{Arrival, Peer, Secured};
 use crate::connection::{Connection, HeadRead};
 use crate::gateway::Gateway;
+use crate::metrics::described;
 use crate::proxy::Proxy;
+use crate::server::Listener;
 use crate::timeline::Ended;
+use crate::tls::{self, HandshakeFailure, TlsHosts};
 use crate::trail::Trail;
 
 /// How long a refused client may take to read its answer before the connection is cut.
@@ -44,6 +47,9 @@ pub(crate) struct Door {
     dispatcher: Once,
     /// Room for connections: see [`connections_max`].
     room: Arc<Semaphore>,
+    listeners: Vec<Listener>,
+    /// Certificates, where any listener has TLS.
+    tls: Option<Arc<TlsHosts>>,
 }
 
 /// Which requests are in flight, and whether new ones are still taken.
@@ -120,6 +126,7 @@ impl ServerApp for Door {
             self.gateway.metrics.turned_away();
             return None;
         };
+        let (stream, secured) = self.secure(stream).await?;
         let peer = peer_of(&stream);
         let mut closing = self.draining.closing.subscribe();
         // Registered once for all requests of the connection.
@@ -147,7 +154,7 @@ impl ServerApp for Door {
                 self.refuse(*connection, peer, refusal).await;
                 return None;
             }
-            let arrival = Arrival { peer, started: Instant::now() };
+            let arrival = Arrival { peer, secured: secured.clone(), started: Instant::now() };
             let mut session = ServerSession::new_http1(connection);
             match persistent.take() {
                 Some(settings) => settings.apply_to_session(&mut session),
@@ -174,10 +181,17 @@ impl ServerApp for Door {
 }
 
 impl Door {
-    pub(crate) fn new(proxy: Arc<HttpProxy<Proxy>>, gateway: Arc<Gateway>, draining: Draining) -> Self {
+    pub(crate) fn new(
+        proxy: Arc<HttpProxy<Proxy>>,
+        gateway: Arc<Gateway>,
+        draining: Draining,
+        listeners: Vec<Listener>,
+        tls: Option<Arc<TlsHosts>>,
+    ) -> Self {
         let room = connections_max(files_max());
         tracing::info!(cedargate.connections.max = room, "room for client connections");
-        Self { proxy, gateway, draining, dispatcher: Once::new(), room: Arc::new(Semaphore::new(room)) }
+        let dispatcher = Once::new();
+        Self { proxy, gateway, draining, dispatcher, room: Arc::new(Semaphore::new(room)), listeners, tls }
     }
 
     /// How busy it is, now and later.
@@ -192,6 +206,30 @@ impl Door {
         self.dispatcher.call_once(|| {
             tokio::spawn(self.gateway.spool.dispatch());
         });
+    }
+
+    /// Does the TLS handshake where the connection's listener has TLS. `None` where there is no connection then.
+    async fn secure(&self, stream: Stream) -> Option<(Stream, Option<Arc<Secured>>)> {
+        let Some(hosts) = self.tls.as_ref().filter(|_| listener_of(&self.listeners, &stream).is_none_or(|l| l.tls))
+        else {
+            return Some((stream, None));
+        };
+        let peer = peer_of(&stream);
+        match tls::accept(hosts, stream, self.gateway.settings.handshake_timeout).await {
+            Ok((stream, secured)) => Some((stream, Some(Arc::new(secured)))),
+            // Whoever connects only to see that somebody listens has failed at nothing.
+            Err(HandshakeFailure::Gone) => None,
+            Err(failure) => {
+                self.gateway.metrics.count(described::HANDSHAKE_FAILURES, &[failure.as_str()], 1);
+                tracing::debug!(
+                    client.address = %peer.address,
+                    error.type = failure.as_str(),
+                    error = &failure as &dyn std::error::Error,
+                    "no TLS connection"
+                );
+                None
+            }
+        }
     }
 
     /// Reads one head, within its deadline, and screens it. `None` if the client went away.
@@ -221,6 +259,19 @@ impl Door {
         write_raw(connection.into_inner(), &answer).await;
         trail.traced(&self.gateway, Ended { status: Some(answer.status.as_u16()), end: None });
     }
+}
+
+/// Through which listener a connection came. `None` where that cannot be told, which is to be taken for the stricter one.
+fn listener_of<'a>(listeners: &'a [Listener], stream: &Stream) -> Option<&'a Listener> {
+    if let [only] = listeners {
+        return Some(only);
+    }
+    let digest = stream.get_socket_digest()?;
+    let Some(SocketAddr::Inet(local)) = digest.local_addr() else { return None };
+    let here = (local.ip().to_canonical(), local.port());
+    let exactly = |listener: &&Listener| (listener.address.ip().to_canonical(), listener.address.port()) == here;
+    let anywhere = |l: &&Listener| l.address.ip().is_unspecified() && l.address.port() == local.port();
+    listeners.iter().find(exactly).or_else(|| listeners.iter().find(anywhere))
 }
 
 /// How many clients may be connected at once when a process may have so many open files. Whoever opens connections and

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cedargate_model::{Canonical, Challenge, Refusal, RefusalCode};
+use cedargate_model::{Canonical, Challenge, Host, Refusal, RefusalCode};
 use cedargate_policy::{Route, Routed, Routing, Snapshot};
 use http::{HeaderMap, Method, header};
 
+use crate::arrival::Secured;
 use crate::site::{Site, Sites};
 
 /// A request whose tenant, route and resource are known.
@@ -13,6 +14,23 @@ pub(crate) struct Found {
     pub(crate) site: Arc<Site>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) routed: Routed,
+}
+
+/// Holds a request to the host that its connection was made for.
+///
+/// The handshake chose the certificate, and whether a client certificate was asked for, by the name in the ClientHello.
+/// A request for another host on that connection has passed by what was agreed for that one, so it is sent back, also
+/// where one certificate has both names and a client would share the connection (RFC 9110 §15.5.20, RFC 9113 §9.1.1).
+///
+/// # Errors
+/// 421 where the two differ. A client that named no host got the default certificate and is free to ask.
+pub(crate) fn agree(host: &Host, secured: Option<&Secured>) -> Result<(), Refusal> {
+    match secured.and_then(|secured| secured.name.as_ref()) {
+        Some(named) if named.name() != host.name() => {
+            Err(Refusal::new(RefusalCode::MisdirectedRequest, "`Host` is not the host of the TLS handshake"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Finds the site by host, then the route by path and method.
@@ -43,5 +61,30 @@ pub(crate) fn allow_upgrade(headers: &HeaderMap, route: &Route) -> Result<bool, 
     match asked.to_str() {
         Ok(asked) if route.allows_upgrade(asked) => Ok(true),
         _ => Err(Refusal::new(RefusalCode::UpgradeInvalid, "the route does not allow this upgrade")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreed(named: Option<&str>, host: &str) -> Result<(), RefusalCode> {
+        let secured = Secured { name: named.map(|name| Host::parse(name).unwrap()) };
+        agree(&Host::parse(host).unwrap(), Some(&secured)).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_host_that_the_handshake_was_not_for_is_misdirected() {
+        for host in ["globex.localhost", "globex.localhost:8443", "localhost", "x.acme.localhost", "127.0.0.1"] {
+            assert_eq!(agreed(Some("acme.localhost"), host), Err(RefusalCode::MisdirectedRequest), "{host}");
+        }
+    }
+
+    #[test]
+    fn port_case_and_trailing_dot_make_no_other_host() {
+        for host in ["acme.localhost", "ACME.localhost:8443", "acme.localhost."] {
+            assert_eq!(agreed(Some("Acme.localhost"), host), Ok(()), "{host}");
+        }
+        assert_eq!(agreed(None, "acme.localhost"), Ok(()));
     }
 }

@@ -1,0 +1,168 @@
+//! The addresses that clients connect to, and the certificates that they are shown.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::environment;
+use super::key::{Fallback, Key, Shape, Table};
+use super::listen::socket_address;
+use super::mistake::{Noted, Whence};
+use super::section::Section;
+
+pub(crate) const LISTENER_TABLE: Table = Table {
+    header: "[[listen.listener]]",
+    about: "An address that clients connect to. At least one; `CEDARGATE_LISTEN` replaces them all.",
+    keys: &[ADDRESS, TLS, TLS_CERTIFICATE, TLS_KEY],
+};
+
+const ADDRESS: Key = Key {
+    name: "address",
+    shape: Shape::Text("an address and port, such as `0.0.0.0:443`"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The address and port to listen on. `[::]:443` takes IPv4 too where the system maps it.",
+};
+const TLS: Key = Key {
+    name: "tls",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "TLS with the certificates of `[[listen.certificate]]`, by the host that a client asks for (SNI). A listener with \
+            `tls_certificate` has TLS in any case.",
+};
+const TLS_CERTIFICATE: Key = Key {
+    name: "tls_certificate",
+    shape: Shape::Path,
+    fallback: Fallback::Words("none"),
+    environment: None,
+    about: "One more certificate chain as PEM, the server's own first, in short for a `[[listen.certificate]]`. Needs \
+            `tls_key`.",
+};
+const TLS_KEY: Key = Key {
+    name: "tls_key",
+    shape: Shape::Path,
+    fallback: Fallback::Words("none"),
+    environment: None,
+    about: "The certificate's private key as PEM. Needs `tls_certificate`.",
+};
+
+pub(crate) const CERTIFICATE_TABLE: Table = Table {
+    header: "[[listen.certificate]]",
+    about: "A certificate for TLS clients. The hosts that it is for are its subject alternative names; no host may have \
+            two, but a host's own certificate goes before one with a wildcard. Who asks for no host, or for one without \
+            certificate, is refused unless one is the `default`. Changed files are taken up while the gateway runs.",
+    keys: &[CERTIFICATE, CERTIFICATE_KEY, CERTIFICATE_DEFAULT],
+};
+
+const CERTIFICATE: Key = Key {
+    name: "certificate",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The certificate chain as PEM, the server's own first.",
+};
+const CERTIFICATE_KEY: Key = Key {
+    name: "key",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "Its private key as PEM.",
+};
+const CERTIFICATE_DEFAULT: Key = Key {
+    name: "default",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Shows this certificate to clients that name no host, or one that has no certificate: health checks by address, \
+            say. At most one.",
+};
+
+/// One address.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: bool,
+}
+
+/// A certificate's PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) default: bool,
+}
+
+/// Reads `[[listen.certificate]]`.
+pub(super) fn certificates(section: &mut Section<'_, '_>) -> Result<Vec<Certificate>, Noted> {
+    let read = section.sections("certificate")?.into_iter().map(|mut section| {
+        let certificate = section.path(&CERTIFICATE);
+        let key = section.path(&CERTIFICATE_KEY);
+        let default = section.switch(&CERTIFICATE_DEFAULT);
+        section.finish();
+        Ok(Certificate { certificate: certificate?, key: key?, default: default? })
+    });
+    // Every table is read before the first one with a mistake ends it.
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Reads `[[listen.listener]]`; adds the certificates that listeners have in short.
+pub(super) fn listeners(
+    section: &mut Section<'_, '_>,
+    certificates: Result<Vec<Certificate>, Noted>,
+) -> Result<(Vec<Listener>, Vec<Certificate>), Noted> {
+    let written = section.sections("listener").and_then(|sections| {
+        let mut taken = Vec::new();
+        let read = sections.into_iter().map(|section| listener(section, &mut taken));
+        read.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, Noted>>()
+    });
+    let document = section.document;
+    if let Some(address) = document.environment.get(environment::LISTEN) {
+        let whence = Whence::Environment { environment: environment::LISTEN };
+        let address = socket_address(address).map_err(|error| document.note(whence, "listen.listener", error))?;
+        return Ok((vec![Listener { address, tls: false }], certificates?));
+    }
+    let (written, mut certificates) = (written?, certificates?);
+    if written.is_empty() {
+        let variable = environment::LISTEN;
+        let hint = format!("no listener; write `[[listen.listener]]` with an `address`, or set {variable}");
+        return Err(section.complain(&ADDRESS, hint));
+    }
+    let (listeners, own): (Vec<_>, Vec<_>) = written.into_iter().unzip();
+    for own in own.into_iter().flatten() {
+        // Two listeners may share one: IPv4 and IPv6, say.
+        if !certificates.contains(&own) {
+            certificates.push(own);
+        }
+    }
+    if certificates.is_empty() && listeners.iter().any(|listener| listener.tls) {
+        return Err(section.complain(&TLS, "a listener has TLS, and there is no `[[listen.certificate]]`"));
+    }
+    Ok((listeners, certificates))
+}
+
+fn listener(
+    mut section: Section<'_, '_>,
+    taken: &mut Vec<SocketAddr>,
+) -> Result<(Listener, Option<Certificate>), Noted> {
+    let mut address = section.text(&ADDRESS, socket_address);
+    if let Ok(asked) = address {
+        match taken.contains(&asked) {
+            true => address = Err(section.complain(&ADDRESS, format!("another listener has `{asked}` already"))),
+            false => taken.push(asked),
+        }
+    }
+    let tls = section.switch(&TLS);
+    let certificate = section.optional_path(&TLS_CERTIFICATE);
+    let key = section.optional_path(&TLS_KEY);
+    let own = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Ok(Some(Certificate { certificate, key, default: false })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(section.complain(&TLS_KEY, "missing; a listener with `tls_certificate` needs its key")),
+        (None, Some(_)) => {
+            Err(section.complain(&TLS_CERTIFICATE, "missing; a listener with `tls_key` needs its certificate"))
+        }
+    };
+    section.finish();
+    let own = own?;
+    Ok((Listener { address: address?, tls: tls? || own.is_some() }, own))
+}
