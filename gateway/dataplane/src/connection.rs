@@ -21,6 +21,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::framing::{ChunkScreen, Progress};
+use crate::h2::screen::PREFACE;
 use crate::stage::hygiene::{Framing, HeadLimits, find_head_end};
 
 /// How much of the next request may wait here while this one is being answered, in octets.
@@ -157,6 +158,31 @@ impl Connection {
     pub(crate) fn is_at_a_request(&self) -> bool {
         // A tunnel that was not granted took nothing.
         matches!(self.rest, Rest::Nothing | Rest::Tunnel)
+    }
+
+    /// Whether the client begins as HTTP/2 does (prior knowledge, RFC 9113 §3.3). Reads until that is certain.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(crate) async fn begins_http2(&mut self) -> io::Result<bool> {
+        loop {
+            let read = self.buffer.len().min(PREFACE.len());
+            if self.buffer.get(..read) != PREFACE.get(..read) {
+                return Ok(false);
+            }
+            if read == PREFACE.len() {
+                return Ok(true);
+            }
+            self.buffer.reserve(READ_BYTES);
+            if self.inner.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The socket, and what was read from it and belongs to nobody yet.
+    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.inner, self.buffer)
     }
 
     /// The socket itself, to answer on when no request may begin.

@@ -11,6 +11,7 @@ use cedargate_model::Clock;
 use cedargate_policy::Decisions;
 use cedargate_waf::{Engine, Threshold};
 
+use crate::h2::StreamLimits;
 use crate::metrics::Metrics;
 use crate::site::Sites;
 use crate::stage::hygiene::{HeadLimits, TrustedProxies};
@@ -58,6 +59,10 @@ pub struct Settings {
     pub head: HeadLimits,
     /// From a head's first octet to its last.
     pub head_timeout: Duration,
+    /// Bounds of HTTP/2 connections.
+    pub streams: StreamLimits,
+    /// Connections that one address may have open (an IPv4 address, an IPv6 /64).
+    pub address_connections_max: u32,
     /// From a TLS connection's first octet to the end of its handshake.
     pub handshake_timeout: Duration,
     /// How long a connection may wait for its next request.

@@ -19,6 +19,7 @@ mod exchange;
 mod explain;
 mod framing;
 mod gateway;
+mod h2;
 pub mod metrics;
 mod proxy;
 mod server;
@@ -32,6 +33,7 @@ mod walk;
 
 pub use explain::{Explained, ExplainedPolicy, Explanation, Parts, Question, StageOutcome, explain};
 pub use gateway::{Gateway, Settings};
+pub use h2::StreamLimits;
 pub use metrics::Metrics;
 pub use server::{Listener, Server, ServerSettings};
 pub use site::{Site, Sites};

@@ -53,7 +53,12 @@ impl ProxyHttp for Proxy {
 
     /// The walk up to forwarding. `Ok(true)` says that the client has its answer.
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let Exchange::Arriving(arrival) = std::mem::replace(exchange, Exchange::Answered) else {
+        let arrival = match std::mem::replace(exchange, Exchange::Answered) {
+            Exchange::Arriving(arrival) => Some(arrival),
+            // A stream brings it along in its head: Pingora hands nothing over beside one.
+            _ => session.req_header_mut().extensions_mut().remove(),
+        };
+        let Some(arrival) = arrival else {
             return Err(Error::explain(ErrorType::InternalError, "a head that was not screened"));
         };
         let gateway = &*self.gateway;

@@ -33,6 +33,8 @@ pub struct Listener {
     pub address: std::net::SocketAddr,
     /// Whether they speak TLS, or plain HTTP.
     pub tls: bool,
+    /// Whether HTTP/2 may begin without TLS having agreed on it (prior knowledge).
+    pub prior_knowledge: bool,
 }
 
 /// How the server runs.

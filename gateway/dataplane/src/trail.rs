@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::arrival::{Arrival, Peer};
 use crate::gateway::Gateway;
 use crate::stage::authenticate::{Authenticated, clear_cookie};
-use crate::stage::hygiene::TraceContext;
+use crate::stage::hygiene::{TraceContext, authority};
 use crate::timeline::{Ended, Timeline, Tracing};
 
 /// The longest piece of an unparsed request that an event keeps, in characters.
@@ -44,7 +44,8 @@ pub(crate) struct Trail {
 impl Trail {
     /// Begins with a head that Pingora has parsed.
     pub(crate) fn of(head: &RequestHeader, arrival: &Arrival, at: Micros) -> Self {
-        let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        let named = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
+        let host = named.or_else(|| authority(head).map(str::as_bytes)).unwrap_or_default();
         Self::begin(arrival.peer, head.method.as_str(), host, head.raw_path(), at, arrival.started)
     }
 

@@ -51,8 +51,7 @@ pub(crate) async fn walk(
 ) -> Result<Walked, Refusal> {
     let head = session.req_header();
     let (headers, trusted) = (&head.headers, &gateway.settings.trusted_proxies);
-    let canonical =
-        hygiene::canonicalise(&head.method, head.raw_path(), headers, &arrival.peer, trusted, trail.request())?;
+    let canonical = hygiene::canonicalise_head(head, &arrival.peer, trusted, trail.request())?;
     trail.canonical(&canonical, headers, trusted.contains(arrival.peer.address), gateway.tracing.as_ref());
 
     route::agree(&canonical.host, arrival.secured.as_deref())?;

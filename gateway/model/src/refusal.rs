@@ -102,6 +102,8 @@ refusal_codes! {
     HeadTimeout = "head_timeout", Accept, 408, "The request's head did not arrive in time.";
     /// Bytes that are no HTTP request.
     RequestUnparsable = "request_unparsable", Accept, 400, "This is not a valid HTTP request.";
+    /// A connection that costs much and asks for little: floods of frames, streams opened and given up.
+    ConnectionAbused = "connection_abused", Accept, 400, "This connection was used in a way that is not accepted.";
 
     /// Two ways of telling where the body ends, or one that is malformed (RFC 9112 §6.3).
     FramingAmbiguous = "framing_ambiguous", Hygiene, 400, "The request's framing is ambiguous.";

@@ -23,7 +23,7 @@ pub(super) fn load(config: &Config) -> Result<Option<Arc<TlsHosts>>, StartError>
         key: certificate.key.clone(),
         default: certificate.default,
     });
-    Ok(Some(Arc::new(TlsHosts::load(files.collect())?)))
+    Ok(Some(Arc::new(TlsHosts::load(files.collect(), config.listen.http2)?)))
 }
 
 /// Counts and says until when certificates are valid.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cedargate_audit::SpoolSettings;
 use cedargate_controlplane::ServiceLink;
 use cedargate_dataplane::{
-    Address, HeadLimits, Listener, Quotas, Rate, RateLimiter, ServerSettings, Settings, TlsHosts, TrustedProxies,
-    UpstreamSettings, Upstreams,
+    Address, HeadLimits, Listener, Quotas, Rate, RateLimiter, ServerSettings, Settings, StreamLimits, TlsHosts,
+    TrustedProxies, UpstreamSettings, Upstreams,
 };
 use cedargate_waf::Engine;
 
@@ -24,6 +24,12 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, StartError> {
             headers_max: limits.headers_max,
         },
         head_timeout: limits.head_timeout,
+        streams: StreamLimits {
+            streams_max: limits.streams_max,
+            control_frames_max: limits.control_frames_max,
+            resets_max: limits.stream_resets_max,
+        },
+        address_connections_max: limits.address_connections_max,
         handshake_timeout: limits.handshake_timeout,
         idle_timeout: limits.idle_timeout,
         body_timeout: limits.body_timeout,
@@ -110,7 +116,11 @@ pub(super) fn spool(config: &Config) -> SpoolSettings {
 }
 
 pub(super) fn server(config: &Config, tls: Option<Arc<TlsHosts>>) -> ServerSettings {
-    let listener = |listener: &config::Listener| Listener { address: listener.address, tls: listener.tls };
+    let listener = |listener: &config::Listener| Listener {
+        address: listener.address,
+        tls: listener.tls,
+        prior_knowledge: listener.prior_knowledge,
+    };
     ServerSettings {
         listeners: config.listen.listeners.iter().map(listener).collect(),
         tls,

@@ -21,6 +21,10 @@ pub(crate) const TABLE: Table = Table {
         LINE_BYTES_MAX,
         HEAD_BYTES_MAX,
         HEADERS_MAX,
+        ADDRESS_CONNECTIONS_MAX,
+        STREAMS_MAX,
+        STREAM_RESETS_MAX,
+        CONTROL_FRAMES_MAX,
         HANDSHAKE_TIMEOUT_MS,
         HEAD_TIMEOUT_MS,
         BODY_TIMEOUT_MS,
@@ -75,6 +79,32 @@ const LINE_BYTES_MAX: Key = integer(
 );
 const HEAD_BYTES_MAX: Key = integer("head_bytes_max", 2_048, 262_144, "32768", "The largest head of a request.");
 const HEADERS_MAX: Key = integer("headers_max", 16, 256, "100", "How many headers a request may have.");
+const ADDRESS_CONNECTIONS_MAX: Key = integer(
+    "address_connections_max",
+    1,
+    1_000_000,
+    "512",
+    "Connections that one client address (an IPv4 address, an IPv6 /64) may have open. A browser opens six; an office behind \
+     one address has many browsers. Trusted proxies are not held to it.",
+);
+const STREAMS_MAX: Key =
+    integer("streams_max", 1, 10_000, "100", "Requests under way at once on one HTTP/2 connection.");
+const STREAM_RESETS_MAX: Key = integer(
+    "stream_resets_max",
+    1,
+    100_000,
+    "100",
+    "Streams that a client may give up on one HTTP/2 connection in a second, and twice as many at once. Beyond it the \
+     connection is ended (CVE-2023-44487).",
+);
+const CONTROL_FRAMES_MAX: Key = integer(
+    "control_frames_max",
+    10,
+    1_000_000,
+    "1000",
+    "Frames that carry nothing of a request (PING, SETTINGS, PRIORITY, empty DATA) on one HTTP/2 connection in a second, and \
+     twice as many at once. Beyond it the connection is ended.",
+);
 const HANDSHAKE_TIMEOUT_MS: Key = integer(
     "handshake_timeout_ms",
     100,
@@ -137,6 +167,10 @@ pub(crate) struct Limits {
     pub(crate) line_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) headers_max: usize,
+    pub(crate) address_connections_max: u32,
+    pub(crate) streams_max: u32,
+    pub(crate) stream_resets_max: u32,
+    pub(crate) control_frames_max: u32,
     pub(crate) handshake_timeout: Duration,
     pub(crate) head_timeout: Duration,
     pub(crate) body_timeout: Duration,
@@ -155,6 +189,10 @@ impl Limits {
         let line_bytes_max = section.integer_as::<usize>(&LINE_BYTES_MAX);
         let head_bytes_max = section.integer_as::<usize>(&HEAD_BYTES_MAX);
         let headers_max = section.integer_as(&HEADERS_MAX);
+        let address_connections_max = section.integer_as(&ADDRESS_CONNECTIONS_MAX);
+        let streams_max = section.integer_as(&STREAMS_MAX);
+        let stream_resets_max = section.integer_as(&STREAM_RESETS_MAX);
+        let control_frames_max = section.integer_as(&CONTROL_FRAMES_MAX);
         let handshake_timeout = section.integer(&HANDSHAKE_TIMEOUT_MS);
         let head_timeout = section.integer(&HEAD_TIMEOUT_MS);
         let body_timeout = section.integer(&BODY_TIMEOUT_MS);
@@ -181,6 +219,10 @@ impl Limits {
             line_bytes_max: line_bytes_max?,
             head_bytes_max: head_bytes_max?,
             headers_max: headers_max?,
+            address_connections_max: address_connections_max?,
+            streams_max: streams_max?,
+            stream_resets_max: stream_resets_max?,
+            control_frames_max: control_frames_max?,
             handshake_timeout: Duration::from_millis(handshake_timeout?),
             head_timeout: Duration::from_millis(head_timeout?),
             body_timeout: Duration::from_millis(body_timeout?),

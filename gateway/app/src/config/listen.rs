@@ -16,7 +16,7 @@ use super::section::Section;
 pub(crate) const TABLE: Table = Table {
     header: "[listen]",
     about: "Where clients and operators connect, and how the server runs.",
-    keys: &[BASE_URL, ADMIN_ADDRESS, TRUSTED_PROXIES, THREADS, DRAIN_TIMEOUT_SECONDS],
+    keys: &[BASE_URL, ADMIN_ADDRESS, TRUSTED_PROXIES, HTTP2, THREADS, DRAIN_TIMEOUT_SECONDS],
 };
 
 const BASE_URL: Key = Key {
@@ -42,6 +42,13 @@ const TRUSTED_PROXIES: Key = Key {
     environment: None,
     about: "The proxies whose `X-Forwarded-*` headers and request ids are believed. Everybody else's are removed.",
 };
+const HTTP2: Key = Key {
+    name: "http2",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("true"),
+    environment: None,
+    about: "Offers HTTP/2 to clients with TLS (ALPN).",
+};
 const THREADS: Key = Key {
     name: "threads",
     shape: Shape::Integer { min: 0, max: 1024 },
@@ -65,6 +72,7 @@ pub(crate) struct Listen {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) http2: bool,
     pub(crate) threads: usize,
     pub(crate) drain_timeout: Duration,
 }
@@ -74,6 +82,7 @@ impl Listen {
         let base_url = section.text(&BASE_URL, BaseUrl::parse);
         let admin_address = section.text(&ADMIN_ADDRESS, socket_address);
         let trusted_proxies = section.texts(&TRUSTED_PROXIES, proxy);
+        let http2 = section.switch(&HTTP2);
         let threads = section.integer_as::<usize>(&THREADS);
         let drain_timeout = section.integer(&DRAIN_TIMEOUT_SECONDS);
         let certificates = listener::certificates(&mut section);
@@ -92,6 +101,7 @@ impl Listen {
             listeners,
             certificates,
             trusted_proxies: trusted_proxies?,
+            http2: http2?,
             threads: match threads? {
                 0 => thread::available_parallelism().map_or(1, Into::into),
                 given => given,

@@ -12,7 +12,7 @@ use super::section::Section;
 pub(crate) const LISTENER_TABLE: Table = Table {
     header: "[[listen.listener]]",
     about: "An address that clients connect to. At least one; `CEDARGATE_LISTEN` replaces them all.",
-    keys: &[ADDRESS, TLS, TLS_CERTIFICATE, TLS_KEY],
+    keys: &[ADDRESS, TLS, TLS_CERTIFICATE, TLS_KEY, PRIOR_KNOWLEDGE],
 };
 
 const ADDRESS: Key = Key {
@@ -44,6 +44,15 @@ const TLS_KEY: Key = Key {
     fallback: Fallback::Words("none"),
     environment: None,
     about: "The certificate's private key as PEM. Needs `tls_certificate`.",
+};
+
+const PRIOR_KNOWLEDGE: Key = Key {
+    name: "http2_prior_knowledge",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Takes HTTP/2 from clients that begin with it where nothing was agreed on (h2c): for a listener that only proxies of \
+            yours reach.",
 };
 
 pub(crate) const CERTIFICATE_TABLE: Table = Table {
@@ -82,6 +91,7 @@ const CERTIFICATE_DEFAULT: Key = Key {
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) tls: bool,
+    pub(crate) prior_knowledge: bool,
 }
 
 /// A certificate's PEM files.
@@ -119,7 +129,7 @@ pub(super) fn listeners(
     if let Some(address) = document.environment.get(environment::LISTEN) {
         let whence = Whence::Environment { environment: environment::LISTEN };
         let address = socket_address(address).map_err(|error| document.note(whence, "listen.listener", error))?;
-        return Ok((vec![Listener { address, tls: false }], certificates?));
+        return Ok((vec![Listener { address, tls: false, prior_knowledge: false }], certificates?));
     }
     let (written, mut certificates) = (written?, certificates?);
     if written.is_empty() {
@@ -152,6 +162,7 @@ fn listener(
         }
     }
     let tls = section.switch(&TLS);
+    let prior_knowledge = section.switch(&PRIOR_KNOWLEDGE);
     let certificate = section.optional_path(&TLS_CERTIFICATE);
     let key = section.optional_path(&TLS_KEY);
     let own = match (certificate?, key?) {
@@ -164,5 +175,5 @@ fn listener(
     };
     section.finish();
     let own = own?;
-    Ok((Listener { address: address?, tls: tls? || own.is_some() }, own))
+    Ok((Listener { address: address?, tls: tls? || own.is_some(), prior_knowledge: prior_knowledge? }, own))
 }

@@ -77,6 +77,8 @@ metrics! {
         "Requests that are being answered.";
     TURNED_AWAY = Counter "connections_turned_away_total" []
         "Connections closed unheard: there were too many.";
+    OVER_ADDRESS_LIMIT = Counter "connections_over_address_limit_total" []
+        "Connections closed unheard: too many of one address.";
     HANDSHAKE_FAILURES = Counter "tls_handshake_failures_total" ["reason"]
         "TLS handshakes that led to nothing: `timed_out`, `nameless` (no SNI), `unknown_host`, or `failed`.";
     TLS_RELOAD_FAILURES = Counter "tls_reload_failures_total" []

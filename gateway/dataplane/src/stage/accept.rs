@@ -1,31 +1,35 @@
 //! The connection and the head's arrival: a deadline for the whole head, and nothing unscreened goes further.
 
+mod shares;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cedargate_model::{Refusal, RefusalCode, Scheme};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 // Lazy and coarse, to 10 ms: one of tokio's would cost every request a lock, and often a write to wake the driver.
 use pingora::prelude::timeout;
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 
+use self::shares::{Share, Shares};
 use super::hygiene::{self, Framing};
 use super::record;
 use super::respond::{Answer, RequestFacts};
 use crate::arrival::{Arrival, Peer, Secured};
 use crate::connection::{Connection, HeadRead};
 use crate::gateway::Gateway;
+use crate::h2;
 use crate::metrics::described;
 use crate::proxy::Proxy;
 use crate::server::Listener;
@@ -47,6 +51,8 @@ pub(crate) struct Door {
     dispatcher: Once,
     /// Room for connections: see [`connections_max`].
     room: Arc<Semaphore>,
+    /// Connections by address.
+    shares: Shares,
     listeners: Vec<Listener>,
     /// Certificates, where any listener has TLS.
     tls: Option<Arc<TlsHosts>>,
@@ -78,7 +84,12 @@ impl Draining {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    fn enter(&self) -> InFlight {
+    /// Tells those who ask that no further request may begin.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    pub(crate) fn enter(&self) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
         InFlight(self.in_flight.clone())
     }
@@ -110,7 +121,7 @@ impl Traffic {
 }
 
 /// Counts one request while it lives.
-struct InFlight(Arc<AtomicUsize>);
+pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -126,8 +137,14 @@ impl ServerApp for Door {
             self.gateway.metrics.turned_away();
             return None;
         };
+        let _share = self.share_of(&stream)?;
+        let prior_knowledge = listener_of(&self.listeners, &stream).is_some_and(|listener| listener.prior_knowledge);
         let (stream, secured) = self.secure(stream).await?;
         let peer = peer_of(&stream);
+        if stream.selected_alpn_proto() == Some(ALPN::H2) {
+            h2::connection::serve(self, stream, BytesMut::new(), peer, secured, shutdown).await;
+            return None;
+        }
         let mut closing = self.draining.closing.subscribe();
         // Registered once for all requests of the connection.
         let closed = closing.wait_for(|closing| *closing);
@@ -148,6 +165,14 @@ impl ServerApp for Door {
                     }
                 }
                 _ = &mut closed => return None,
+            }
+            if prior_knowledge && persistent.is_none() {
+                let begins = timeout(self.gateway.settings.head_timeout, connection.begins_http2());
+                if begins.await.ok()?.ok()? {
+                    let (stream, ahead) = connection.into_parts();
+                    h2::connection::serve(self, stream, ahead, peer, secured, shutdown).await;
+                    return None;
+                }
             }
             let _in_flight = self.draining.enter();
             if let Err(refusal) = self.admit_head(&mut connection).await? {
@@ -191,7 +216,8 @@ impl Door {
         let room = connections_max(files_max());
         tracing::info!(cedargate.connections.max = room, "room for client connections");
         let dispatcher = Once::new();
-        Self { proxy, gateway, draining, dispatcher, room: Arc::new(Semaphore::new(room)), listeners, tls }
+        let shares = Shares::new(gateway.settings.address_connections_max);
+        Self { proxy, gateway, draining, dispatcher, room: Arc::new(Semaphore::new(room)), shares, listeners, tls }
     }
 
     /// How busy it is, now and later.
@@ -206,6 +232,33 @@ impl Door {
         self.dispatcher.call_once(|| {
             tokio::spawn(self.gateway.spool.dispatch());
         });
+    }
+
+    pub(crate) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    pub(crate) fn draining(&self) -> &Draining {
+        &self.draining
+    }
+
+    pub(crate) fn proxy(&self) -> &Arc<HttpProxy<Proxy>> {
+        &self.proxy
+    }
+
+    /// Takes a place among the connections of its address. `None` where there are too many.
+    ///
+    /// A trusted proxy brings everybody's connections: it is bounded by the room for all alone.
+    fn share_of(&self, stream: &Stream) -> Option<Option<Share>> {
+        let address = peer_of(stream).address;
+        if self.gateway.settings.trusted_proxies.contains(address) {
+            return Some(None);
+        }
+        let share = self.shares.take(address);
+        if share.is_none() {
+            self.gateway.metrics.count(described::OVER_ADDRESS_LIMIT, &[], 1);
+        }
+        share.map(Some)
     }
 
     /// Does the TLS handshake where the connection's listener has TLS. `None` where there is no connection then.

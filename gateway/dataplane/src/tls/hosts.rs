@@ -56,13 +56,13 @@ pub(super) enum Chosen {
 }
 
 impl TlsHosts {
-    /// Reads every certificate.
+    /// Reads every certificate. `http2` offers HTTP/2 beside HTTP/1.1 (ALPN).
     ///
     /// # Errors
     /// The first certificate that cannot be used, or two for one name.
-    pub fn load(files: Vec<CertificateFiles>) -> Result<Self, TlsError> {
+    pub fn load(files: Vec<CertificateFiles>, http2: bool) -> Result<Self, TlsError> {
         let loaded = files.iter().map(Certificate::load).collect::<Result<Vec<_>, _>>()?;
-        let protocols = vec![b"http/1.1".to_vec()];
+        let protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
         let live = ArcSwap::from_pointee(Table::build(&loaded, &protocols)?);
         Ok(Self { files, protocols, live, loaded: Mutex::new(loaded) })
     }

@@ -4,17 +4,18 @@ use std::net::IpAddr;
 
 use cedargate_model::{Canonical, NormalizedPath, Refusal, RefusalCode, RequestId, Scheme};
 use http::{HeaderMap, Method};
+use pingora::http::RequestHeader;
 
 use super::fields::{Fields, Framing};
 use super::peers::TrustedProxies;
 use super::raw::check_method;
+use super::stream::authority;
 use super::target::Target;
 use crate::arrival::Peer;
 
 /// Normalises a parsed request once.
 ///
-/// `raw_target` is the target as it came, in origin-form or absolute-form; for HTTP/2 it is `:scheme`, `://`,
-/// `:authority` and `:path` joined. Everything that [`screen`](super::screen) asked of the raw fields is asked again of
+/// `raw_target` is the target as it came, in origin-form or absolute-form. Everything that [`screen`](super::screen) asked of the raw fields is asked again of
 /// the parsed ones, so that a parser that repairs or reorders cannot bring back what was refused, and HTTP/2 is held to
 /// the same rules.
 ///
@@ -37,8 +38,32 @@ pub(crate) fn canonicalise(
     trusted: &TrustedProxies,
     fresh: RequestId,
 ) -> Result<Canonical, Refusal> {
+    canonicalise_at(method, Target::parse(raw_target)?, headers, peer, trusted, fresh)
+}
+
+/// The same for a head as Pingora has it, whose authority is a pseudo-header in HTTP/2.
+///
+/// # Errors
+/// Those of [`canonicalise`].
+pub(crate) fn canonicalise_head(
+    head: &RequestHeader,
+    peer: &Peer,
+    trusted: &TrustedProxies,
+    fresh: RequestId,
+) -> Result<Canonical, Refusal> {
+    let target = Target::parse(head.raw_path())?.at(authority(head))?;
+    canonicalise_at(&head.method, target, &head.headers, peer, trusted, fresh)
+}
+
+fn canonicalise_at(
+    method: &Method,
+    target: Target<'_>,
+    headers: &HeaderMap,
+    peer: &Peer,
+    trusted: &TrustedProxies,
+    fresh: RequestId,
+) -> Result<Canonical, Refusal> {
     check_method(method.as_str().as_bytes())?;
-    let target = Target::parse(raw_target)?;
     let mut fields = Fields::default();
     for (name, value) in headers {
         fields.add(name.as_str().as_bytes(), value.as_bytes())?;
@@ -67,7 +92,7 @@ pub(crate) fn canonicalise(
 
 /// A body has no meaning with `GET` and `HEAD` (RFC 9110 §9.3.1), and a service that does not read one takes it for the
 /// next request on the connection that we reuse ("CL.0" smuggling).
-fn check_body(method: &Method, framing: Framing) -> Result<(), Refusal> {
+pub(super) fn check_body(method: &Method, framing: Framing) -> Result<(), Refusal> {
     let bodiless = matches!(*method, Method::GET | Method::HEAD);
     match framing {
         Framing::Length(1..) | Framing::Chunked if bodiless => {

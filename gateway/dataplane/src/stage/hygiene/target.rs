@@ -45,6 +45,18 @@ impl<'a> Target<'a> {
         Ok(Self { authority, path, query })
     }
 
+    /// The same target at the authority of a pseudo-header, which a path alone may have.
+    ///
+    /// # Errors
+    /// `path_invalid` if the target names an authority itself.
+    pub(super) fn at(self, authority: Option<&'a str>) -> Result<Self, Refusal> {
+        match (authority, self.authority) {
+            (None, _) => Ok(self),
+            (Some(_), None) => Ok(Self { authority, ..self }),
+            (Some(_), Some(_)) => Err(path_invalid("`:path` names an authority")),
+        }
+    }
+
     /// The one host that target and `Host` agree on.
     ///
     /// An absolute-form target must name it exactly as `Host` does, octet for octet (RFC 9112 §3.2, and Pingora asks the
