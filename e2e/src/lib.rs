@@ -8,6 +8,7 @@
 //! says it received, and at `world.entry(...)`, the decision's audit entry.
 
 mod browser;
+pub mod collector;
 pub mod h2;
 pub mod http;
 mod process;

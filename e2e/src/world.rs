@@ -34,6 +34,10 @@ pub struct WorldOptions {
     pub config: &'static str,
     /// A further backend of the echo service, as the configuration names it.
     pub echo_beside: Option<String>,
+    /// Further lines of the table `[listen]`.
+    pub listen: &'static str,
+    /// Where gateway and inventory tell their spans, and further lines of the table `[telemetry]`.
+    pub collector: Option<(String, &'static str)>,
     /// Certificate chain and key in PEM: then the gateway listens with TLS.
     pub tls: Option<(String, String)>,
     /// The URLs of the stores of the gateway, the inventory and the orders, instead of files in the installation's directory.
@@ -109,6 +113,8 @@ impl World {
         }
         let issuer = format!("{}://localhost:{}", if options.tls.is_some() { "https" } else { "http" }, address.port());
         std::fs::write(dir.path().join("issuer"), issuer)?;
+        let collector = options.collector.as_ref().map_or("", |(url, _)| url);
+        std::fs::write(dir.path().join("collector"), collector)?;
 
         let echo = start_echo(dir.path())?;
         let gateway = start_gateway(dir.path())?;
@@ -442,12 +448,17 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
     }
     let backends: Vec<_> =
         options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();
+    let telemetry = options
+        .collector
+        .as_ref()
+        .map_or_else(String::new, |(url, more)| format!("[telemetry]\notlp_endpoint = \"{url}\"\n{more}\n"));
     let config = format!(
         r#"
 [listen]
 base_url = "{scheme}://localhost:{port}"
 admin_address = "{admin}"
 threads = 2
+{listen}
 
 [[listen.listener]]
 address = "{address}"
@@ -482,7 +493,8 @@ health_interval_ms = 100
         echo = backends.join(", "),
         limits = options.limits.unwrap_or(GENEROUS),
         store = options.stores.as_ref().map(|[gateway, ..]| format!("url = \"{gateway}\"")).unwrap_or_default(),
-        more = options.config,
+        listen = options.listen,
+        more = format!("{}\n{telemetry}", options.config),
     );
     std::fs::write(dir.join("cedargate.toml"), config)?;
     let key: String = [Uuid::new_v4(), Uuid::new_v4()].iter().map(|id| id.simple().to_string()).collect();
@@ -522,6 +534,7 @@ fn start_service(dir: &Path, name: &str) -> io::Result<Running> {
     Running::start(
         Command::new(binary(&format!("cedargate-{name}"))?)
             .arg("serve")
+            .env("CEDARGATE_OTLP_ENDPOINT", std::fs::read_to_string(dir.join("collector"))?)
             .args(["--listen", &socket(dir, name)])
             .args(["--store", &std::fs::read_to_string(dir.join(format!("{name}.store")))?])
             .args(["--identity-keys", &format!("file:{}", file("state/jwks.json".into()))])

@@ -118,7 +118,8 @@ fn explain_says_what_serving_does() {
 
 #[test]
 fn the_log_lines_carry_ids_and_no_secret() {
-    let world = World::start(&WorldOptions::default()).unwrap();
+    let world =
+        World::start(&WorldOptions { config: "[telemetry]\naccess_log = true", ..WorldOptions::default() }).unwrap();
     let clerk = world.sign_in("clerk", "acme");
     let answer = world.get(&clerk, "/echo/a?secret=very-secret-query");
     let request = answer.header("cedargate-request").unwrap();

@@ -130,7 +130,9 @@ impl Tracing {
     /// The same for one that is refused before its trace could be read: it gets one of its own.
     pub(crate) fn begin_unread(&self, trace: &mut Option<TraceContext>) -> Option<Box<Timeline>> {
         let fresh = trace.get_or_insert_with(|| TraceContext::fresh(random()));
-        self.failures.has(fresh.parent).then(|| Box::new(Timeline::new(false, None)))
+        let is_sampled = self.sampled.has(fresh.parent);
+        fresh.parent = fresh.parent.with_sampled(is_sampled);
+        (is_sampled || self.failures.has(fresh.parent)).then(|| Box::new(Timeline::new(is_sampled, None)))
     }
 }
 
@@ -300,6 +302,15 @@ mod tests {
         assert!(tracing(0.0, 0.0).begin(&mut asked).is_some_and(|timeline| timeline.parent.is_some()));
         assert!(tracing(1.0, 0.0).begin(&mut not).is_none());
         assert!(asked.parent.to_string().ends_with("01") && not.parent.to_string().ends_with("00"));
+    }
+
+    #[test]
+    fn what_is_refused_unread_is_sampled_like_everything_else() {
+        for (sampled, failures, is_traced) in [(0.0, 0.0, false), (1.0, 0.0, true), (0.0, 1.0, true)] {
+            let mut trace = None;
+            assert_eq!(tracing(sampled, failures).begin_unread(&mut trace).is_some(), is_traced);
+            assert!(trace.is_some(), "the log has its id");
+        }
     }
 
     #[test]

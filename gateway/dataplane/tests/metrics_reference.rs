@@ -10,9 +10,11 @@ use cedargate_dataplane::metrics::ALL;
 const HEAD: &str = "\
 # Metrics
 
-What the gateway counts: at `/metrics` of the operator's listener in Prometheus' text format. Durations are in
-seconds. Labels come from closed sets, so that the number of series is bounded by routes, services, refusal codes and tenants (100 of them, then `other`), never by what
-clients send.
+What the gateway counts: at `/metrics` of the operator's listener in Prometheus' text format and, where
+[`telemetry.otlp_endpoint`](configuration.md) is set, sent to a collector from the same counters. Durations are in
+seconds. Labels come from closed sets, so that the number of series is bounded by routes, services, refusal codes and tenants (100
+of them, then `other`), never by what clients send. The dashboard in [`deploy/grafana/`](../../deploy/grafana) and the alerts in
+[`deploy/prometheus/`](../../deploy/prometheus) are made of these.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

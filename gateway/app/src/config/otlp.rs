@@ -91,7 +91,7 @@ pub(crate) const FAILURE_RATIO: Key = Key {
     fallback: Fallback::Value("0.1"),
     environment: None,
     about: "Which part of the refused and failed requests is traced even where `trace_sample_ratio` leaves them out. Each \
-            that might be among them is watched from its start, which costs a microsecond.",
+            that might be among them is watched from its start, which costs half a microsecond.",
 };
 
 /// What is sent where, checked.
