@@ -6,6 +6,7 @@ mod common;
 
 use cedargate_kit::testing::{Answer, TestClient, outbox};
 use cedargate_migrations::laws::broken_laws;
+use cedargate_migrations::testing::each_engine;
 use common::{item, lot, movement, people, rows, service, text};
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ async fn every_operation(person: &TestClient, item: &str, lot: &str) -> Vec<(Str
     answers
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_person_of_globex_sees_and_changes_nothing_of_acmes() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -91,7 +92,7 @@ async fn everything_of(person: &TestClient, item: &str, lot: &str) -> Vec<String
 }
 
 /// A cursor holds for one list of one tenant.
-#[tokio::test]
+#[each_engine]
 async fn another_tenants_cursor_opens_nothing() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -103,7 +104,7 @@ async fn another_tenants_cursor_opens_nothing() {
     assert_eq!((answer.status, answer.fields()), (400, vec!["cursor"]));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_lot_of_another_tenant_does_not_move_an_own_item() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -113,7 +114,7 @@ async fn a_lot_of_another_tenant_does_not_move_an_own_item() {
     assert_eq!((answer.status, answer.code()), (422, "lot_unknown"));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn every_entry_stands_under_the_tenant_of_its_change() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -123,7 +124,7 @@ async fn every_entry_stands_under_the_tenant_of_its_change() {
     assert_eq!(tenants, [1, 2]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn the_schema_keeps_the_houses_laws() {
     let service = service().await;
     assert_eq!(broken_laws(service.pool(), &["cursor_secret"]).await.unwrap(), Vec::<String>::new());

@@ -4,10 +4,11 @@ mod common;
 
 use cedargate_assertion::DECISION_HEADER;
 use cedargate_kit::testing::{outbox, tenant};
+use cedargate_migrations::testing::each_engine;
 use common::{item, last_entry, lot, people, rows, service};
 use serde_json::{Value, json};
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_item_with_wrong_fields_is_refused_naming_all_of_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -28,7 +29,7 @@ async fn a_new_item_with_wrong_fields_is_refused_naming_all_of_them() {
     assert_eq!(rows(&service).await, [0; 4]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_created_item_is_there_with_its_entry() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -51,7 +52,7 @@ async fn a_created_item_is_there_with_its_entry() {
     assert_eq!(entry.id.get_version_num(), 7);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_anonymous_callers_change_has_no_principal() {
     let service = service().await;
     item(&service.anonymous(&tenant(1, "acme")), "A").await;
@@ -59,7 +60,7 @@ async fn an_anonymous_callers_change_has_no_principal() {
     assert_eq!((entry.principal_id, entry.session_id), (None, None));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_sku_is_taken_once_per_tenant() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -79,7 +80,7 @@ async fn a_sku_is_taken_once_per_tenant() {
     item(&bob, "A").await;
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_touches_what_it_names_and_nothing_else() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -100,7 +101,7 @@ async fn a_change_touches_what_it_names_and_nothing_else() {
     assert_eq!((entry.action.as_str(), entry.detail.as_str()), ("UpdateItem", r#"{"changed":["name"]}"#));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_of_nothing_is_refused() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -111,7 +112,7 @@ async fn a_change_of_nothing_is_refused() {
     assert_eq!(ann.patch(&path, json!({"id": "x"})).await.fields(), ["id"]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_item_with_lots_is_not_deleted() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -123,7 +124,7 @@ async fn an_item_with_lots_is_not_deleted() {
     assert_eq!(rows(&service).await, before);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_deleted_item_is_gone_with_its_entry_left() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -137,7 +138,7 @@ async fn a_deleted_item_is_gone_with_its_entry_left() {
     assert_eq!(actions, ["CreateItem", "DeleteItem"], "what was refused leaves nothing");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_list_is_walked_page_by_page() {
     let service = service().await;
     let (ann, _) = people(&service);

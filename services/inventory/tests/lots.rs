@@ -2,10 +2,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{item, last_entry, lot, movement, people, rows, service};
 use serde_json::json;
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_lot_with_wrong_fields_is_refused_naming_all_of_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -23,7 +24,7 @@ async fn a_new_lot_with_wrong_fields_is_refused_naming_all_of_them() {
     assert_eq!(rows(&service).await, [1, 0, 0, 1]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_lot_is_empty_active_and_has_its_entry() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -44,7 +45,7 @@ async fn a_new_lot_is_empty_active_and_has_its_entry() {
     assert_eq!((entry.action.as_str(), entry.resource), ("CreateLot", format!("Inventory::Lot::\"{lot}\"")));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_lots_code_is_taken_once_per_item() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -56,7 +57,7 @@ async fn a_lots_code_is_taken_once_per_item() {
     lot(&ann, &b, "L").await;
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_unknown_items_lots_are_not_found() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -67,7 +68,7 @@ async fn an_unknown_items_lots_are_not_found() {
     assert_eq!(rows(&service).await, [0; 4]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_recalled_lot_says_when_and_why_and_is_recalled_once() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -93,7 +94,7 @@ async fn a_recalled_lot_says_when_and_why_and_is_recalled_once() {
     assert_eq!(ann.post(&unknown, json!({"reason": "x"})).await.code(), "not_found");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn nothing_of_a_recalled_lot_moves_out() {
     let service = service().await;
     let (ann, _) = people(&service);

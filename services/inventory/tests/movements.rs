@@ -2,13 +2,14 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use std::sync::Arc;
 
 use cedargate_kit::testing::{Server, outbox, status};
 use common::{item, last_entry, lot, movement, people, rows, service, text};
 use serde_json::json;
 
-#[tokio::test]
+#[each_engine]
 async fn a_movement_with_wrong_fields_is_refused_naming_all_of_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -30,7 +31,7 @@ async fn a_movement_with_wrong_fields_is_refused_naming_all_of_them() {
     assert_eq!(rows(&service).await, before);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn more_than_there_is_does_not_move_out() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -46,7 +47,7 @@ async fn more_than_there_is_does_not_move_out() {
     assert_eq!(ann.get(&format!("/inventory/lots/{lot}")).await.json["quantity"], 0);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_lot_has_a_limit_far_from_where_numbers_wrap() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -59,7 +60,7 @@ async fn a_lot_has_a_limit_far_from_where_numbers_wrap() {
     assert_eq!(ann.post(&movements, movement(&lot, 1)).await.status, 201);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_lot_of_another_item_does_not_move() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -74,7 +75,7 @@ async fn a_lot_of_another_item_does_not_move() {
     assert_eq!(rows(&service).await, before);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_movement_is_kept_with_its_entry() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -93,7 +94,7 @@ async fn a_movement_is_kept_with_its_entry() {
 }
 
 /// A real server on a real socket over a real file, and forty clients who all want the last ten.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_at_once_exactly_as_many_move_out_as_there_is() {
     const HELD: i64 = 10;
     const CLIENTS: usize = 40;

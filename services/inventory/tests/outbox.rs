@@ -2,17 +2,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{item, lot, movement, people, rows, service};
 use serde_json::json;
 
-const BREAK_OUTBOX: &str = "
-CREATE TRIGGER outbox_is_full
-BEFORE INSERT ON audit_outbox
-BEGIN
-    SELECT RAISE(ABORT, 'the outbox takes nothing');
-END";
-
-#[tokio::test]
+#[each_engine]
 async fn a_change_whose_entry_fails_is_undone() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -23,7 +17,7 @@ async fn a_change_whose_entry_fails_is_undone() {
     let (item_before, lot_before) =
         (ann.get(&format!("/inventory/items/{id}")).await.json, ann.get(&format!("/inventory/lots/{lot}")).await.json);
 
-    service.operator().await.run(BREAK_OUTBOX).await;
+    service.break_outbox().await;
 
     let before = rows(&service).await;
     let answers = [
@@ -43,7 +37,7 @@ async fn a_change_whose_entry_fails_is_undone() {
     assert_eq!(ann.get(&format!("/inventory/lots/{lot}")).await.json, lot_before);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn without_its_store_the_service_says_so_and_changes_nothing() {
     let service = service().await;
     let (ann, _) = people(&service);

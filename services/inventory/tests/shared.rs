@@ -5,10 +5,11 @@
 mod common;
 
 use cedargate_kit::testing::{TestClient, outbox};
+use cedargate_migrations::testing::each_engine;
 use common::{item, lot, movement, people, rows, service, text};
 use serde_json::json;
 
-#[tokio::test]
+#[each_engine]
 async fn every_change_can_be_sent_again() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -49,7 +50,7 @@ async fn every_change_can_be_sent_again() {
     assert_eq!(outbox(service.pool()).await.len(), 7);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_of_what_somebody_else_changed_is_refused() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -82,7 +83,7 @@ async fn listed(client: &TestClient, target: &str, field: &str) -> Vec<String> {
     answer.json["items"].as_array().unwrap().iter().map(|thing| thing[field].to_string()).collect()
 }
 
-#[tokio::test]
+#[each_engine]
 async fn lists_are_filtered_and_sorted() {
     let service = service().await;
     let (ann, _) = people(&service);

@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, Issuer, SigningKeys, TenantScope};
-use cedargate_migrations::testing::{Operator, TestStore};
+use cedargate_migrations::testing::{Engine, Operator, TestStore};
 use cedargate_migrations::{FromRow, Pool};
 use cedargate_model::{
     AuthnMethod, AuthnStrength, Caller, Clock, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
@@ -145,6 +145,27 @@ impl TestService {
     /// The operator of the service's store, who is above row security: for what a test must see or break.
     pub async fn operator(&self) -> Operator {
         self.store.operator().await
+    }
+
+    /// Makes the audit outbox refuse every entry, as a full disk would.
+    pub async fn break_outbox(&self) {
+        let sql = match Engine::current() {
+            Engine::Sqlite => {
+                "CREATE TRIGGER outbox_is_full BEFORE INSERT ON audit_outbox
+                BEGIN SELECT RAISE(ABORT, 'the outbox takes nothing'); END"
+            }
+            Engine::Postgres => "ALTER TABLE audit_outbox ADD CONSTRAINT outbox_is_full CHECK (false) NOT VALID",
+        };
+        self.operator().await.run(sql).await;
+    }
+
+    /// Undoes [`TestService::break_outbox`].
+    pub async fn mend_outbox(&self) {
+        let sql = match Engine::current() {
+            Engine::Sqlite => "DROP TRIGGER outbox_is_full",
+            Engine::Postgres => "ALTER TABLE audit_outbox DROP CONSTRAINT outbox_is_full",
+        };
+        self.operator().await.run(sql).await;
     }
 
     /// The service's clock.

@@ -4,6 +4,7 @@
 
 mod common;
 
+use cedargate_migrations::testing::{Engine, each_engine};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -31,7 +32,7 @@ fn same(first: &Answer, second: &Answer) -> bool {
         && names.iter().all(|name| first.header(name) == second.header(name))
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_key_that_is_none_is_refused() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -46,7 +47,7 @@ async fn a_key_that_is_none_is_refused() {
     assert_eq!((count(&service, NOTES).await, count(&service, KEPT).await), (0, 0));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_request_that_is_sent_again_is_answered_again_and_not_done_again() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -63,7 +64,7 @@ async fn a_request_that_is_sent_again_is_answered_again_and_not_done_again() {
     assert_eq!(outbox(service.pool()).await.len(), 1, "one act, one entry");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn another_request_under_the_same_key_is_refused() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -79,7 +80,7 @@ async fn another_request_under_the_same_key_is_refused() {
 }
 
 /// A replay is of the request, its precondition included: not of whatever has the same body.
-#[tokio::test]
+#[each_engine]
 async fn the_precondition_is_part_of_the_request() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -95,7 +96,7 @@ async fn the_precondition_is_part_of_the_request() {
 }
 
 /// Of another person, of another tenant, of another operation: a key is none of theirs.
-#[tokio::test]
+#[each_engine]
 async fn a_key_is_its_principals_for_one_operation_of_one_tenant() {
     let service = notes().await;
     let (ann, bob) = people(&service);
@@ -111,7 +112,7 @@ async fn a_key_is_its_principals_for_one_operation_of_one_tenant() {
 }
 
 /// What was refused changed nothing: the key may try again, with a better request too.
-#[tokio::test]
+#[each_engine]
 async fn a_refusal_is_not_kept() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -124,7 +125,7 @@ async fn a_refusal_is_not_kept() {
     assert_eq!(add(&ann, "A").await.status, 201);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_key_says_nothing_on_a_read() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -134,7 +135,7 @@ async fn a_key_says_nothing_on_a_read() {
     assert_eq!(ann.get("/notes").await.json["items"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_answer_is_kept_for_a_day_and_then_pruned() {
     let service = notes().await;
     let began = service.clock().now();
@@ -153,11 +154,14 @@ async fn an_answer_is_kept_for_a_day_and_then_pruned() {
     assert_eq!(count(&service, KEPT).await, 1, "what expired is gone with the next change");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_act_whose_answer_cannot_be_kept_is_undone() {
     let service = notes().await;
     let (ann, _) = people(&service);
-    let broken = "CREATE TRIGGER full BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'full'); END";
+    let broken = match Engine::current() {
+        Engine::Sqlite => "CREATE TRIGGER x BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'full'); END",
+        Engine::Postgres => "ALTER TABLE idempotency_keys ADD CONSTRAINT no_answers CHECK (status IS NULL)",
+    };
     service.operator().await.run(broken).await;
     assert_eq!(add(&ann.with(KEY, "k"), "A").await.code(), "store_failed");
     assert_eq!((count(&service, NOTES).await, count(&service, KEPT).await), (0, 0));
@@ -195,13 +199,13 @@ async fn parallel(one: &TestService, other: &TestService) {
     assert_eq!((after.status, after.header(REPLAYED_HEADER)), (201, "true"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_requests_with_one_key_act_once() {
     let service = notes().await;
     parallel(&service, &service).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_requests_through_two_processes_act_once() {
     let service = notes().await;
     let beside = service.beside(&common::NOTES).await;
@@ -209,7 +213,7 @@ async fn parallel_requests_through_two_processes_act_once() {
 }
 
 /// Whoever hangs up while the act is under way, and whoever asks a process that knows nothing of it, finds it done once.
-#[tokio::test]
+#[each_engine]
 async fn an_answer_that_was_lost_is_given_by_another_process() {
     let service = notes().await;
     let (ann, _) = people(&service);

@@ -5,6 +5,7 @@
 mod common;
 
 use cedargate_kit::testing::{TestClient, sorts_without_index};
+use cedargate_migrations::testing::each_engine;
 use common::{Note, notes, people};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ async fn walk(client: &TestClient, query: &str, between: impl AsyncFn(usize)) ->
     seen
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_walk_is_right_under_ties_and_while_rows_are_added() {
     let service = notes().await;
     let (ann, bob) = people(&service);
@@ -55,7 +56,7 @@ async fn a_walk_is_right_under_ties_and_while_rows_are_added() {
     assert!(seen[7..].iter().all(|title| title.starts_with("low ")), "{seen:?}");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_cursor_holds_for_its_own_list_only() {
     let service = notes().await;
     let (ann, bob) = people(&service);
@@ -89,7 +90,7 @@ async fn a_cursor_holds_for_its_own_list_only() {
 }
 
 /// During an upgrade two processes serve one store: what one began the other goes on with.
-#[tokio::test]
+#[each_engine]
 async fn a_walk_goes_on_in_another_process_on_the_same_store() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -104,7 +105,7 @@ async fn a_walk_goes_on_in_another_process_on_the_same_store() {
     assert_eq!(people(&elsewhere).0.get(&format!("/notes?cursor={next}")).await.fields(), ["cursor"]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_wrong_query_is_named() {
     let service = notes().await;
     let (ann, _) = people(&service);

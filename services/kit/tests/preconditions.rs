@@ -2,10 +2,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{notes, people};
 use serde_json::json;
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_that_requires_a_precondition_is_refused_without() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -20,7 +21,7 @@ async fn a_change_that_requires_a_precondition_is_refused_without() {
     assert_eq!((answer.status, answer.header("etag")), (200, "\"2\""), "where it does not require one");
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_of_another_state_than_the_one_seen_is_refused() {
     let service = notes().await;
     let (ann, _) = people(&service);
@@ -40,7 +41,7 @@ async fn a_change_of_another_state_than_the_one_seen_is_refused() {
     assert_eq!(ann.clone().with("if-match", "\"1\"").with("if-match", "\"3\"").put(&note, json!({})).await.status, 200);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn what_does_not_exist_is_not_found_whatever_the_precondition() {
     let service = notes().await;
     let (ann, bob) = people(&service);
@@ -51,7 +52,7 @@ async fn what_does_not_exist_is_not_found_whatever_the_precondition() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn what_the_client_has_is_not_sent_again() {
     let service = notes().await;
     let (ann, _) = people(&service);

@@ -2,10 +2,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{customer, draft, last_entry, line, people, rows, service};
 use serde_json::json;
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_customer_with_wrong_fields_is_refused_naming_all_of_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -22,7 +23,7 @@ async fn a_new_customer_with_wrong_fields_is_refused_naming_all_of_them() {
     assert_eq!(rows(&service).await, [0; 4]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_customer_is_kept_and_their_address_stays_out_of_the_audit_log() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -40,7 +41,7 @@ async fn a_customer_is_kept_and_their_address_stays_out_of_the_audit_log() {
     assert_eq!(last_entry(&service).await.detail, r#"{"changed":["name"]}"#);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_address_is_taken_once_per_tenant_whatever_its_capitals() {
     let service = service().await;
     let (ann, bob) = people(&service);
@@ -54,7 +55,7 @@ async fn an_address_is_taken_once_per_tenant_whatever_its_capitals() {
     customer(&bob, "a@example.org").await;
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_change_wants_to_know_what_was_seen() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -72,7 +73,7 @@ async fn a_change_wants_to_know_what_was_seen() {
     assert_eq!(seen.get(&path).await.status, 404);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_customer_with_orders_is_not_deleted() {
     let service = service().await;
     let (ann, _) = people(&service);

@@ -4,10 +4,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{customer, done, draft, last_entry, line, order, people, rows, service, text};
 use serde_json::{Value, json};
 
-#[tokio::test]
+#[each_engine]
 async fn a_new_order_with_wrong_fields_is_refused_naming_all_of_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -53,7 +54,7 @@ async fn a_new_order_with_wrong_fields_is_refused_naming_all_of_them() {
 }
 
 /// Each factor within its bounds, the product far beyond what any integer of ours holds.
-#[tokio::test]
+#[each_engine]
 async fn what_costs_more_than_an_order_can_is_refused() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -69,7 +70,7 @@ async fn what_costs_more_than_an_order_can_is_refused() {
     assert_eq!(rows(&service).await, [1, 1, 1, 2]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn ten_thousand_lines_are_refused_before_they_are_looked_at() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -90,7 +91,7 @@ async fn ten_thousand_lines_are_refused_before_they_are_looked_at() {
     assert_eq!(answer.fields(), ["lines"]);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_order_adds_up_line_by_line_and_is_kept_with_its_entry() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -118,7 +119,7 @@ async fn an_order_adds_up_line_by_line_and_is_kept_with_its_entry() {
     assert_eq!(detail, json!({"number": 1, "lines": 2, "total_minor": 3_085, "currency": "EUR"}));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn lines_change_in_drafts_only_and_only_by_who_saw_them() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -142,7 +143,7 @@ async fn lines_change_in_drafts_only_and_only_by_who_saw_them() {
     assert_eq!(rows(&service).await, before);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn lists_are_filtered_and_sorted() {
     let service = service().await;
     let (ann, _) = people(&service);

@@ -2,17 +2,11 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use common::{customer, draft, line, order, people, rows, service, text};
 use serde_json::json;
 
-const BREAK_OUTBOX: &str = "
-CREATE TRIGGER outbox_is_full
-BEFORE INSERT ON audit_outbox
-BEGIN
-    SELECT RAISE(ABORT, 'the outbox takes nothing');
-END";
-
-#[tokio::test]
+#[each_engine]
 async fn a_change_whose_entry_fails_is_undone() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -23,9 +17,7 @@ async fn a_change_whose_entry_fails_is_undone() {
     let confirmed = order(&ann, &["place", "confirm"]).await;
     let shipped = order(&ann, &["place", "confirm", "ship"]).await;
 
-    let mut tx = service.pool().begin_system().await.unwrap();
-    tx.query(BREAK_OUTBOX).execute().await.unwrap();
-    tx.commit().await.unwrap();
+    service.break_outbox().await;
 
     let before = rows(&service).await;
     let orders = ann.get("/orders/orders").await.text;
@@ -54,15 +46,13 @@ async fn a_change_whose_entry_fails_is_undone() {
     assert_eq!(rows(&service).await, before);
     assert_eq!(ann.get("/orders/orders").await.text, orders);
     assert_eq!(ann.get("/orders/customers").await.text, customers);
-    let mut tx = service.pool().begin_system().await.unwrap();
-    tx.query("DROP TRIGGER outbox_is_full").execute().await.unwrap();
-    tx.commit().await.unwrap();
+    service.mend_outbox().await;
     // Keys were undone too, and the number that was taken: the next order has it.
     let answer = any.post("/orders/orders", json!({"customer": id, "currency": "EUR"})).await;
     assert_eq!((answer.status, answer.json["number"].as_i64()), (201, Some(5)));
 }
 
-#[tokio::test]
+#[each_engine]
 async fn without_its_store_the_service_says_so_and_changes_nothing() {
     let service = service().await;
     let (ann, _) = people(&service);

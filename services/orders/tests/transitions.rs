@@ -4,6 +4,7 @@
 
 mod common;
 
+use cedargate_migrations::testing::each_engine;
 use std::sync::Arc;
 
 use cedargate_kit::testing::{Server, outbox, status};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 const VERBS: [&str; 7] = ["place", "confirm", "confirm-large", "ship", "deliver", "cancel", "return"];
 
 /// Every verb in every state: those of the table work, each other is refused naming those of the table.
-#[tokio::test]
+#[each_engine]
 async fn what_does_not_follow_is_refused_naming_what_would() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -49,7 +50,7 @@ async fn what_does_not_follow_is_refused_naming_what_would() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_transition_is_kept_with_its_entry() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -69,7 +70,7 @@ async fn a_transition_is_kept_with_its_entry() {
     assert_eq!(cancelled.json["lines"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_cancellation_and_a_return_say_why() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -83,7 +84,7 @@ async fn a_cancellation_and_a_return_say_why() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn an_order_of_nothing_is_not_placed() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -94,7 +95,7 @@ async fn an_order_of_nothing_is_not_placed() {
 }
 
 /// Ten thousand whole units is the most, whatever the currency's minor unit.
-#[tokio::test]
+#[each_engine]
 async fn a_large_order_is_confirmed_by_its_own_operation_only() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -119,7 +120,7 @@ async fn a_large_order_is_confirmed_by_its_own_operation_only() {
     }
 }
 
-#[tokio::test]
+#[each_engine]
 async fn a_transition_wants_to_know_what_was_seen() {
     let service = service().await;
     let (ann, _) = people(&service);
@@ -135,7 +136,7 @@ async fn a_transition_wants_to_know_what_was_seen() {
 }
 
 /// Sixteen clients on real sockets, through two processes on one store: each wants to do something else to what it saw.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_who_saw_the_same_one_does_something() {
     const CLIENTS: usize = 16;
 
@@ -169,7 +170,7 @@ async fn of_many_who_saw_the_same_one_does_something() {
 }
 
 /// Numbers are given in the transaction that makes the order: none twice, none left out, also when some are refused.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn numbers_of_orders_made_at_once_have_no_gaps() {
     const CLIENTS: usize = 24;
 

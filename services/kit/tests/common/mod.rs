@@ -160,5 +160,5 @@ pub(crate) fn people(service: &TestService) -> (TestClient, TestClient) {
 }
 
 pub(crate) async fn count(service: &TestService, sql: &'static str) -> i64 {
-    service.pool().read_system().await.unwrap().query(sql).fetch_one::<(i64,)>().await.unwrap().0
+    service.operator().await.number(sql).await
 }

@@ -61,8 +61,7 @@ pub(crate) async fn last_entry(service: &TestService) -> OutboxRow {
 
 /// How many rows all tables hold together: what must not have changed after a refusal.
 pub(crate) async fn rows(service: &TestService) -> [i64; 4] {
-    let count =
-        async |sql| service.pool().read_system().await.unwrap().query(sql).fetch_one::<(i64,)>().await.unwrap().0;
+    let count = async |sql| service.operator().await.number(sql).await;
     [
         count("SELECT count(*) FROM customers").await,
         count("SELECT count(*) FROM orders").await,
