@@ -21,8 +21,8 @@ use crate::expectation::Expectation;
 use crate::openapi;
 use crate::report::{Report, below};
 
-/// How many decisions are cached in a run.
-const CACHE_ENTRIES: u64 = 10_000;
+/// The octets of the decisions that are cached in a run.
+const CACHE_BYTES: u64 = 8 << 20;
 /// The role that everybody who signed in has.
 const MEMBER: &str = "member";
 
@@ -60,7 +60,7 @@ pub fn run(policies: impl AsRef<Path>, cases: impl AsRef<Path>) -> Report {
         }
         match Snapshot::build(&sources, &scope) {
             Ok(snapshot) => {
-                let run = Run { snapshot: &snapshot, decisions: Decisions::new(CACHE_ENTRIES), cases: &cases_shown };
+                let run = Run { snapshot: &snapshot, decisions: Decisions::new(CACHE_BYTES), cases: &cases_shown };
                 run.file(file, &mut report, &mut coverage);
                 coverage.snapshot(&snapshot);
                 openapi::check_snapshot(policies, &snapshot, &mut seen, &mut report);

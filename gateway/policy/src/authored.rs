@@ -7,6 +7,8 @@ use cedar_policy::{Effect, EntityUid, Policy, PolicySet};
 use cedargate_model::PolicyId;
 
 use crate::cedar_problem;
+use crate::nesting::{self, Language};
+use crate::problem::{Lines, PROBLEMS_MAX};
 use crate::{Place, Problems};
 
 /// The annotation that names a policy. Required.
@@ -54,25 +56,27 @@ pub(crate) struct FileRule<'a> {
 /// # Errors
 /// Every mistake: in syntax, a template, an annotation that is unknown or missing, an id outside its folder.
 pub(crate) fn parse_file(file: &Arc<str>, text: &Arc<str>, rule: FileRule<'_>) -> Result<Vec<SourcedPolicy>, Problems> {
+    nesting::check(file, text, Language::Policy)?;
     let mut problems = Problems::none();
     let set: PolicySet = match text.parse() {
         Ok(set) => set,
         Err(errors) => {
             let errors: cedar_policy::ParseErrors = errors;
-            for error in errors.iter() {
+            for error in errors.iter().take(PROBLEMS_MAX) {
                 let (offset, message) = cedar_problem::of(error);
                 problems.add(Place::at(file, text, offset.unwrap_or(0)), message);
             }
             return Err(problems.sorted());
         }
     };
+    let lines = Lines::of(text);
     for template in set.templates() {
-        let place = place_of(template.as_ref().loc().map(|loc| loc.start()), file, text);
+        let place = lines.place(file, template.as_ref().loc().map_or(0, |loc| loc.start()));
         problems.add(place, "a template; write a policy without `?principal` and `?resource`");
     }
     let mut read = Vec::new();
     for policy in set.policies() {
-        let place = place_of(policy.as_ref().loc().map(|loc| loc.start()), file, text);
+        let place = lines.place(file, policy.as_ref().loc().map_or(0, |loc| loc.start()));
         if rule.whose == Whose::Platform && policy.effect() == Effect::Permit {
             problems.add(place.clone(), "a guard-rail is a `forbid`; permits belong to modules and tenants");
         }
@@ -159,10 +163,6 @@ pub(crate) fn collect(
         }
     }
     problems.into_result(by_id)
-}
-
-fn place_of(offset: Option<usize>, file: &Arc<str>, text: &str) -> Place {
-    Place::at(file, text, offset.unwrap_or(0))
 }
 
 /// One part behind the folder: ids with more parts are the matrices'.

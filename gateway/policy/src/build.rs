@@ -25,6 +25,11 @@ use crate::{Place, Problems, Sources, TenantScope};
 /// How many attributes deep a policy may look. At one, everything that it can ask of is shown to it.
 const DEREFERENCES_MAX: u32 = 1;
 
+/// The most policies of a snapshot, the cells of its matrices among them.
+const POLICIES_MAX: usize = 10_000;
+/// The most actions, and so routes, of a snapshot.
+const ACTIONS_MAX: usize = 4_000;
+
 /// Everything that a snapshot is made of.
 pub(crate) struct Built {
     pub(crate) id: SnapshotId,
@@ -95,6 +100,11 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
     let id = snapshot_id(sources, tenant);
 
     policies.extend(platform.guard_rails);
+    let count = linked.actions.values().map(Vec::len).sum::<usize>();
+    if count > ACTIONS_MAX {
+        problems.add(Place::start_of("."), format!("{count} actions; at most {ACTIONS_MAX}"));
+        return Err(problems.sorted());
+    }
     let mut actions = Vec::new();
     let mut routes = RoutesBuilder::default();
     let mut scored = Vec::new();
@@ -112,6 +122,11 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
     let is_role = |uid: &EntityUid| {
         uid.type_name() != &role_type || platform.roles.iter().any(|role| role.name.as_str() == uid.id().unescaped())
     };
+    if policies.len() > POLICIES_MAX {
+        let message = format!("{} policies with the matrices' cells; at most {POLICIES_MAX}", policies.len());
+        problems.add(Place::start_of("."), message);
+        return Err(problems.sorted());
+    }
     let policies = problems.absorb(authored::collect(policies, is_role)).unwrap_or_default();
     problems.absorb(validate(&linked, &policies));
     let (actions, routes) = (problems.absorb(index(actions, &policies)), problems.absorb(finish(routes)));

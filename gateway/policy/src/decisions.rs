@@ -16,9 +16,10 @@ use moka::sync::Cache;
 use crate::judge::Outcome;
 use crate::{Query, Snapshot, Verdict};
 
-/// Caches decisions of all tenants' snapshots, bounded by number.
+/// Caches decisions of all tenants' snapshots, bounded by the memory that they take.
 ///
-/// A replaced snapshot's decisions are never found again, for its id is in the key; they leave as others come.
+/// A replaced snapshot's decisions are never found again, for its id is in the key; they leave as others come. They hold
+/// its id and the names of its policies, never the snapshot.
 #[derive(Debug)]
 pub struct Decisions {
     outcomes: Cache<Key, Outcome>,
@@ -38,13 +39,15 @@ pub struct CacheStats {
     pub uncacheable: u64,
     /// How many are kept now, about.
     pub entries: u64,
+    /// The octets that these take, about.
+    pub bytes: u64,
 }
 
 impl Decisions {
-    /// A cache for at most so many decisions.
-    pub fn new(entries_max: u64) -> Self {
+    /// A cache that takes at most about so many octets; with `0` none are kept.
+    pub fn new(bytes_max: u64) -> Self {
         Self {
-            outcomes: Cache::new(entries_max),
+            outcomes: Cache::builder().max_capacity(bytes_max).weigher(weight).build(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             uncacheable: AtomicU64::new(0),
@@ -63,6 +66,7 @@ impl Decisions {
             misses: self.misses.load(Ordering::Relaxed),
             uncacheable: self.uncacheable.load(Ordering::Relaxed),
             entries: self.outcomes.entry_count(),
+            bytes: self.outcomes.weighted_size(),
         }
     }
 
@@ -99,6 +103,33 @@ struct Key {
     route: usize,
     resource: Option<Arc<str>>,
     principal: Option<Arc<Principal>>,
+}
+
+/// What the cache itself takes for each entry: its table, its queues and the entry's own allocations. Measured with a
+/// counting allocator, which `tests/memory.rs` goes on doing.
+const ENTRY_BYTES: usize = 520;
+/// The two counts in front of what an `Arc` holds.
+const ARC_BYTES: usize = 16;
+
+/// The octets that an entry takes. The principal is counted in full although its session may hold it, too: a session that
+/// has ended leaves it to the cache alone.
+fn weight(key: &Key, outcome: &Outcome) -> u32 {
+    let resource = key.resource.as_ref().map_or(0, |id| ARC_BYTES + id.len());
+    let principal = key.principal.as_ref().map_or(0, |principal| principal_bytes(principal));
+    let determined_by = match outcome {
+        Outcome::Allow(by) | Outcome::StepUp(_, by) | Outcome::SignIn(by) | Outcome::Deny(by) => {
+            ARC_BYTES + size_of_val(&**by)
+        }
+        Outcome::Failed(errors) => errors.iter().map(|error| size_of_val(error) + error.len()).sum(),
+    };
+    u32::try_from(ENTRY_BYTES + resource + principal + determined_by).unwrap_or(u32::MAX)
+}
+
+fn principal_bytes(principal: &Principal) -> usize {
+    let Principal { tenant_name, display, roles, strength, .. } = principal;
+    let names = roles.iter().map(|role| size_of_val(role) + ARC_BYTES + role.as_str().len()).sum::<usize>();
+    let texts = ARC_BYTES + tenant_name.as_str().len() + display.len();
+    ARC_BYTES + size_of_val(principal) + texts + names + size_of_val(strength.methods.as_slice())
 }
 
 /// A question as it is asked: the same without owning anything, so that a hit allocates nothing.

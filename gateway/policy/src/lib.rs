@@ -16,7 +16,7 @@
 //!
 //! let sources = Sources::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies"))?;
 //! let snapshot = Snapshot::build(&sources, &TenantScope::bare_host())?;
-//! let decisions = Decisions::new(10_000);
+//! let decisions = Decisions::new(1 << 20);
 //!
 //! let path = NormalizedPath::parse("/")?;
 //! let Routing::Found(routed) = snapshot.routes().find(&Method::GET, &path) else { panic!("no route") };
@@ -45,6 +45,7 @@ mod entities;
 mod index;
 mod judge;
 mod matrix;
+mod nesting;
 mod platform;
 mod problem;
 #[cfg(test)]

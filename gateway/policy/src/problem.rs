@@ -44,6 +44,33 @@ impl fmt::Display for Place {
     }
 }
 
+/// Where the lines of a text begin: for places without number, each of which [`Place::at`] would walk through the text for.
+pub(crate) struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub(crate) fn of(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// As [`Place::at`].
+    pub(crate) fn place(&self, file: &Arc<str>, offset: usize) -> Place {
+        let offset = floor_boundary(self.text, offset);
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or_default();
+        let column = self.text.get(start..offset).unwrap_or_default().chars().count();
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Place { file: Arc::clone(file), line: number(line), column: number(column.saturating_add(1)) }
+    }
+}
+
+/// The most mistakes that are told of one text, or of one change: who has so many mends the first and looks again. Finding
+/// the place of each costs a walk through the text.
+pub(crate) const PROBLEMS_MAX: usize = 1_000;
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
@@ -66,7 +93,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every mistake that was found, sorted by place. Never empty where it is an error.
+/// Every mistake that was found, the first thousand of them, sorted by place. Never empty where it is an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Problems(Vec<Problem>);
@@ -79,12 +106,15 @@ impl Problems {
 
     /// Adds a mistake.
     pub fn add(&mut self, place: Place, message: impl Into<String>) {
-        self.0.push(Problem { place, message: message.into() });
+        if self.0.len() < PROBLEMS_MAX {
+            self.0.push(Problem { place, message: message.into() });
+        }
     }
 
     /// Adds all of another's.
     pub fn append(&mut self, other: Self) {
-        self.0.extend(other.0);
+        let room = PROBLEMS_MAX.saturating_sub(self.0.len());
+        self.0.extend(other.0.into_iter().take(room));
     }
 
     /// Keeps the mistakes of a result and gives its value, if there is one.
@@ -158,6 +188,9 @@ mod tests {
         assert_eq!(place(4), (2, 1));
         assert_eq!(place(6), (2, 3));
         assert_eq!(place(99), (3, 1));
+        for offset in 0..12 {
+            assert_eq!(Lines::of(text).place(&file, offset), Place::at(&file, text, offset), "{offset}");
+        }
     }
 
     #[test]

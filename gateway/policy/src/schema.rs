@@ -7,6 +7,7 @@ use cedar_policy::{Entities, EntityTypeName, EntityUid, Schema, SchemaFragment};
 
 use crate::cedar_problem;
 use crate::entities;
+use crate::nesting::{self, Language};
 use crate::{Place, Problems};
 
 /// The platform's namespace.
@@ -27,6 +28,7 @@ impl ModuleSchema {
     /// # Errors
     /// Every mistake that Cedar finds, and a file with none or several namespaces.
     pub(crate) fn parse(file: &Arc<str>, text: &Arc<str>) -> Result<Self, Problems> {
+        nesting::check(file, text, Language::Schema)?;
         let mut problems = Problems::none();
         let fragment = match SchemaFragment::from_cedarschema_str(text) {
             Ok((fragment, warnings)) => {

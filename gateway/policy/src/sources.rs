@@ -13,6 +13,9 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 /// The most files that are read.
 const FILES_MAX: usize = 2_000;
 
+/// The most octets of all texts together.
+const SOURCES_BYTES_MAX: usize = 32 << 20;
+
 /// The folder of the guard-rails, the roles and what else holds for every tenant.
 pub(crate) const PLATFORM: &str = "platform";
 /// The folder with one folder per tenant.
@@ -37,9 +40,9 @@ impl Sources {
     /// # Errors
     /// Every file that cannot be read, is too large, is not UTF-8 or does not belong there.
     pub fn read(directory: impl AsRef<Path>) -> Result<Self, Problems> {
-        let mut reader = Reader { texts: BTreeMap::new(), problems: Problems::none() };
+        let mut reader = Reader { texts: BTreeMap::new(), bytes: 0, problems: Problems::none() };
         reader.folder(directory.as_ref(), "");
-        let Reader { texts, problems } = reader;
+        let Reader { texts, problems, .. } = reader;
         problems.into_result(Self { texts })
     }
 
@@ -56,7 +59,16 @@ impl Sources {
             if let Some(message) = misplaced(path) {
                 problems.add(Place::start_of(Arc::clone(path)), message);
             }
+            if u64::try_from(text.len()).is_ok_and(|bytes| bytes > TEXT_BYTES_MAX) {
+                problems.add(Place::start_of(Arc::clone(path)), format!("larger than {TEXT_BYTES_MAX} octets"));
+            }
             refuse_hidden(path, text, &mut problems);
+        }
+        if texts.len() > FILES_MAX {
+            problems.add(Place::start_of("."), format!("more than {FILES_MAX} files"));
+        }
+        if texts.values().map(|text| text.len()).sum::<usize>() > SOURCES_BYTES_MAX {
+            problems.add(Place::start_of("."), too_much());
         }
         problems.into_result(Self { texts })
     }
@@ -86,6 +98,7 @@ impl Sources {
 
 struct Reader {
     texts: BTreeMap<Arc<str>, Arc<str>>,
+    bytes: usize,
     problems: Problems,
 }
 
@@ -132,7 +145,12 @@ impl Reader {
             return self.problems.add(place, format!("more than {FILES_MAX} files"));
         }
         match fs::read_to_string(file) {
+            // Measured again: it may have grown since it was looked at.
+            Ok(text) if self.bytes.saturating_add(text.len()) > SOURCES_BYTES_MAX => {
+                self.problems.add(place, too_much());
+            }
             Ok(text) => {
+                self.bytes += text.len();
                 let path = Arc::from(path);
                 refuse_hidden(&path, &text, &mut self.problems);
                 self.texts.insert(path, text.into());
@@ -140,6 +158,10 @@ impl Reader {
             Err(error) => self.problems.add(place, format!("cannot be read as UTF-8 text: {error}")),
         }
     }
+}
+
+fn too_much() -> String {
+    format!("more than {SOURCES_BYTES_MAX} octets in all files together")
 }
 
 fn is_passed_over(path: &str) -> bool {

@@ -6,7 +6,11 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::problem::PROBLEMS_MAX;
 use crate::{Place, Problems};
+
+/// The most tables of an array.
+const ENTRIES_MAX: usize = 4_000;
 
 /// A TOML text and the file that it is from.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +30,7 @@ impl<'t> TomlText<'t> {
     /// Parses the text's syntax.
     pub fn table(&self, problems: &mut Problems) -> Option<DeTable<'t>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in &errors {
+        for error in errors.iter().take(PROBLEMS_MAX) {
             self.add(error, None, problems);
         }
         errors.is_empty().then(|| table.into_inner())
@@ -53,6 +57,10 @@ impl<'t> TomlText<'t> {
         let Some(value) = table.remove(key) else { return Vec::new() };
         let place = self.place(&value);
         match value.into_inner() {
+            DeValue::Array(array) if array.len() > ENTRIES_MAX => {
+                problems.add(place, format!("more than {ENTRIES_MAX} of `[[{key}]]`"));
+                Vec::new()
+            }
             DeValue::Array(array) => array
                 .into_iter()
                 .filter_map(|entry| {

@@ -129,7 +129,7 @@ fn a_route_of_another_snapshot_is_not_decided() {
     let context = Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
     let query = Query { caller: &Caller::Anonymous, routed: &routed, context: &context };
     assert_eq!(globex.decide(&query, DecisionId(Uuid::nil())).as_str(), "failed");
-    assert_eq!(Decisions::new(10).decide(&globex, &query, DecisionId(Uuid::nil())).as_str(), "failed");
+    assert_eq!(Decisions::new(1 << 20).decide(&globex, &query, DecisionId(Uuid::nil())).as_str(), "failed");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn the_same_content_has_the_same_name_and_other_content_another() {
 #[test]
 fn a_second_question_is_answered_from_the_cache() {
     let acme = tenant(1, "acme");
-    let (snapshot, decisions) = (build(&acme), Decisions::new(100));
+    let (snapshot, decisions) = (build(&acme), Decisions::new(1 << 20));
     let context = Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
     let later = Context { now: Micros(NOW.0 + 5), client: IpAddr::from([10, 0, 0, 1]), waf_score: 9 };
     let clerk = person(&acme, &["clerk"], 1);

@@ -153,7 +153,7 @@ fn start(
     let gateway = Arc::new(Gateway {
         settings,
         sites: ArcSwap::from_pointee(loaded.sites),
-        decisions: Decisions::new(config.limits.decisions_cached_max),
+        decisions: Decisions::new(config.limits.decisions_cached_bytes_max),
         sessions: sessions.clone(),
         engine,
         spool: spool.clone(),

@@ -29,7 +29,7 @@ pub(crate) const TABLE: Table = Table {
         HEAD_TIMEOUT_MS,
         BODY_TIMEOUT_MS,
         IDLE_TIMEOUT_MS,
-        DECISIONS_CACHED_MAX,
+        DECISIONS_CACHED_BYTES_MAX,
         ASSERTIONS_CACHED_MAX,
         UPSTREAM_CONNECTIONS_IDLE_MAX,
     ],
@@ -128,12 +128,13 @@ const BODY_TIMEOUT_MS: Key = integer(
 );
 const IDLE_TIMEOUT_MS: Key =
     integer("idle_timeout_ms", 100, 3_600_000, "60000", "How long a connection may wait for its next request.");
-const DECISIONS_CACHED_MAX: Key = integer(
-    "decisions_cached_max",
+const DECISIONS_CACHED_BYTES_MAX: Key = integer(
+    "decisions_cached_bytes_max",
     0,
-    100_000_000,
-    "100000",
-    "How many decisions are kept. A kept one always equals a fresh one; `0` keeps none.",
+    17_179_869_184,
+    "33554432",
+    "The memory in octets for decisions that are kept, of 0.5 to 1 KiB each. A kept one always equals a fresh one; `0` \
+     keeps none.",
 );
 const ASSERTIONS_CACHED_MAX: Key = integer(
     "assertions_cached_max",
@@ -175,7 +176,7 @@ pub(crate) struct Limits {
     pub(crate) head_timeout: Duration,
     pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
-    pub(crate) decisions_cached_max: u64,
+    pub(crate) decisions_cached_bytes_max: u64,
     pub(crate) assertions_cached_max: u64,
     pub(crate) upstream_connections_idle_max: usize,
 }
@@ -197,7 +198,7 @@ impl Limits {
         let head_timeout = section.integer(&HEAD_TIMEOUT_MS);
         let body_timeout = section.integer(&BODY_TIMEOUT_MS);
         let idle_timeout = section.integer(&IDLE_TIMEOUT_MS);
-        let decisions_cached_max = section.integer(&DECISIONS_CACHED_MAX);
+        let decisions_cached_bytes_max = section.integer(&DECISIONS_CACHED_BYTES_MAX);
         let assertions_cached_max = section.integer(&ASSERTIONS_CACHED_MAX);
         let upstream_connections_idle_max = section.integer_as(&UPSTREAM_CONNECTIONS_IDLE_MAX);
         if let (Ok(line), Ok(head)) = (line_bytes_max, head_bytes_max)
@@ -227,7 +228,7 @@ impl Limits {
             head_timeout: Duration::from_millis(head_timeout?),
             body_timeout: Duration::from_millis(body_timeout?),
             idle_timeout: Duration::from_millis(idle_timeout?),
-            decisions_cached_max: decisions_cached_max?,
+            decisions_cached_bytes_max: decisions_cached_bytes_max?,
             assertions_cached_max: assertions_cached_max?,
             upstream_connections_idle_max: upstream_connections_idle_max?,
         })

@@ -7,6 +7,8 @@ use cedargate_model::RoleName;
 
 use super::{Cell, Condition, Matrix, Placed, Row};
 use crate::cedar_problem;
+use crate::nesting::{self, Language};
+use crate::problem::{Lines, PROBLEMS_MAX};
 use crate::{Place, Problems};
 
 /// The word that begins the header.
@@ -19,6 +21,8 @@ pub(super) const ALLOW: &str = "allow";
 
 /// The most rows and columns that are read.
 const LINES_MAX: usize = 2_000;
+/// The most cells: each that permits becomes a policy of its own.
+const CELLS_MAX: usize = 50_000;
 
 pub(super) fn parse(text: &str, file: &str) -> Result<Matrix, Problems> {
     let file: Arc<str> = file.into();
@@ -57,12 +61,15 @@ impl<'t> Line<'t> {
 
 struct Reader<'t> {
     text: &'t str,
+    places: Lines<'t>,
     file: Arc<str>,
     notes: Vec<String>,
     header: Option<(Vec<String>, Vec<Placed<RoleName>>)>,
     /// How many columns the header has, also where some of them are mistaken.
     columns: usize,
     rows: Vec<Row>,
+    /// How many cells all rows have.
+    cells: usize,
     conditions: Vec<Open<'t>>,
     problems: Problems,
 }
@@ -78,18 +85,20 @@ impl<'t> Reader<'t> {
     fn new(text: &'t str, file: Arc<str>) -> Self {
         Self {
             text,
+            places: Lines::of(text),
             file,
             notes: Vec::new(),
             header: None,
             columns: 0,
             rows: Vec::new(),
+            cells: 0,
             conditions: Vec::new(),
             problems: Problems::none(),
         }
     }
 
     fn place(&self, offset: usize) -> Place {
-        Place::at(&self.file, self.text, offset)
+        self.places.place(&self.file, offset)
     }
 
     fn problem(&mut self, offset: usize, message: impl Into<String>) {
@@ -160,6 +169,10 @@ impl<'t> Reader<'t> {
             let message = format!("action `{action}` has {} cells, the header {} roles", cells.len(), self.columns);
             return self.problem(start, message);
         }
+        self.cells += cells.len();
+        if self.cells > CELLS_MAX {
+            return self.problem(start, format!("more than {CELLS_MAX} cells"));
+        }
         let mut row =
             Row { notes, action: Placed { value: action.into(), place: self.place(start) }, cells: Vec::new() };
         for (offset, word) in cells {
@@ -212,9 +225,16 @@ impl<'t> Reader<'t> {
             return None;
         };
         let body = self.text.get(first.start..last.start + last.text.len()).unwrap_or_default();
+        if let Err(problems) = nesting::check(&self.file, body, Language::Policy) {
+            // Its place is counted from the condition's beginning; the condition's name is near enough.
+            for problem in problems.iter() {
+                self.problems.add(name.place.clone(), format!("condition `{}`: {}", name.value, problem.message));
+            }
+            return None;
+        }
         // One expression by itself: nothing in it can close the `when` clause that it is compiled into.
         if let Err(errors) = body.parse::<cedar_policy::Expression>() {
-            for error in errors.iter() {
+            for error in errors.iter().take(PROBLEMS_MAX) {
                 let (offset, message) = cedar_problem::of(error);
                 let place = self.place(first.start + offset.unwrap_or(0));
                 self.problems.add(place, format!("condition `{}`: {message}", name.value));

@@ -166,7 +166,7 @@ impl World {
             let oracle = Oracle::of(&snapshot);
             (snapshot, oracle)
         };
-        Self { snapshots: built.map(with_oracle).collect(), decisions: Decisions::new(1_000), changes: changes() }
+        Self { snapshots: built.map(with_oracle).collect(), decisions: Decisions::new(1 << 20), changes: changes() }
     }
 
     fn live_through(&self, events: &[Event], blindfolds: &RefCell<Blindfolds>) -> Result<(), TestCaseError> {

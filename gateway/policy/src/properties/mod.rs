@@ -35,7 +35,7 @@ fn question() -> impl Strategy<Value = (Caller, usize, Context)> {
 fn a_literal_that_may_be_the_resource_is_a_read_of_the_resource() {
     let text = "permit (principal, action, resource) when { Toy::Item::\"a\".tenant == principal.tenant };";
     let snapshot = deciding_by(&[text]);
-    let decisions = Decisions::new(10);
+    let decisions = Decisions::new(1 << 20);
     let context = Context { now: Micros(0), client: IpAddr::from([192, 0, 2, 1]), waf_score: 0 };
     for address in [1, 2] {
         let query = Query { caller: &Caller::Anonymous, routed: &routed(&snapshot, address), context: &context };
@@ -107,7 +107,7 @@ proptest! {
         questions in prop::collection::vec(question(), 1..12),
     ) {
         let snapshot = deciding_by(&policies);
-        let decisions = Decisions::new(1_000);
+        let decisions = Decisions::new(1 << 20);
         for (caller, address, context) in questions.iter().chain(&questions) {
             let query = Query { caller, routed: &routed(&snapshot, *address), context };
             let (cached, fresh) = (decisions.outcome(&snapshot, &query), snapshot.judge(&query));
