@@ -1,10 +1,4 @@
-//! The `cedargate` program: command line, configuration and composition root. It wires, and decides nothing.
-
-mod cli;
-mod compose;
-mod config;
-mod files;
-mod keys;
+//! The `cedargate` program.
 
 use std::process::ExitCode;
 
@@ -13,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run()
+    cedargate_app::run()
 }

@@ -18,6 +18,8 @@ mod connection;
 mod exchange;
 mod explain;
 mod framing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod h2;
 pub mod metrics;

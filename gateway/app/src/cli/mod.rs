@@ -85,7 +85,7 @@ enum Command {
 }
 
 /// Runs the command that the process was asked for.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let output = Output::new(command.json());
     match command.run(&common, &output).and_then(|ending| output.arrived().map(|()| ending)) {
