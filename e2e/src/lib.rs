@@ -12,6 +12,7 @@ pub mod collector;
 pub mod h2;
 pub mod http;
 mod process;
+pub mod soak;
 pub mod tls;
 mod world;
 

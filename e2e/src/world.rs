@@ -188,6 +188,12 @@ impl World {
         self.send(method, &octets)
     }
 
+    /// Asks for a page as nobody; none where there is no answer.
+    pub fn try_ask(&self, tenant: &str, method: &str, target: &str) -> Option<Answer> {
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.host(tenant));
+        http::exchange(self.address, method, head.as_bytes()).ok()
+    }
+
     /// Asks for a page as somebody.
     pub fn get(&self, person: &Person, target: &str) -> Answer {
         let tenant = person.host.split('.').next().unwrap_or_default();
@@ -376,6 +382,16 @@ impl World {
     /// Those of the process.
     pub fn stop_echo(&self) -> io::Result<()> {
         self.echo.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), |mut echo| echo.kill().map(drop))
+    }
+
+    /// Starts the echo service again.
+    ///
+    /// # Errors
+    /// Those of the process.
+    pub fn start_echo(&self) -> io::Result<()> {
+        let echo = start_echo(self.dir.path())?;
+        *self.echo.lock().unwrap_or_else(PoisonError::into_inner) = Some(echo);
+        Ok(())
     }
 
     /// The gateway's log line that mentions this, and the whole log up to then. The line of an exchange is written a
