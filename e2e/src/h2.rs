@@ -119,7 +119,7 @@ impl Frames {
     ///
     /// # Errors
     /// Those of the socket.
-    pub fn next(&mut self) -> io::Result<Frame> {
+    pub fn read(&mut self) -> io::Result<Frame> {
         let head = self.0.exactly(9)?;
         let [a, b, c, kind, flags, d, e, f, g] = head.as_slice() else { return Err(io::ErrorKind::InvalidData.into()) };
         let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
@@ -131,7 +131,7 @@ impl Frames {
     pub fn ended(&mut self, stream: u32) -> Ended {
         let (mut is_ok, mut body, mut gone) = (false, Vec::new(), None);
         loop {
-            let Ok(frame) = self.next() else { return Ended::Gone(gone) };
+            let Ok(frame) = self.read() else { return Ended::Gone(gone) };
             match frame.kind {
                 kind::SETTINGS | kind::PING if frame.flags & ACK == 0 => {
                     let payload = if frame.kind == kind::PING { frame.payload } else { Vec::new() };

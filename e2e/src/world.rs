@@ -502,6 +502,7 @@ health_interval_ms = 100
 {limits}
 
 {more}
+{telemetry}
 "#,
         port = address.port(),
         inventory = socket(dir, "inventory"),
@@ -510,7 +511,7 @@ health_interval_ms = 100
         limits = options.limits.unwrap_or(GENEROUS),
         store = options.stores.as_ref().map(|[gateway, ..]| format!("url = \"{gateway}\"")).unwrap_or_default(),
         listen = options.listen,
-        more = format!("{}\n{telemetry}", options.config),
+        more = options.config,
     );
     std::fs::write(dir.join("cedargate.toml"), config)?;
     let key: String = [Uuid::new_v4(), Uuid::new_v4()].iter().map(|id| id.simple().to_string()).collect();

@@ -238,6 +238,7 @@ fn heads_that_trickle_and_connections_that_rest_are_ended() {
     assert!(frames.ended(1).is_ok());
     frames.send(kind::HEADERS, END_STREAM, 3, &encode(&house.asks(&host, "GET", "/echo/open/a"))).unwrap();
     assert!(matches!(frames.ended(3), Ended::Gone(_)));
+    assert_eq!(house.refused_with("head_timeout"), Some(1.0));
     let mut frames = house.frames();
     assert_eq!(frames.ended(1), Ended::Gone(Some(0)), "nothing was asked");
     let mut frames = house.frames();

@@ -20,7 +20,7 @@ fn sources() -> Sources {
 }
 
 fn tenant(n: u128, name: &str) -> TenantScope {
-    TenantScope::new(TenantId(Uuid::from_u128(n)), TenantName::parse(name).unwrap(), ["gateway", "inventory"])
+    TenantScope::new(TenantId(Uuid::from_u128(n)), TenantName::parse(name).unwrap(), ["gateway", "inventory", "orders"])
 }
 
 fn build(scope: &TenantScope) -> Snapshot {

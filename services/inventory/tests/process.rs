@@ -35,7 +35,7 @@ fn a_wrong_command_line_says_what_to_write() {
 fn a_store_that_is_none_is_refused_without_repeating_it() {
     let acme = tenant(1, "acme").id.to_string();
     let output = Command::new(BINARY)
-        .args(["seed-demo", "--store", "postgres://u:secret@h/d", "--tenant-id", &acme])
+        .args(["seed-demo", "--store", "mysql://u:secret@h/d", "--tenant-id", &acme])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -128,7 +128,10 @@ async fn health_is_open_and_says_nothing_of_the_inside() {
     let service = TestService::start(&PROBE).await;
     assert_eq!(service.stranger().get("/healthz").await.text, "ok\n");
     let ready = service.stranger().get("/readyz").await;
-    assert_eq!((ready.status, ready.json), (200, json!({"ready": true, "store": true, "keys": true})));
+    assert_eq!(
+        (ready.status, ready.json),
+        (200, json!({"ready": true, "store": true, "keys": true, "delivery": "off"}))
+    );
 }
 
 #[tokio::test]
@@ -136,6 +139,9 @@ async fn without_its_store_a_service_is_not_ready() {
     let service = TestService::start(&PROBE).await;
     service.pool().close().await;
     let ready = service.stranger().get("/readyz").await;
-    assert_eq!((ready.status, ready.json), (503, json!({"ready": false, "store": false, "keys": true})));
+    assert_eq!(
+        (ready.status, ready.json),
+        (503, json!({"ready": false, "store": false, "keys": true, "delivery": "off"}))
+    );
     assert_eq!(service.stranger().get("/healthz").await.status, 200);
 }

@@ -12,13 +12,13 @@ use crate::house::{House, request};
 fn tell(house: &House, credential: &str, event: &Value) -> (u16, Value) {
     let mut stream = UnixStream::connect(house.path("var/events.sock")).unwrap();
     let body = event.to_string();
-    write!(
-        stream,
+    let request = format!(
         "POST /events HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nAuthorization: Bearer {credential}\r\n\
          Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    );
+    // Whoever shows no good credential is answered before all of it was read.
+    let _ = stream.write_all(request.as_bytes());
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();

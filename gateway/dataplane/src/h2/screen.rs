@@ -205,7 +205,7 @@ impl AsyncRead for Screen {
         }
         let before = out.filled().len();
         if this.ahead.is_empty() {
-            if let Poll::Pending = Pin::new(&mut this.inner).poll_read(cx, out)? {
+            if Pin::new(&mut this.inner).poll_read(cx, out)?.is_pending() {
                 ready!(this.poll_head_deadline(cx));
                 return this.end(Abuse::SlowHead);
             }
@@ -369,7 +369,7 @@ impl Incoming {
             kind::DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => Ok(()),
             kind::WINDOW_UPDATE => {
                 self.window_updates += 1;
-                if self.window_updates % WINDOW_UPDATES_PER_FRAME == 0 {
+                if self.window_updates.is_multiple_of(WINDOW_UPDATES_PER_FRAME) {
                     self.frames.spend(now).ok_or(Abuse::Frames)?;
                 }
                 Ok(())

@@ -1,6 +1,5 @@
 //! A small service with everything that the kit offers: notes that are added, changed and listed.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
