@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
@@ -19,6 +20,7 @@ use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::framing::{ChunkScreen, Progress};
 use crate::h2::screen::PREFACE;
@@ -33,6 +35,9 @@ const READ_BYTES: usize = 8 * 1024;
 /// The most that is asked of the socket in one read of a body, in octets: what Pingora asks for at a time.
 const BODY_READ_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a client may take to accept the next piece of its answer.
+pub(crate) const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A downstream connection. Pingora reads through it and sees one request, then nothing until [`Connection::begin`].
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -41,6 +46,8 @@ pub(crate) struct Connection {
     buffer: BytesMut,
     /// What of `buffer`, and then of the socket, still belongs to the current request.
     rest: Rest,
+    /// When a client that takes nothing of what is written has had time enough. Only while it takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is left of the current request.
@@ -108,7 +115,7 @@ pub(crate) enum HeadRead {
 
 impl Connection {
     pub(crate) fn new(inner: Stream) -> Self {
-        Self { inner, buffer: BytesMut::new(), rest: Rest::Nothing }
+        Self { inner, buffer: BytesMut::new(), rest: Rest::Nothing, stalled: None }
     }
 
     /// Waits for the first octet of the next request; `false` if the client closed instead.
@@ -259,9 +266,24 @@ fn poll_read_buf(stream: &mut Stream, cx: &mut Context<'_>, buffer: &mut BytesMu
     std::future::Future::poll(future, cx)
 }
 
+impl Connection {
+    /// Whether a client that takes nothing has had time enough. Pingora bounds the writes of a body, but not the flush that
+    /// sends its last octets.
+    fn bound<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
+            self.stalled = None;
+            return sent;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(CLIENT_WRITE_TIMEOUT)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let sent = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.bound(cx, sent)
     }
 
     fn poll_write_vectored(
@@ -269,7 +291,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let sent = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.bound(cx, sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -277,11 +300,13 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let sent = Pin::new(&mut self.inner).poll_flush(cx);
+        self.bound(cx, sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let sent = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.bound(cx, sent)
     }
 }
 
@@ -448,6 +473,23 @@ mod tests {
         let many = format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(100));
         let (_client, mut connection) = sent(many.as_bytes()).await;
         assert!(matches!(connection.read_head(&LIMITS).await.unwrap(), HeadRead::Overrun(RefusalCode::HeadTooLarge)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut client, server) = duplex(8);
+        let stream: Stream = Box::new(server);
+        let mut connection = Connection::new(stream);
+        let begun = tokio::time::Instant::now();
+        let given_up = connection.write_all(b"more than fits").await.unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= CLIENT_WRITE_TIMEOUT);
+
+        // Whoever takes a little has time anew.
+        connection.stalled = None;
+        client.read_exact(&mut [0; 8]).await.unwrap();
+        connection.write_all(b"12345678").await.unwrap();
+        assert!(connection.stalled.is_none());
     }
 
     #[tokio::test]

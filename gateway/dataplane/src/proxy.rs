@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
+use crate::connection::CLIENT_WRITE_TIMEOUT;
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::stage::respond::{self, Answer, RequestFacts};
@@ -26,9 +27,6 @@ use crate::walk::{self, Walked};
 /// How many backends are tried for one request when connecting fails: nothing has been sent then, so that trying
 /// another one is safe for every method.
 const CONNECT_ATTEMPTS_MAX: u32 = 3;
-
-/// How long a client may take to accept the next piece of its answer.
-const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The gateway as Pingora's HTTP proxy calls it.
 pub(crate) struct Proxy {

@@ -207,9 +207,10 @@ impl Trail {
         };
     }
 
-    /// The decision as the log takes it.
-    pub(crate) fn decided(&self) -> Event {
-        self.entry(self.at, EventBody::Decision(Arc::clone(&self.event)))
+    /// The decision as the log takes it. Its time is that of recording, which may be long after a slow body began: entries
+    /// stand in the order of their times, and are looked for by them. When the head came is in the decision's id.
+    pub(crate) fn decided(&self, now: Micros) -> Event {
+        self.entry(now, EventBody::Decision(Arc::clone(&self.event)))
     }
 
     /// The note that this decision was overtaken after forwarding began.

@@ -75,7 +75,7 @@ pub(crate) async fn walk(
         Passage::Preflight(headers) => {
             trail.preflight();
             trail.mark(Stage::Guard);
-            let record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
+            let record = record::record(&gateway.spool, &trail.decided(gateway.clock.now()), &trail.caller)?;
             return Ok(Walked::Preflight(headers, record));
         }
         Passage::Go(headers) => trail.answer(headers),
@@ -85,10 +85,12 @@ pub(crate) async fn walk(
     let judged = gateway.inspector().inspect(&canonical, &route, session, trail).await?;
     trail.mark(Stage::Inspect);
 
+    // Reading a body may have taken its time: what is decided is decided, and recorded, as of now.
+    let now = gateway.clock.now();
     let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.score, now, trail)?;
     trail.mark(Stage::Authorize);
 
-    let mut record = record::record(&gateway.spool, &trail.decided(), &trail.caller)?;
+    let mut record = record::record(&gateway.spool, &trail.decided(now), &trail.caller)?;
     if upgrade || !canonical.is_safe() {
         // No act without its record: the upstream hears nothing before the decision is on disk.
         record.durable().await?;

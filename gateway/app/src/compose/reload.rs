@@ -141,7 +141,8 @@ impl Reloader {
                 Ok(tenants) => tenants,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the tenants cannot be listed");
-                    continue;
+                    // Policies, keys and certificates are in files: they change without the store, too.
+                    self.seen.tenants.clone()
                 }
             };
             // Building is work of milliseconds to seconds, beside nobody's request.

@@ -42,7 +42,8 @@ fn what_a_service_did_is_shown_beside_its_decision() {
     let host = format!("acme.localhost:{}", house.port);
     let login = r#"{"email":"jo@acme.example","password":"correct horse battery"}"#;
     let (_, signed_in) = request(house.port, "POST", &host, "/auth/login", "Content-Type: application/json\r\n", login);
-    let cookie = signed_in.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next()).unwrap();
+    let is_cookie = |line: &&str| line.get(..12).is_some_and(|name| name.eq_ignore_ascii_case("set-cookie: "));
+    let cookie = signed_in.lines().find(is_cookie).and_then(|line| line[12..].split(';').next()).unwrap();
     request(house.port, "GET", &host, "/inventory/items", &format!("Cookie: {cookie}\r\n"), "");
     let shown = house.run(&["audit", "show", "--tenant", "acme", "--json"]).expect(0).out;
     let mut entries = shown.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].take());

@@ -85,6 +85,9 @@ impl TlsHosts {
                 }
             }
         }
+        if Table::build(&fresh, &self.protocols).is_err() {
+            fresh = self.those_that_fit(&loaded, fresh, &mut failed);
+        }
         match Table::build(&fresh, &self.protocols) {
             Ok(table) => {
                 self.live.store(Arc::new(table));
@@ -93,6 +96,26 @@ impl TlsHosts {
             Err(error) => failed.push(error),
         }
         failed
+    }
+
+    /// Of new certificates that cannot all serve together, those that can: each takes its former one's place unless it
+    /// collides with the others.
+    fn those_that_fit(
+        &self,
+        loaded: &[Certificate],
+        fresh: Vec<Certificate>,
+        failed: &mut Vec<TlsError>,
+    ) -> Vec<Certificate> {
+        let mut fitting = loaded.to_vec();
+        for (at, certificate) in fresh.into_iter().enumerate() {
+            let mut tried = fitting.clone();
+            tried.splice(at..=at, [certificate]);
+            match Table::build(&tried, &self.protocols) {
+                Ok(_) => fitting = tried,
+                Err(error) => failed.push(error),
+            }
+        }
+        fitting
     }
 
     /// The files that certificates are read from, for those who watch them.

@@ -4,8 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use pingora::prelude::timeout;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
@@ -14,6 +16,9 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
+
+/// How long a client may take to accept that the connection ends.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A client's connection after its handshake.
 #[derive(Debug)]
@@ -71,8 +76,8 @@ impl AsyncWrite for TlsConnection {
 #[async_trait]
 impl Shutdown for TlsConnection {
     async fn shutdown(&mut self) {
-        // The client may have gone, and then there is nobody left to say goodbye to.
-        let _ = self.stream.shutdown().await;
+        // The client may have gone, or not listen: then there is nobody to say goodbye to.
+        let _ = timeout(GOODBYE, self.stream.shutdown()).await;
     }
 }
 
