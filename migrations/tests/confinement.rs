@@ -163,6 +163,28 @@ WHERE $1 IS NOT NULL";
     .await;
 }
 
+#[tokio::test]
+async fn a_commit_waits_for_the_disk_whatever_the_roles_default() {
+    on_postgres(async {
+        const OFF: &str = "DO $$ BEGIN
+            EXECUTE format('ALTER ROLE cedargate IN DATABASE %I SET synchronous_commit = off', current_database());
+        END $$";
+        const APPLIED: &str = "DO $$ BEGIN
+            EXECUTE format('ALTER ROLE cedargate IN DATABASE %I SET synchronous_commit = remote_apply', current_database());
+        END $$";
+        let store = TestStore::new().await;
+        for (default, expected) in [(OFF, "on"), (APPLIED, "remote_apply")] {
+            store.operator().await.run(default).await;
+            let pool = store.open().await;
+            let mut tx = pool.begin_system().await.unwrap();
+            let (found,): (String,) =
+                tx.query("SELECT current_setting('synchronous_commit')").fetch_one().await.unwrap();
+            assert_eq!(found, expected);
+        }
+    })
+    .await;
+}
+
 /// Were a transaction to put its role off, it would be the login: the tables' owner, whom FORCE holds to policies too,
 /// and there are none for it.
 #[tokio::test]

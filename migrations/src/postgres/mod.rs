@@ -31,14 +31,17 @@ pub(crate) struct PostgresStore {
 /// What holds for a connection's whole life.
 ///
 /// The search path keeps temporary tables from standing in for ours: without it they come first. A statement may take
-/// as long as a caller waits for a connection, and a transaction that its process forgot is not kept.
+/// as long as a caller waits for a connection, and a transaction that its process forgot is not kept. What was committed
+/// is on the disk, whatever the default of the role or the database; an operator may ask for more, a standby's copy.
 const SESSION: &str = "
 SET search_path = public, pg_temp;
 SET TimeZone = 'UTC';
 SET client_min_messages = 'warning';
 SET statement_timeout = '10s';
 SET lock_timeout = '5s';
-SET idle_in_transaction_session_timeout = '30s'";
+SET idle_in_transaction_session_timeout = '30s';
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') <> 'remote_apply'";
 
 /// The unprivileged roles that units of work run as. They own nothing and cannot sign in.
 const TENANT_ROLE: &str = "cedargate_tenant";
