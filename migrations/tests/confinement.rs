@@ -259,6 +259,21 @@ async fn a_table_that_does_not_keep_tenants_apart_is_refused() {
                 "CREATE POLICY loose ON notes FOR UPDATE TO cedargate_tenant
                  USING (CAST(tenant_id AS text) = current_setting('cedargate.tenant_id')) WITH CHECK (true)",
             ),
+            (
+                "notes",
+                "CREATE POLICY loose ON notes FOR SELECT TO cedargate_tenant
+                 USING (tenant_id = CAST(nullif(current_setting('cedargate.tenant_id', true), '') AS uuid) OR true)",
+            ),
+            (
+                "notes",
+                "CREATE POLICY loose ON notes
+                 USING (text = 'public' OR tenant_id = CAST(current_setting('cedargate.tenant_id', true) AS uuid))",
+            ),
+            (
+                "notes",
+                "CREATE POLICY loose ON notes FOR INSERT TO cedargate_tenant
+                 WITH CHECK (current_setting('cedargate.tenant_id', true) IS NOT NULL)",
+            ),
             ("notes", "GRANT TRUNCATE ON notes TO cedargate_tenant"),
             ("notes", "GRANT TRIGGER ON notes TO cedargate_system"),
             (

@@ -89,8 +89,10 @@ pub(super) async fn check_database(connection: &mut PgConnection) -> Result<(), 
 /// Every relation of ours, and what the two roles can do with it.
 ///
 /// What no tenant reaches and none owns, such as the bookkeeping of migrations, needs no row security: it is the system's.
-/// TRUNCATE, REFERENCES and TRIGGER are beyond row security, views run as their owner, and a policy that does not read
-/// the tenant lets everything through.
+/// TRUNCATE, REFERENCES and TRIGGER are beyond row security, and views run as their owner. Permissive policies are
+/// joined by OR, so that one which asks for anything else than the tenant lets rows through, however right the one beside
+/// it is: each that applies to tenants must be the one comparison and nothing more, as the server writes it. A part that
+/// a policy leaves out permits nothing by itself.
 const TABLES: &str = "
 SELECT
     CAST(c.relname AS text) AS name,
@@ -109,13 +111,19 @@ SELECT
     EXISTS (
         SELECT
         FROM pg_catalog.pg_policy AS p
+        CROSS JOIN LATERAL (
+            SELECT concat(
+                '(',
+                CASE WHEN c.relname = 'tenants' THEN 'id' ELSE 'tenant_id' END,
+                ' = (NULLIF(current_setting(''cedargate.tenant_id''::text, true), ''''::text))::uuid)'
+            ) AS rule
+        ) AS one
         WHERE p.polrelid = c.oid
           AND p.polpermissive
           AND p.polroles && ARRAY[CAST(0 AS oid), CAST(to_regrole('cedargate_tenant') AS oid)]
           AND (
-              coalesce(pg_get_expr(p.polqual, p.polrelid), 'cedargate.tenant_id') NOT LIKE '%cedargate.tenant_id%'
-              OR coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'cedargate.tenant_id')
-                  NOT LIKE '%cedargate.tenant_id%'
+              coalesce(pg_get_expr(p.polqual, p.polrelid), one.rule) <> one.rule
+              OR coalesce(pg_get_expr(p.polwithcheck, p.polrelid), one.rule) <> one.rule
           )
     ) AS is_loose
 FROM pg_catalog.pg_class AS c
@@ -130,7 +138,7 @@ pub(crate) async fn check_tables(connection: &mut PgConnection) -> Result<(), sq
         let reason = if table.is_beyond_rows {
             "a role of units of work may truncate it, refer to it or put a trigger on it"
         } else if table.is_loose {
-            "a policy for tenants does not ask for `cedargate.tenant_id`"
+            "a policy for tenants is not `tenant_id = cedargate.tenant_id` and nothing more"
         } else if !table.is_forced && (table.has_tenant || table.tenant_reaches) {
             "its row security is not enabled and forced"
         } else {
