@@ -110,16 +110,15 @@ impl Pool {
 
     async fn begin(&self, unit: Unit, access: Access) -> Result<Tx, StoreError> {
         match &self.engine {
-            Engine::Sqlite(store) => store.begin(access).await.map(Tx::sqlite),
-            Engine::Postgres(store) => store.begin(unit, access).await.map(Tx::postgres),
+            Engine::Sqlite(store) => store.begin(access).await.map(Tx::sqlite).map_err(StoreError::at_begin),
+            Engine::Postgres(store) => store.begin(unit, access).await,
         }
-        .map_err(StoreError::at_begin)
     }
 
     pub(crate) async fn begin_migration(&self) -> Result<MigrationTx, StoreError> {
         match &self.engine {
             Engine::Sqlite(store) => store.begin(Access::Write).await.map(Tx::sqlite),
-            Engine::Postgres(store) => store.begin_migration().await.map(Tx::postgres),
+            Engine::Postgres(store) => store.begin_migration().await.map(|tx| Tx::postgres(tx, None)),
         }
         .map(MigrationTx)
         .map_err(StoreError::at_begin)

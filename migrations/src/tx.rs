@@ -4,7 +4,7 @@ use cedargate_model::TenantId;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::StoreError;
-use crate::postgres::confinement;
+use crate::postgres::{Turn, confinement};
 use crate::query::{self, Query};
 
 /// A transaction of one tenant: `$1` of every query is the tenant, bound here.
@@ -121,6 +121,8 @@ pub(crate) enum Dialect {
 
 pub(crate) struct Tx {
     engine: EngineTx,
+    /// A writer's place in this process. Behind the transaction, so that it is given up after it.
+    _turn: Option<Turn>,
     /// Whether a statement failed. PostgreSQL then answers a COMMIT by rolling back and calls that a success, SQLite
     /// keeps the other statements' work. Neither is what a caller means, so we refuse on both.
     failed: bool,
@@ -133,11 +135,11 @@ enum EngineTx {
 
 impl Tx {
     pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
-        Self { engine: EngineTx::Sqlite(tx), failed: false }
+        Self { engine: EngineTx::Sqlite(tx), _turn: None, failed: false }
     }
 
-    pub(crate) fn postgres(tx: Transaction<'static, Postgres>) -> Self {
-        Self { engine: EngineTx::Postgres(tx), failed: false }
+    pub(crate) fn postgres(tx: Transaction<'static, Postgres>, turn: Option<Turn>) -> Self {
+        Self { engine: EngineTx::Postgres(tx), _turn: turn, failed: false }
     }
 
     fn query(&mut self, sql: &'static str) -> Query<'_> {

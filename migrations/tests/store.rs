@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use cedargate_migrations::testing::{TestStore, each_engine};
 use cedargate_migrations::{Migration, MigrationSet, Pool, StoreError, StoreUrl};
@@ -184,6 +187,38 @@ async fn a_reader_does_not_wait_for_a_writer() {
     assert_eq!(value(&pool, ACME, "n").await, Some(1));
     writing.commit().await.unwrap();
     assert_eq!(value(&pool, ACME, "n").await, Some(2));
+}
+
+/// More writers wait than there are connections. Each is asked once before anybody reads.
+#[each_engine]
+async fn writers_that_wait_for_their_turn_keep_nobody_else_waiting() {
+    let place = TestStore::new().await;
+    let pool = store(&place).await;
+    insert(&pool, ACME, "n", 0).await.unwrap();
+    insert(&pool, GLOBEX, "n", 7).await.unwrap();
+    let held = pool.tenant(ACME).begin().await.unwrap();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..40)
+        .map(|_| {
+            let (pool, waiting) = (pool.clone(), Arc::clone(&waiting));
+            tokio::spawn(async move {
+                waiting.fetch_add(1, Ordering::Relaxed);
+                increment(&pool).await;
+            })
+        })
+        .collect();
+    while waiting.load(Ordering::Relaxed) < 40 {
+        tokio::task::yield_now().await;
+    }
+    for (tenant, expected) in [(GLOBEX, 7), (ACME, 0)] {
+        let read = tokio::time::timeout(Duration::from_secs(1), value(&pool, tenant, "n")).await;
+        assert_eq!(read, Ok(Some(expected)));
+    }
+    held.commit().await.unwrap();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(value(&pool, ACME, "n").await, Some(40));
 }
 
 /// Two pools are two processes: only the file connects them.

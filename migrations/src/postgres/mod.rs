@@ -1,15 +1,22 @@
 //! The server: one database, in which every unit of work is confined by the database itself.
 
 pub(crate) mod confinement;
+mod turns;
 
+use std::io;
 use std::time::Duration;
 
 use cedargate_model::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
+use crate::StoreError;
 use crate::pool::{Access, OpenError, Unit, WAIT_MAX};
+use crate::tx::Tx;
 use crate::url::PostgresUrl;
+
+pub(crate) use turns::Turn;
+use turns::Turns;
 
 /// Connections of one process. A unit of work holds one for a few milliseconds.
 const CONNECTIONS_MAX: u32 = 16;
@@ -26,6 +33,7 @@ const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresStore {
     pool: PgPool,
+    turns: Turns,
 }
 
 /// What holds for a connection's whole life.
@@ -85,31 +93,43 @@ impl PostgresStore {
             .max_lifetime(LIFETIME_MAX)
             .after_connect(|connection, _| Box::pin(prepare(connection)))
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self { pool, turns: Turns::default() })
     }
 
-    pub(crate) async fn begin(
+    pub(crate) async fn begin(&self, unit: Unit, access: Access) -> Result<Tx, StoreError> {
+        let Access::Write = access else {
+            let tx = self.begin_confined(unit, READ).await.map_err(StoreError::at_begin)?;
+            return Ok(Tx::postgres(tx, None));
+        };
+        let key = match unit {
+            Unit::Tenant(tenant) => turn_of(tenant),
+            Unit::System => SYSTEM_TURN,
+        };
+        // Before a connection is taken: whoever waits for a turn takes nothing from anybody else.
+        let turn = self.turns.take(key, WAIT_MAX).await.ok_or_else(|| {
+            let late = io::Error::new(io::ErrorKind::TimedOut, "the writers before this one took too long");
+            StoreError::Busy(sqlx::Error::Io(late))
+        })?;
+        let written = async {
+            let mut tx = self.begin_confined(unit, WRITE).await?;
+            sqlx::query(TAKE_TURN).bind(key).execute(&mut *tx).await?;
+            Ok(tx)
+        };
+        let tx = written.await.map_err(StoreError::at_begin)?;
+        Ok(Tx::postgres(tx, Some(turn)))
+    }
+
+    async fn begin_confined(
         &self,
         unit: Unit,
-        access: Access,
+        begin: &'static str,
     ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let begin = match access {
-            Access::Read => READ,
-            Access::Write => WRITE,
-        };
         let mut tx = self.pool.begin_with(begin).await?;
         let (role, tenant) = match unit {
             Unit::Tenant(tenant) => (TENANT_ROLE, tenant.0.to_string()),
             Unit::System => (SYSTEM_ROLE, String::new()),
         };
         sqlx::query(CONFINE).bind(role).bind(tenant).execute(&mut *tx).await?;
-        if let Access::Write = access {
-            let turn = match unit {
-                Unit::Tenant(tenant) => turn_of(tenant),
-                Unit::System => SYSTEM_TURN,
-            };
-            sqlx::query(TAKE_TURN).bind(turn).execute(&mut *tx).await?;
-        }
         Ok(tx)
     }
 
