@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deploy/packages.sh test
+# It is there now: a test that does not find it has failed.
+export CEDARGATE_REQUIRE_POSTGRES=1
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -1,7 +1,8 @@
 //! What tests of stores share: each engine in turn, and a fresh store on it.
 //!
 //! PostgreSQL is Debian's, in a throwaway cluster of the test process's own that ends with it; see [`Server`]. Where its
-//! programs are missing, the tests on it say `skipped: WHY` and return.
+//! programs are missing, the tests on it say `skipped: WHY` and return; where `CEDARGATE_REQUIRE_POSTGRES` is set, as
+//! `make test` does, they fail.
 //!
 //! ```no_run
 //! use cedargate_migrations::testing::{TestStore, each_engine};
@@ -57,16 +58,38 @@ pub async fn on_sqlite(test: impl Future<Output = ()>) {
     ENGINE.scope(Engine::Sqlite, test).await;
 }
 
-/// Runs a test on PostgreSQL, or says why not.
+/// Runs a test on PostgreSQL, or says why not. Where it must run, it fails instead.
 pub async fn on_postgres(test: impl Future<Output = ()>) {
     match server::programs() {
         Ok(_) => ENGINE.scope(Engine::Postgres, test).await,
-        Err(missing) => println!("skipped: {missing}"),
+        Err(missing) => skip(&missing, std::env::var_os("CEDARGATE_REQUIRE_POSTGRES").is_some()),
     }
+}
+
+/// Nothing else proves that tenants are kept apart: where the server was promised, its absence is no pass.
+fn skip(missing: &ServerError, is_required: bool) {
+    assert!(!is_required, "`CEDARGATE_REQUIRE_POSTGRES` is set: {missing}");
+    println!("skipped: {missing}");
 }
 
 /// A set without its last migrations: what a database was before them.
 pub fn up_to(set: &MigrationSet, version: usize) -> MigrationSet {
     let migrations: &'static [Migration] = set.migrations.get(..version).unwrap();
     MigrationSet { name: set.name, migrations }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_server_is_skipped_where_nobody_requires_it() {
+        skip(&ServerError::Missing, false);
+    }
+
+    #[test]
+    #[should_panic(expected = "CEDARGATE_REQUIRE_POSTGRES")]
+    fn a_missing_server_fails_where_it_is_required() {
+        skip(&ServerError::Nobody, true);
+    }
 }
