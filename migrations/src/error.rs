@@ -31,7 +31,8 @@ pub enum StoreError {
         /// How many values it was given, the tenant included.
         bound: usize,
     },
-    /// The text is none that a unit of work may run: one SELECT, INSERT, UPDATE or DELETE that leaves its role alone.
+    /// The text is none that a unit of work may run: one SELECT, INSERT, UPDATE, DELETE or EXPLAIN, perhaps behind a WITH,
+    /// without a word that is known to change the role.
     #[error("a unit of work does not run `{0}`")]
     Forbidden(&'static str),
     /// A statement of this transaction failed before, and with it everything else.
