@@ -89,6 +89,8 @@ impl fmt::Display for StoreUrl {
 #[derive(Clone)]
 pub struct PostgresUrl {
     options: Box<PgConnectOptions>,
+    /// Whether the URL says whom to believe about the server, instead of every authority that this machine trusts.
+    names_authority: bool,
     /// `postgres://user@host:port/database`.
     shown: String,
     /// The whole text in one spelling, password included: what equality means.
@@ -124,17 +126,25 @@ impl PostgresUrl {
         let options = PgConnectOptions::from_str(text).map_err(|_| StoreUrlError::Malformed)?;
         let options = options.ssl_mode(ssl_mode(option("sslmode").as_deref(), &host)?);
         let shown = format!("postgres://{}@{}:{}{}", url.username(), host, url.port().unwrap_or(5432), url.path());
-        Ok(Self { options: Box::new(options), shown, text: text.to_owned() })
+        let names_authority = option("sslrootcert").is_some();
+        Ok(Self { options: Box::new(options), names_authority, shown, text: text.to_owned() })
     }
 
     pub(crate) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
 
-    /// Whether everything on the way could be read, and the server be somebody else: an operator's explicit choice.
+    /// Whether the server could be somebody else, who then reads everything: an operator's explicit choice.
+    ///
+    /// `verify-ca` does not compare the host's name, so that by itself it accepts whoever has a certificate from any
+    /// public authority.
     pub(crate) fn is_unverified(&self) -> bool {
         let away = self.options.get_socket().is_none() && !is_loopback(self.options.get_host());
-        away && matches!(self.options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Require)
+        away && match self.options.get_ssl_mode() {
+            PgSslMode::VerifyFull => false,
+            PgSslMode::VerifyCa => !self.names_authority,
+            PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer | PgSslMode::Require => true,
+        }
     }
 }
 
@@ -220,7 +230,8 @@ mod tests {
     fn another_machine_must_prove_who_it_is_unless_the_url_says_otherwise() {
         for (text, mode, is_unverified) in [
             ("postgres://u@db.example/d", "VerifyFull", false),
-            ("postgres://u@10.0.0.1/d?sslmode=verify-ca", "VerifyCa", false),
+            ("postgres://u@10.0.0.1/d?sslmode=verify-ca&sslrootcert=/ca.pem", "VerifyCa", false),
+            ("postgres://u@10.0.0.1/d?sslmode=verify-ca", "VerifyCa", true),
             ("postgres://u@db.example/d?sslmode=require", "Require", true),
             ("postgres://u@db.example/d?sslmode=disable", "Disable", true),
             ("postgres://u@127.0.0.1/d", "Disable", false),

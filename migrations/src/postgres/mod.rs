@@ -78,7 +78,7 @@ const MIGRATION_TURN: i64 = 0x6365_6461_7267_0002;
 impl PostgresStore {
     pub(crate) async fn open(url: &PostgresUrl) -> Result<Self, OpenError> {
         if url.is_unverified() {
-            tracing::warn!(cedargate.store = %url, "the way to the store is not protected: the URL turns verification off");
+            tracing::warn!(cedargate.store = %url, "the way to the store is not protected: by its URL the server need not prove who it is");
         }
         let options = url.options().clone().application_name("cedargate");
         // Apart from the pool, which retries where a connection is refused and forgets why.
