@@ -41,7 +41,7 @@ mod service_name;
 pub use answer::{Answer, LaterCode, Outcome, RefusedCode};
 pub use credential::{BookError, CreateError, Credential, CredentialBook, CredentialEntry, CredentialId};
 pub use credential_file::{CredentialFile, CredentialFileError};
-pub use desk::{Desk, DeskSettings, TakeError};
+pub use desk::{Desk, DeskSettings, TakeError, Turn};
 pub use event::EVENT_BYTES_MAX;
 pub use router::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Surface, router};
 pub use service_name::{ServiceName, ServiceNameError};

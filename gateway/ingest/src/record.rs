@@ -12,10 +12,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::ServiceName;
 use crate::event::{UnverifiedEvent, detail_text};
-
-/// How long after its id was drawn a decision may be recorded: a request's body is inspected first.
-const RECORDED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Decisions this close to each other are looked for in one go.
 const TOGETHER_MICROS: i64 = 60_000_000;
@@ -33,14 +31,13 @@ pub(crate) struct FoundDecision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Content([u8; 32]);
 
-/// An event that the record holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An event of one service that the record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
-    pub(crate) service: String,
     pub(crate) event: EventId,
     pub(crate) content: Content,
-    /// When it was recorded.
-    pub(crate) at: Micros,
+    /// When the id of its decision was drawn.
+    pub(crate) decided_at: Micros,
 }
 
 /// When a decision's id was drawn; none where it is no id of ours (UUIDv7).
@@ -50,11 +47,12 @@ pub(crate) fn drawn_at(decision: DecisionId) -> Option<Micros> {
     Some(Micros(seconds.checked_mul(1_000_000)?.checked_add(i64::from(nanos / 1_000))?))
 }
 
-/// Looks decisions up. Those that are not in the record are not in the answer. Reads files: not for a thread that must not
-/// wait.
+/// Looks decisions up that were recorded at most so long after their ids were drawn. Those that are not in the record are
+/// not in the answer. Reads files: not for a thread that must not wait.
 pub(crate) fn decisions(
     dir: &Path,
     wanted: &HashMap<DecisionId, Micros>,
+    recorded_within: Duration,
 ) -> Result<HashMap<DecisionId, FoundDecision>, Broken> {
     let mut in_time: Vec<_> = wanted.iter().map(|(id, at)| (*at, *id)).collect();
     in_time.sort_unstable();
@@ -64,7 +62,7 @@ pub(crate) fn decisions(
         let mut missing: HashSet<[u8; 36]> = group.iter().map(|(_, id)| spelt(*id)).collect();
         let of_interest = missing.clone();
         let wanted = |line: &[u8]| decision_of(line, DECISION).is_some_and(|id| of_interest.contains(id));
-        search(dir, (*first, last.after(RECORDED_WITHIN)), wanted, |event| {
+        search(dir, (*first, last.after(recorded_within)), wanted, |event| {
             if let Ok(logged) = serde_json::from_slice::<LoggedDecision>(event) {
                 let id = DecisionId(logged.decision);
                 missing.remove(&spelt(id));
@@ -76,12 +74,20 @@ pub(crate) fn decisions(
     Ok(found)
 }
 
-/// Gives every service event that was recorded between two moments. Reads files.
-pub(crate) fn said_between(dir: &Path, times: (Micros, Micros), mut each: impl FnMut(Said)) -> Result<(), Broken> {
+/// Gives every event of this service that was recorded at that moment or later. Reads files.
+pub(crate) fn said_since(
+    dir: &Path,
+    since: Micros,
+    service: &ServiceName,
+    mut each: impl FnMut(Said),
+) -> Result<(), Broken> {
     let wanted = |line: &[u8]| decision_of(line, SERVICE_EVENT).is_some();
-    search(dir, times, wanted, |event| {
-        if let Ok(logged) = serde_json::from_slice::<LoggedEvent<'_>>(event) {
-            each(logged.into());
+    search(dir, (since, Micros(i64::MAX)), wanted, |event| {
+        if let Ok(logged) = serde_json::from_slice::<LoggedEvent<'_>>(event)
+            && logged.service == service.as_str()
+            && let Some(said) = logged.said()
+        {
+            each(said);
         }
         ControlFlow::Continue(())
     })
@@ -141,7 +147,6 @@ struct LoggedSubject {
 /// The facts stay the text that they are, so that the digest is of what was written.
 #[derive(Deserialize)]
 struct LoggedEvent<'a> {
-    at: i64,
     tenant: String,
     decision: Uuid,
     service: String,
@@ -167,11 +172,11 @@ impl From<LoggedDecision> for FoundDecision {
     }
 }
 
-impl From<LoggedEvent<'_>> for Said {
-    fn from(logged: LoggedEvent<'_>) -> Self {
-        let detail = logged.detail.map_or("{}", RawValue::get);
-        let (decision, done_at) = (DecisionId(logged.decision), Micros(logged.done_at));
-        let content = Content::digest(&logged.tenant, decision, &logged.action, &logged.resource, done_at, detail);
-        Self { service: logged.service, event: EventId(logged.event), content, at: Micros(logged.at) }
+impl LoggedEvent<'_> {
+    fn said(self) -> Option<Said> {
+        let detail = self.detail.map_or("{}", RawValue::get);
+        let (decision, done_at) = (DecisionId(self.decision), Micros(self.done_at));
+        let content = Content::digest(&self.tenant, decision, &self.action, &self.resource, done_at, detail);
+        Some(Said { event: EventId(self.event), content, decided_at: drawn_at(decision)? })
     }
 }

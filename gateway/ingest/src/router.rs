@@ -11,7 +11,6 @@ use axum::routing::post;
 use cedargate_model::Clock;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use crate::answer::Answer;
 use crate::credential::Credential;
@@ -29,9 +28,6 @@ pub const BATCH_EVENTS_MAX: usize = 256;
 /// How long a batch may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Batches that may be arriving or waiting at once: some sixty MiB at the very most.
-const BATCHES_MAX: usize = 64;
-
 /// What the route needs.
 pub struct Surface {
     /// Who takes events.
@@ -47,13 +43,12 @@ pub struct Surface {
 struct Shared {
     surface: Surface,
     rates: Rates,
-    room: Semaphore,
 }
 
 /// The internal surface's routes. They must be served where services alone connect: nothing here knows about clients.
 pub fn router(surface: Surface) -> Router {
     let rates = Rates::new(surface.events_per_second);
-    let shared = Arc::new(Shared { surface, rates, room: Semaphore::new(BATCHES_MAX) });
+    let shared = Arc::new(Shared { surface, rates });
     Router::new()
         .route("/events", post(events))
         .fallback(async || Refusal::NotFound)
@@ -70,7 +65,7 @@ async fn events(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bod
     if announced.is_some_and(|length| length > BATCH_BYTES_MAX) {
         return Err(Refusal::BatchTooLarge);
     }
-    let _room = shared.room.try_acquire().map_err(|_| Refusal::Busy)?;
+    let turn = shared.surface.desk.turn(&service).ok_or(Refusal::Busy)?;
     let arrived = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BATCH_BYTES_MAX)).await;
     let batch = arrived.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::BatchTooLarge)?;
     let lines: Vec<_> = batch.split(|octet| *octet == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
@@ -82,7 +77,7 @@ async fn events(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bod
     }
     shared.rates.spend(&service, lines.len(), shared.surface.clock.now()).map_err(Refusal::TooMany)?;
     let lines = lines.into_iter().map(<[u8]>::to_vec).collect();
-    let answers: Vec<Answer> = shared.surface.desk.take(&service, lines).await.map_err(|error| {
+    let answers: Vec<Answer> = turn.take(lines).await.map_err(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             error.type = "service_events_unavailable",
@@ -169,7 +164,11 @@ impl IntoResponse for Refusal {
                 (StatusCode::REQUEST_TIMEOUT, "batch_too_slow", "The batch did not arrive within 10 seconds.")
             }
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_exceeded", "This service says too much at once."),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many batches arrive at once."),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "An earlier batch of this service is not done yet, or too many arrive at once.",
+            ),
             Self::RecordUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "record_unavailable", "The record cannot be used at the moment.")
             }

@@ -3,6 +3,8 @@
 mod house;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use cedargate_ingest::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
@@ -10,7 +12,7 @@ use http::HeaderMap;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
-use house::{House, event};
+use house::{House, STALLED, event};
 
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
 
@@ -92,6 +94,36 @@ async fn a_batch_that_trickles_in_is_not_waited_for() {
         Full::new(Bytes::from("{")).with_trailers(std::future::pending::<Option<Result<HeaderMap, Infallible>>>());
     let said = house.send(&[("authorization", &*bearer), NDJSON], Body::new(silent)).await;
     assert_eq!(said.code(), (408, "batch_too_slow"));
+}
+
+/// A batch that was hung up on still holds its turn and its room; nobody else waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_whose_batch_takes_long_is_busy_and_holds_up_no_other() {
+    let house = Arc::new(House::new());
+    let mut stalled = event(house.allow().await);
+    stalled["tenant"] = serde_json::json!(STALLED.0);
+    let teller = Arc::clone(&house);
+    let telling = tokio::spawn(async move { teller.tell(&teller.inventory, &[stalled]).await });
+    house.stall.begun.notified().await;
+    telling.abort();
+    assert!(telling.await.unwrap_err().is_cancelled());
+
+    let next = [event(house.allow().await)];
+    let said = tokio::time::timeout(Duration::from_secs(10), house.tell(&house.inventory, &next)).await.unwrap();
+    assert_eq!(said.code(), (503, "busy"));
+    assert_eq!(said.headers.get("retry-after").unwrap(), "1");
+    let decision = house.decide("acme", "orders", cedargate_model::Verdict::Allow).await;
+    let others = [event(decision)];
+    let said = tokio::time::timeout(Duration::from_secs(10), house.tell(&house.orders, &others)).await.unwrap();
+    assert_eq!(said.outcome(0).0, "accepted", "{said:?}");
+
+    house.stall.end();
+    let mut said = house.tell(&house.inventory, &next).await;
+    while said.status == 503 {
+        tokio::task::yield_now().await;
+        said = house.tell(&house.inventory, &next).await;
+    }
+    assert_eq!(said.outcome(0).0, "accepted", "{said:?}");
 }
 
 #[tokio::test]

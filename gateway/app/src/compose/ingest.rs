@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedargate_audit::Spool;
 use cedargate_dataplane::{Gateway, metrics};
@@ -16,6 +17,9 @@ use crate::config::{Backend, Config};
 
 /// Threads of the listener. Reading the record goes on beside them.
 const THREADS: usize = 1;
+
+/// How long after its request's body has arrived a decision stands in the record at the latest.
+const RECORDED_AFTER_BODY: Duration = Duration::from_secs(10);
 
 /// Whether the place can be had, asked before the server starts.
 pub(super) fn check_place(config: &Config) -> Result<(), StartError> {
@@ -37,6 +41,7 @@ pub(super) fn service(config: &Config, gateway: &Arc<Gateway>, spool: Spool) -> 
         tenants: Arc::new(move |tenant: TenantId| tenants.sites.load().name_of(tenant)),
         count: Arc::new(move |outcome, events| counted.metrics.count(metrics::SERVICE_EVENTS, &[outcome], events)),
         clock: Arc::clone(&gateway.clock),
+        recorded_within: config.limits.body_timeout.saturating_add(RECORDED_AFTER_BODY),
     });
     for word in Outcome::WORDS {
         gateway.metrics.count(metrics::SERVICE_EVENTS, &[word], 0);

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -34,6 +35,12 @@ impl Clock for SetClock {
 
 pub(crate) const ACME: TenantId = TenantId(Uuid::from_u128(1));
 pub(crate) const GLOBEX: TenantId = TenantId(Uuid::from_u128(2));
+/// Whoever asks for this tenant's name waits until the stall is over.
+pub(crate) const STALLED: TenantId = TenantId(Uuid::from_u128(3));
+/// With the largest body timeout that can be configured.
+pub(crate) const RECORDED_WITHIN: Duration = Duration::from_secs(610);
+/// So few that a test fills several.
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 10;
 pub(crate) const ANN: PrincipalId = PrincipalId(Uuid::from_u128(7));
 
 pub(crate) struct House {
@@ -45,6 +52,30 @@ pub(crate) struct House {
     /// The inventory's and the orders' credentials.
     pub(crate) inventory: String,
     pub(crate) orders: String,
+    pub(crate) stall: Arc<Stall>,
+    segment_bytes: u64,
+}
+
+/// Where a batch can be made to stand still.
+#[derive(Default)]
+pub(crate) struct Stall {
+    is_over: Mutex<bool>,
+    ended: Condvar,
+    pub(crate) begun: tokio::sync::Notify,
+}
+
+impl Stall {
+    fn wait(&self) {
+        self.begun.notify_one();
+        let is_over = self.is_over.lock().unwrap();
+        // A test that failed ends all the same.
+        drop(self.ended.wait_timeout_while(is_over, Duration::from_secs(20), |is_over| !*is_over).unwrap());
+    }
+
+    pub(crate) fn end(&self) {
+        *self.is_over.lock().unwrap() = true;
+        self.ended.notify_all();
+    }
 }
 
 /// What the listener answered.
@@ -57,10 +88,18 @@ pub(crate) struct Said {
 
 impl House {
     pub(crate) fn new() -> Self {
-        Self::with_rate(1_000_000)
+        Self::with(1_000_000, SEGMENT_BYTES)
     }
 
     pub(crate) fn with_rate(events_per_second: u32) -> Self {
+        Self::with(events_per_second, SEGMENT_BYTES)
+    }
+
+    pub(crate) fn with_segments(segment_bytes: u64) -> Self {
+        Self::with(1_000_000, segment_bytes)
+    }
+
+    fn with(events_per_second: u32, segment_bytes: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap();
         let clock = Arc::new(SetClock(AtomicI64::new(now)));
@@ -71,16 +110,16 @@ impl House {
         };
         let (inventory, orders) = (credential("inventory"), credential("orders"));
         std::fs::write(dir.path().join("book.json"), book.to_text().unwrap()).unwrap();
-        let counts = Arc::default();
-        let (spool, router) = open(&dir, &clock, &counts, events_per_second);
-        Self { dir, clock, spool: Some(spool), router, counts, inventory, orders }
+        let (counts, stall) = (Arc::default(), Arc::default());
+        let (spool, router) = open(&dir, &clock, &counts, &stall, events_per_second, segment_bytes);
+        Self { dir, clock, spool: Some(spool), router, counts, inventory, orders, stall, segment_bytes }
     }
 
     /// Ends the boot in order and begins the next.
     pub(crate) fn restart(&mut self) {
         self.spool.take().unwrap().close().unwrap();
         self.router = Router::new();
-        let (spool, router) = open(&self.dir, &self.clock, &self.counts, 1_000_000);
+        let (spool, router) = open(&self.dir, &self.clock, &self.counts, &self.stall, 1_000_000, self.segment_bytes);
         (self.spool, self.router) = (Some(spool), router);
     }
 
@@ -95,11 +134,14 @@ impl House {
 
     /// A decision at the house's time that is durable.
     pub(crate) async fn decide(&self, tenant: &str, service: &str, verdict: Verdict) -> DecisionId {
+        let decision = drawn(self.clock.now());
+        self.record(decision, tenant, service, verdict).await;
+        decision
+    }
+
+    /// Records a decision, whenever its id was drawn.
+    pub(crate) async fn record(&self, decision: DecisionId, tenant: &str, service: &str, verdict: Verdict) {
         let at = self.clock.now();
-        let millis = u64::try_from(at.0 / 1_000).unwrap();
-        let random = *Uuid::new_v4().as_bytes();
-        let random = random.first_chunk::<10>().unwrap();
-        let decision = DecisionId(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid());
         let body = Decision {
             decision,
             request: RequestId(Uuid::now_v7()),
@@ -120,7 +162,6 @@ impl House {
         let tenant = Some(TenantName::parse(tenant).unwrap());
         let event = Event { id: EventId(Uuid::now_v7()), at, tenant, body: EventBody::Decision(Arc::new(body)) };
         self.spool().record(&event, Priority::Known).unwrap().durable().await.unwrap();
-        decision
     }
 
     pub(crate) async fn allow(&self) -> DecisionId {
@@ -187,6 +228,14 @@ impl Said {
     }
 }
 
+/// A decision's id of that moment.
+pub(crate) fn drawn(at: Micros) -> DecisionId {
+    let millis = u64::try_from(at.0 / 1_000).unwrap();
+    let random = *Uuid::new_v4().as_bytes();
+    let random = random.first_chunk::<10>().unwrap();
+    DecisionId(uuid::Builder::from_unix_timestamp_millis(millis, random).into_uuid())
+}
+
 /// An event of acme's under a decision.
 pub(crate) fn event(decision: DecisionId) -> Value {
     json!({
@@ -199,15 +248,22 @@ fn open(
     dir: &TempDir,
     clock: &Arc<SetClock>,
     counts: &Arc<Mutex<BTreeMap<&'static str, u64>>>,
+    stall: &Arc<Stall>,
     events_per_second: u32,
+    segment_bytes: u64,
 ) -> (Spool, Router) {
     let audit_dir = dir.path().join("audit");
-    let settings = SpoolSettings { segment_bytes: 64 << 10, ..SpoolSettings::new(&audit_dir, "gw-1") };
+    let settings = SpoolSettings { segment_bytes, ..SpoolSettings::new(&audit_dir, "gw-1") };
     let clock: Arc<dyn Clock> = clock.clone();
     let (spool, _) = Spool::open(settings, SigningKey::from_bytes(&[7; 32]), Arc::clone(&clock)).unwrap();
-    let names = |tenant| match tenant {
+    let stall = Arc::clone(stall);
+    let names = move |tenant| match tenant {
         ACME => TenantName::parse("acme").ok(),
         GLOBEX => TenantName::parse("globex").ok(),
+        STALLED => {
+            stall.wait();
+            None
+        }
         _ => None,
     };
     let counts = Arc::clone(counts);
@@ -217,6 +273,7 @@ fn open(
         tenants: Arc::new(names),
         count: Arc::new(move |word, events| *counts.lock().unwrap().entry(word).or_default() += events),
         clock: Arc::clone(&clock),
+        recorded_within: RECORDED_WITHIN,
     });
     let credentials = CredentialFile::new(dir.path().join("book.json"));
     (spool, router(Surface { desk, credentials, events_per_second, clock }))
