@@ -17,6 +17,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use crate::connection::CLIENT_WRITE_TIMEOUT;
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
+use crate::h2::screen::Signals;
 use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::stage::{forward, inspect, record};
 use crate::timeline::Ended;
@@ -98,6 +99,10 @@ impl ProxyHttp for Proxy {
                 if refusal.code.stage() <= Stage::Hygiene {
                     // Whoever sends one ambiguous request is not trusted with where the next one begins.
                     session.set_keepalive(None);
+                    // That says nothing to a connection that has more streams: it counts them.
+                    if let Some(connection) = session.req_header().extensions.get::<Arc<Signals>>() {
+                        connection.distrust();
+                    }
                 }
                 let answer = self.refuse(session, &mut trail, refusal).await;
                 self.answer(session, answer, &mut trail).await

@@ -18,7 +18,7 @@ use pingora::server::ShutdownWatch;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::screen::{Screen, Signals};
+use super::screen::{Abuse, Screen, Signals};
 use crate::arrival::{Arrival, Peer, Secured};
 use crate::gateway::Gateway;
 use crate::stage::accept::{Door, InFlight};
@@ -27,8 +27,9 @@ use crate::stage::record;
 use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::trail::Trail;
 
-/// How long a connection that is being ended may take over it.
+/// How long a connection that is being ended may take over it where nothing leaves any more, and how long at most.
 const ENDING: Duration = Duration::from_millis(500);
+const ENDING_MAX: Duration = Duration::from_secs(60);
 
 /// How many refused heads a connection may bring. For HTTP/1 it is one: here others may share the connection in good faith.
 const REFUSED_HEADS_MAX: usize = 32;
@@ -108,6 +109,23 @@ struct Served<'a> {
     refused: usize,
 }
 
+/// The end of a connection, from when the client was told.
+#[derive(Debug)]
+struct Ending {
+    since: Instant,
+    /// Since then no stream is under way.
+    idle_since: Instant,
+    /// Until then something left.
+    quiet_since: Instant,
+}
+
+impl Ending {
+    /// Whether the client has had its time to take note.
+    fn is_over(&self) -> bool {
+        self.since.elapsed() > ENDING
+    }
+}
+
 /// How many streams are under way.
 #[derive(Debug, Default)]
 struct Streams {
@@ -140,38 +158,48 @@ impl Served<'_> {
         let signals = self.signals.clone();
         let abused = signals.abused();
         tokio::pin!(abused);
+        let head_timeout = self.door.gateway().settings.head_timeout;
         // A new connection was opened to send something; only one that has been of use may wait for long.
-        let mut patience = self.door.gateway().settings.head_timeout;
+        let mut patience = head_timeout;
         let mut idle_since = Instant::now();
-        let (mut is_ending, mut has_ended) = (false, false);
-        // Held while an answer may still have to leave: what a stream has written is not yet on the wire.
+        let mut ending: Option<Ending> = None;
+        let mut has_ended = false;
+        // Held while an answer may still have to leave: what a stream has written is not yet on the wire. Once the connection
+        // is being ended, that is until it has ended.
         let mut in_flight: Option<InFlight> = None;
         loop {
             let is_idle = self.streams.active.load(Ordering::Acquire) == 0;
-            let left = if is_ending { ENDING } else { patience.saturating_sub(idle_since.elapsed()) };
+            let left = match (&ending, patience.saturating_sub(idle_since.elapsed()), signals.head_age()) {
+                (Some(ending), ..) => ENDING.saturating_sub(ending.quiet_since.elapsed()),
+                // Nothing reads while something waits to be written: then it is seen here that a head is late.
+                (None, Duration::ZERO, Some(age)) => head_timeout.saturating_sub(age),
+                (None, left, _) => left,
+            };
             let streams = self.streams.clone();
             tokio::select! {
                 biased;
-                () = closed(&mut closing), if !is_ending => {
-                    self.connection.graceful_shutdown();
-                    is_ending = true;
+                () = closed(&mut closing), if ending.is_none() => {
+                    in_flight.get_or_insert_with(|| self.door.draining().enter());
+                    ending = Some(self.begin_ending());
                 }
                 abuse = &mut abused => {
                     let (code, detail) = abuse.refusal();
                     self.conclude(Refusal::new(code, detail)).await;
-                    self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                    let _ = timeout(ENDING, self.connection.accept()).await;
+                    self.abort().await;
                     return;
                 }
                 taken = HttpSession::from_h2_conn(&mut self.connection, self.digest.clone()) => match taken {
+                    Ok(Some(H2Accept::Session(mut stream))) if ending.as_ref().is_some_and(Ending::is_over) => {
+                        // The client has been told, and answers with new requests instead. They are safe to be sent again.
+                        stream.shutdown_with_reason(Reason::REFUSED_STREAM);
+                    }
                     Ok(Some(H2Accept::Session(stream))) => {
                         in_flight.get_or_insert_with(|| self.door.draining().enter());
                         patience = self.door.gateway().settings.idle_timeout;
                         self.take(stream, shutdown);
                     }
                     Ok(Some(H2Accept::Rejected)) => {
-                        // Pingora's own answer or reset; of a reset, the screen tells as well.
-                        self.signals.expect_reset();
+                        // Pingora's own answer or reset.
                         self.refused += 1;
                         self.conclude(Refusal::new(RefusalCode::RequestUnparsable, "a malformed HTTP/2 head")).await;
                     }
@@ -183,26 +211,38 @@ impl Served<'_> {
                         has_ended = true;
                     }
                 },
-                () = signals.malformed() => {}
+                () = signals.noticed() => {}
                 () = streams.idle.notified() => {
                     // The connection was polled just before this, so what could be written has been.
                     if self.streams.active.load(Ordering::Acquire) == 0 {
-                        in_flight = None;
                         idle_since = Instant::now();
+                        match &mut ending {
+                            None => in_flight = None,
+                            Some(ending) => (ending.idle_since, ending.quiet_since) = (idle_since, idle_since),
+                        }
                     }
                 }
-                () = sleep(left), if is_idle => {
-                    if is_ending {
+                () = sleep(left), if is_idle => match (&mut ending, signals.head_age()) {
+                    (Some(ending), _) => {
+                        if !signals.take_progress() || ending.idle_since.elapsed() >= ENDING_MAX {
+                            return;
+                        }
+                        ending.quiet_since = Instant::now();
+                    }
+                    (None, Some(age)) if age >= head_timeout => {
+                        let (code, detail) = Abuse::SlowHead.refusal();
+                        self.conclude(Refusal::new(code, detail)).await;
+                        self.abort().await;
                         return;
                     }
-                    if signals.is_in_a_head() {
-                        idle_since = Instant::now();
-                    } else {
-                        self.connection.graceful_shutdown();
-                        is_ending = true;
+                    (None, Some(_)) => {}
+                    (None, None) => {
+                        in_flight.get_or_insert_with(|| self.door.draining().enter());
+                        ending = Some(self.begin_ending());
                     }
-                }
+                },
             }
+            self.refused += usize::try_from(self.signals.take_distrusted()).unwrap_or(usize::MAX);
             for _ in 0..self.signals.take_malformed() {
                 self.refused += 1;
                 self.conclude(Refusal::new(RefusalCode::RequestUnparsable, "a malformed HTTP/2 stream")).await;
@@ -212,15 +252,26 @@ impl Served<'_> {
             }
             if self.refused > 2 * REFUSED_HEADS_MAX {
                 // Told to go, it goes on.
-                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                let _ = timeout(ENDING, self.connection.accept()).await;
+                self.abort().await;
                 return;
             }
-            if self.refused > REFUSED_HEADS_MAX && !is_ending {
-                self.connection.graceful_shutdown();
-                is_ending = true;
+            if self.refused > REFUSED_HEADS_MAX && ending.is_none() {
+                ending = Some(self.begin_ending());
             }
         }
+    }
+
+    /// Tells the client that no further stream is taken.
+    fn begin_ending(&mut self) -> Ending {
+        self.connection.graceful_shutdown();
+        let since = Instant::now();
+        Ending { since, idle_since: since, quiet_since: since }
+    }
+
+    /// Ends the connection at once, and the streams with it.
+    async fn abort(&mut self) {
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        let _ = timeout(ENDING, self.connection.accept()).await;
     }
 
     /// Screens a stream's head, and lets it through to Pingora as a request or answers it here.
@@ -241,6 +292,7 @@ impl Served<'_> {
         let head = stream.req_header_mut();
         join_cookies(head);
         head.extensions_mut().insert(arrival);
+        head.extensions_mut().insert(self.signals.clone());
         tokio::spawn(async move {
             let _kept = kept;
             door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown).await;

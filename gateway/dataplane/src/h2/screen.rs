@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -79,16 +79,22 @@ impl Abuse {
     }
 }
 
-/// What the screen tells the connection's loop.
+/// What the screen, and the walks of a connection's streams, tell the connection's loop.
 #[derive(Debug)]
 pub(crate) struct Signals {
     abuse: watch::Sender<Option<Abuse>>,
     /// Streams that were reset as malformed and nobody has taken note of yet.
     malformed: AtomicU32,
-    /// Of those, how many are known already.
-    expected: AtomicU32,
+    /// Requests that a walk refused for what their heads were, and nobody has taken note of yet.
+    distrusted: AtomicU32,
     noticed: Notify,
-    in_head: AtomicBool,
+    opened: Instant,
+    /// When the head that is unfinished began, in microseconds since `opened` and one; 0 where there is none.
+    head_began: AtomicU64,
+    /// Something was written since the last time that this was asked.
+    has_written: AtomicBool,
+    /// The client takes no more for now.
+    is_blocked: AtomicBool,
 }
 
 impl Signals {
@@ -96,9 +102,12 @@ impl Signals {
         Self {
             abuse: watch::Sender::new(None),
             malformed: AtomicU32::new(0),
-            expected: AtomicU32::new(0),
+            distrusted: AtomicU32::new(0),
             noticed: Notify::new(),
-            in_head: AtomicBool::new(false),
+            opened: Instant::now(),
+            head_began: AtomicU64::new(0),
+            has_written: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
         }
     }
 
@@ -122,29 +131,52 @@ impl Signals {
         }
     }
 
-    /// Whether a head has begun to arrive, which has a deadline of its own.
-    pub(crate) fn is_in_a_head(&self) -> bool {
-        self.in_head.load(Ordering::Relaxed)
+    fn set_head(&self, began: Option<Instant>) {
+        let since = began.map(|began| began.saturating_duration_since(self.opened).as_micros());
+        let since = since.map_or(0, |micros| u64::try_from(micros).unwrap_or(u64::MAX).saturating_add(1));
+        self.head_began.store(since, Ordering::Relaxed);
     }
 
-    /// Waits until a stream was reset as malformed.
-    pub(crate) async fn malformed(&self) {
+    /// How old the head is that has begun to arrive and has not ended. It has a deadline of its own.
+    pub(crate) fn head_age(&self) -> Option<Duration> {
+        let since = self.head_began.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.opened.elapsed().saturating_sub(Duration::from_micros(since)))
+    }
+
+    fn wrote<T>(&self, polled: &Poll<io::Result<T>>) {
+        self.is_blocked.store(polled.is_pending(), Ordering::Relaxed);
+        if matches!(polled, Poll::Ready(Ok(_))) {
+            self.has_written.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether something still leaves: some was written since this was asked last, or some waits for the client to read.
+    pub(crate) fn take_progress(&self) -> bool {
+        self.has_written.swap(false, Ordering::Relaxed) || self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a stream was reset as malformed, or distrusted.
+    pub(crate) async fn noticed(&self) {
         self.noticed.notified().await;
     }
 
-    /// Somebody has taken note of a malformed stream whose reset may still have to leave.
-    pub(crate) fn expect_reset(&self) {
-        self.expected.fetch_add(1, Ordering::Relaxed);
+    /// Takes how many streams were reset as malformed since the last time.
+    ///
+    /// Those that Pingora resets are among them, and it tells of those as well: of what it rejects it answers some and resets
+    /// others, and does not say which. They count twice, so that none counts never.
+    pub(crate) fn take_malformed(&self) -> u32 {
+        self.malformed.swap(0, Ordering::Relaxed)
     }
 
-    /// Takes how many streams were reset as malformed since the last time and are not known yet.
-    pub(crate) fn take_malformed(&self) -> u32 {
-        let malformed = self.malformed.swap(0, Ordering::Relaxed);
-        if malformed == 0 {
-            return 0;
-        }
-        let known = self.expected.swap(0, Ordering::Relaxed);
-        malformed.saturating_sub(known)
+    /// A walk refused a request of the connection for what its head was. It is on record already.
+    pub(crate) fn distrust(&self) {
+        self.distrusted.fetch_add(1, Ordering::Relaxed);
+        self.noticed.notify_one();
+    }
+
+    /// Takes how many requests were distrusted since the last time.
+    pub(crate) fn take_distrusted(&self) -> u32 {
+        self.distrusted.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -192,7 +224,8 @@ impl Screen {
         if self.head_deadline.as_ref().is_some_and(|(of, _)| *of != head) {
             self.head_deadline = None;
         }
-        let (_, deadline) = self.head_deadline.get_or_insert_with(|| (head, Box::pin(tokio::time::sleep(timeout))));
+        let until = tokio::time::Instant::from_std(self.incoming.head_began + timeout);
+        let (_, deadline) = self.head_deadline.get_or_insert_with(|| (head, Box::pin(tokio::time::sleep_until(until))));
         deadline.as_mut().poll(cx)
     }
 }
@@ -219,7 +252,7 @@ impl AsyncRead for Screen {
             out.set_filled(before);
             return this.end(abuse);
         }
-        this.signals.in_head.store(this.incoming.is_in_a_head(), Ordering::Relaxed);
+        this.signals.set_head(this.incoming.is_in_a_head().then_some(this.incoming.head_began));
         Poll::Ready(Ok(()))
     }
 }
@@ -227,7 +260,9 @@ impl AsyncRead for Screen {
 impl AsyncWrite for Screen {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes))?;
+        let polled = Pin::new(&mut this.inner).poll_write(cx, bytes);
+        this.signals.wrote(&polled);
+        let written = ready!(polled)?;
         let resets = this.outgoing.feed(bytes.get(..written).unwrap_or_default());
         this.signals.reset_malformed(resets);
         Poll::Ready(Ok(written))
@@ -239,7 +274,9 @@ impl AsyncWrite for Screen {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, slices))?;
+        let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, slices);
+        this.signals.wrote(&polled);
+        let written = ready!(polled)?;
         let mut left = written;
         for slice in slices {
             let taken = slice.get(..left.min(slice.len())).unwrap_or_default();
@@ -255,7 +292,10 @@ impl AsyncWrite for Screen {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        // The library flushes where it has nothing to write, too: only what waits is news.
+        self.signals.is_blocked.store(polled.is_pending(), Ordering::Relaxed);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -297,8 +337,9 @@ struct Incoming {
     at: At,
     /// The head under way: its octets and its CONTINUATION frames so far.
     head: Option<(usize, u32)>,
-    /// How many heads have begun.
+    /// How many heads have begun, and when the last of them did.
     heads: u64,
+    head_began: Instant,
     head_bytes_max: usize,
     frames: Allowance,
     resets: Allowance,
@@ -311,6 +352,7 @@ impl Incoming {
             at: At::Preface(PREFACE.len()),
             head: None,
             heads: 0,
+            head_began: now,
             head_bytes_max,
             frames: Allowance::new(limits.control_frames_max, now),
             resets: Allowance::new(limits.resets_max, now),
@@ -365,7 +407,7 @@ impl Incoming {
 
     fn frame(&mut self, frame: Frame, now: Instant) -> Result<(), Abuse> {
         match frame.kind {
-            kind::HEADERS | kind::CONTINUATION => self.head_frame(frame),
+            kind::HEADERS | kind::CONTINUATION => self.head_frame(frame, now),
             kind::DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => Ok(()),
             kind::WINDOW_UPDATE => {
                 self.window_updates += 1;
@@ -380,11 +422,12 @@ impl Incoming {
     }
 
     /// Bounds a head before it is decoded: the library keeps its octets until the last frame.
-    fn head_frame(&mut self, frame: Frame) -> Result<(), Abuse> {
+    fn head_frame(&mut self, frame: Frame, now: Instant) -> Result<(), Abuse> {
         let (bytes, continuations) = match (frame.kind, self.head) {
             (kind::CONTINUATION, Some((bytes, continuations))) => (bytes, continuations + 1),
             _ => {
                 self.heads += 1;
+                self.head_began = now;
                 (0, 0)
             }
         };

@@ -53,6 +53,40 @@ fn floods_are_told_however_they_arrive() {
 }
 
 #[test]
+fn a_head_is_as_old_as_its_first_frame() {
+    let begun = Instant::now();
+    let later = begun + Duration::from_secs(5);
+    let mut incoming = Incoming::new(LIMITS, HEAD_BYTES_MAX, begun);
+    incoming.feed(PREFACE, begun).unwrap();
+    incoming.feed(&frame(1, kind::HEADERS, 0), begun).unwrap();
+    incoming.feed(&frame(1, kind::CONTINUATION, 0), later).unwrap();
+    assert!(incoming.is_in_a_head());
+    assert_eq!(incoming.head_began, begun);
+    incoming.feed(&frame(1, kind::CONTINUATION, END_HEADERS), later).unwrap();
+    assert!(!incoming.is_in_a_head());
+    incoming.feed(&frame(1, kind::HEADERS, 0), later).unwrap();
+    assert_eq!(incoming.head_began, later);
+
+    let signals = Signals::new();
+    assert_eq!(signals.head_age(), None);
+    signals.set_head(Some(signals.opened));
+    assert!(signals.head_age().is_some());
+    signals.set_head(None);
+    assert_eq!(signals.head_age(), None);
+}
+
+#[test]
+fn something_still_leaves_while_some_was_written_or_waits() {
+    let signals = Signals::new();
+    assert!(!signals.take_progress());
+    signals.wrote(&Poll::Ready(Ok(1)));
+    assert!(signals.take_progress());
+    assert!(!signals.take_progress(), "nothing since");
+    signals.wrote::<usize>(&Poll::Pending);
+    assert!(signals.take_progress() && signals.take_progress(), "the client does not read");
+}
+
+#[test]
 fn what_clients_do_is_no_flood() {
     let request = [frame(100, kind::HEADERS, END_HEADERS), frame(900, kind::DATA, 0), frame(0, kind::DATA, END_STREAM)];
     assert_eq!(verdict(&vec![request.concat(); 10_000], 4096), Ok(()));

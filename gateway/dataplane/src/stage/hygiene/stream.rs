@@ -6,6 +6,7 @@
 
 use cedargate_model::{Refusal, RefusalCode};
 use http::Version;
+use http::header::COOKIE;
 use pingora::http::RequestHeader;
 
 use super::canonical::check_body;
@@ -49,14 +50,20 @@ fn check_size(head: &RequestHeader, limits: &HeadLimits) -> Result<(), Refusal> 
     if head.raw_path().len() >= limits.line_bytes_max {
         return Err(RefusalCode::TargetTooLong.into());
     }
-    if head.headers.len() > limits.headers_max {
+    // Cookies come in pieces that are one field further on (RFC 9113 §8.2.3).
+    let crumbs = head.headers.get_all(COOKIE).iter();
+    let (crumbs, joined) =
+        crumbs.fold((0, COOKIE.as_str().len()), |(count, bytes), crumb| (count + 1, bytes + crumb.len() + 2));
+    if head.headers.len() - crumbs + usize::from(crumbs > 0) > limits.headers_max {
         return Err(Refusal::new(RefusalCode::HeadTooLarge, "too many header fields"));
+    }
+    if joined >= limits.line_bytes_max {
+        return Err(RefusalCode::HeadTooLarge.into());
     }
     let mut bytes = head.raw_path().len() + head.uri.authority().map_or(0, |authority| authority.as_str().len());
     for (name, value) in &head.headers {
         let field = name.as_str().len() + value.len();
         bytes += field + FIELD_OVERHEAD_BYTES;
-        // Cookies come in pieces that are one line further on.
         if field >= limits.line_bytes_max || bytes > limits.head_bytes_max {
             return Err(RefusalCode::HeadTooLarge.into());
         }

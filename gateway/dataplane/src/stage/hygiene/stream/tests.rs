@@ -104,4 +104,7 @@ fn bounds_are_those_of_http_1() {
     assert_eq!(verdict("GET", URI, &[("x-a", &b"1"[..]); 9]), Err(RefusalCode::HeadTooLarge));
     assert_eq!(verdict("GET", URI, &[("x-a", &long[..120]); 8]), Err(RefusalCode::HeadTooLarge));
     assert_eq!(verdict("GET", URI, &[("x-a", &long[..20]); 8]), Ok(()));
+    // Pieces of a cookie are one field: in number, and in octets once they are joined.
+    assert_eq!(verdict("GET", URI, &[("cookie", &b"a=1"[..]); 12]), Ok(()));
+    assert_eq!(verdict("GET", URI, &[("cookie", &long[..40]); 3]), Err(RefusalCode::HeadTooLarge));
 }
