@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs fuzz targets under libFuzzer: `TARGET=head SECONDS=60 make fuzz`; without TARGET each of them for so long.
 #
-# Only this workspace's own crates are instrumented, so that nothing of others is built a second time. libFuzzer's switches
-# are unstable on this toolchain, which is why RUSTC_BOOTSTRAP is set, here and nowhere else.
+# Only this workspace's own crates are instrumented, so that nothing of others is built a second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # bash keeps a clock in this variable, which begins at what the environment says.
@@ -10,7 +9,7 @@ seconds=$SECONDS
 ((seconds > 0)) || seconds=60
 targets=${TARGET:-$(ls fuzz/corpus)}
 
-RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" RUSTC_BOOTSTRAP=1 \
+RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" \
     cargo build -p cedargate-fuzz -p cedargate -p cedargate-policy --features cedargate-fuzz/libfuzzer --bins --locked
 directory=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
