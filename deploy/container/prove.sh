@@ -67,11 +67,12 @@ inside=(env -i CEDARGATE_CONFIG=/etc/cedargate/cedargate.toml setpriv --no-new-p
 "${inside[@]}" serve > /dev/null &
 gateway=$!
 for _ in $(seq 300); do
-    curl -fs "http://127.0.0.1:$admin/readyz" > /dev/null && break
+    "${inside[@]}" health --ready > /dev/null 2>&1 && break
     kill -0 "$gateway" || { echo "the gateway ended by itself" >&2; exit 1; }
     sleep 0.1
 done
-curl -fsS "http://127.0.0.1:$admin/readyz" > /dev/null
+"${inside[@]}" health --ready
+"${inside[@]}" health
 [ -S "$root/run/cedargate/events.sock" ] && [ -s "$root/var/lib/cedargate/jwks.json" ]
 kill -TERM "$gateway"
 wait "$gateway"

@@ -9,7 +9,7 @@ use std::process::Command;
 use cedargate_e2e::binary;
 use tempfile::TempDir;
 
-const UNITS: [&str; 3] = ["cedargate", "cedargate-inventory", "cedargate-keys"];
+const UNITS: [&str; 4] = ["cedargate", "cedargate-inventory", "cedargate-orders", "cedargate-keys"];
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
@@ -57,7 +57,7 @@ fn systemd_takes_every_line_of_the_units() {
 #[test]
 fn the_units_are_confined() {
     let (_dir, units) = units_with_programs();
-    for (unit, exposure_max) in units.iter().zip(["18", "8", "20"]) {
+    for (unit, exposure_max) in units.iter().zip(["18", "8", "8", "20"]) {
         let mut command = Command::new("systemd-analyze");
         command.args(["security", "--offline=true", "--no-pager", "--threshold", exposure_max]).arg(unit);
         match run(&mut command) {
@@ -80,13 +80,14 @@ fn a_unit_is_stopped_by_force_only_after_its_own_patience() {
     assert!(drain.contains("| `30` |"), "{drain}");
     assert!(stops_after("cedargate") >= 30 + 10);
     assert!(stops_after("cedargate-inventory") > 20 + 5);
+    assert!(stops_after("cedargate-orders") > 20 + 5);
 }
 
 #[test]
 fn the_image_has_no_shell_and_no_root() {
     let text = std::fs::read_to_string(deploy().join("container/Containerfile")).unwrap();
     let stages: Vec<_> = text.split("\nFROM ").skip(2).collect();
-    assert_eq!(stages.len(), 2);
+    assert_eq!(stages.len(), 3);
     for stage in stages {
         assert!(stage.contains("\nUSER 65532:65532\n"), "{stage}");
         assert!(!stage.contains("\nRUN "), "{stage}");

@@ -332,6 +332,8 @@ fn record_refuses_what_it_cannot_write_and_recovers() {
         .expect("a log that cannot be written must refuse");
     assert_eq!((refused.status, refused.code()), (503, "record_unavailable".to_owned()));
     assert_eq!(world.admin("/readyz").unwrap().status, 503);
+    let said = world.cedargate(&["health", "--ready"]).unwrap_err().to_string();
+    assert!(said.contains("FAILED  spool"), "{said}");
 
     std::fs::remove_file(&there).unwrap();
     std::fs::rename(&away, &there).unwrap();

@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod ending;
 mod explain;
+mod health;
 mod keys;
 mod output;
 mod policy;
@@ -59,6 +60,10 @@ First steps:
 enum Command {
     /// Run the gateway until SIGTERM or SIGINT
     Serve(serve::Serve),
+    /// Ask a running gateway how it is
+    ///
+    /// It is asked at `listen.admin_address`, and has 5 seconds to answer. Exit code 0: well; 1: not well, and why; 3: no answer.
+    Health(health::Health),
     /// Check the configuration, or print its reference
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -102,6 +107,7 @@ impl Command {
     fn json(&self) -> bool {
         match self {
             Self::Serve(_) => false,
+            Self::Health(command) => command.json,
             Self::Config(command) => command.json(),
             Self::Explain(command) => command.json,
             Self::Policy(command) => command.json(),
@@ -116,6 +122,7 @@ impl Command {
     fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         match self {
             Self::Serve(command) => command.run(common),
+            Self::Health(command) => command.run(common, output),
             Self::Config(command) => command.run(common, output),
             Self::Explain(command) => command.run(common, output),
             Self::Policy(command) => command.run(output),

@@ -23,6 +23,8 @@ fn the_gateway_serves_records_and_ends_in_order() {
     assert_eq!(status, 200, "{ready}");
     assert_eq!(admin(&house, "/healthz").0, 200);
     assert_eq!(admin(&house, "/elsewhere").0, 404);
+    assert!(house.run(&["health"]).expect(0).out.contains("ok      store"));
+    assert_eq!(house.run(&["health", "--ready", "--json"]).expect(0).json()["ok"], true);
 
     let host = format!("acme.localhost:{}", house.port);
     let (status, refused) = request(house.port, "GET", &host, "/inventory/items", "", "");
@@ -54,6 +56,8 @@ fn the_gateway_serves_records_and_ends_in_order() {
     }
 
     assert_eq!(serving.end(), Some(0));
+    let silent = house.run(&["health"]).expect(3).err;
+    assert!(silent.contains(&format!("127.0.0.1:{}/healthz", house.admin_port)), "{silent}");
     let proof = house.run(&["audit", "verify", "var/audit", "--public-key", "audit.pem", "--json"]).expect(0).json();
     assert_eq!(proof["report"]["entries_after_last_head"], 1, "the closing head covers all but the closing entry");
     let shown = house.run(&["audit", "show", "--tenant", "acme", "--json"]).expect(0).out;
