@@ -16,6 +16,8 @@ pub struct Load {
     pub script: PathBuf,
     /// The requests: path, host and cookie of each, separated by tabs.
     pub requests: PathBuf,
+    /// How many of them were sent before: they go on from there, from the first again after the last.
+    pub sent: u64,
     /// From how many addresses they come, by `X-Forwarded-For`; none leaves the header out.
     pub addresses: Option<u32>,
     /// The core that it runs on; none for any.
@@ -71,7 +73,7 @@ impl Load {
         command.args(["--threads", "1", "--latency", "--connections", &connections.to_string()]);
         command.args(["--duration", &format!("{}s", length.as_secs().max(1))]);
         command.arg("--script").arg(&self.script);
-        command.arg(format!("http://{proxy}")).arg("--").arg(&self.requests);
+        command.arg(format!("http://{proxy}")).arg("--").arg(&self.requests).arg(self.sent.to_string());
         command.args(self.addresses.map(|addresses| addresses.to_string()));
         let output = pin(command, self.core).output().map_err(LoadError::Start)?;
         if !output.status.success() {

@@ -1,5 +1,6 @@
 //! Where everything of a run is: the programs, how each is started, and what each is asked.
 
+use std::cell::Cell;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use cedargate_demo::credentials::{Credentials, TenantCredentials, new_password};
 use cedargate_demo::gateway::{Gateway, Settings};
 use cedargate_demo::people::TENANTS;
 use cedargate_demo::process::Process;
-use cedargate_identity::{Accounts, Email, SessionSettings, Sessions, SignIn};
+use cedargate_identity::{Accounts, Email, NewAccount, SessionSettings, Sessions, SignIn};
 use cedargate_migrations::{Pool, StoreUrl};
-use cedargate_model::{AuthnMethod, AuthnStrength, Clock as _, SystemClock, TenantId};
+use cedargate_model::{AuthnMethod, AuthnStrength, Clock as _, RoleName, SystemClock, TenantId};
 
 use crate::variants::{Traffic, Variant};
 
@@ -49,8 +50,11 @@ pub(crate) struct Proxy {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
-    /// The file of the requests that it is sent.
+    /// The file of the requests that it is sent, and how many there are.
     pub(crate) requests: PathBuf,
+    pub(crate) requests_count: usize,
+    /// How many requests it was sent.
+    pub(crate) sent: Cell<u64>,
     /// From how many addresses they come, by what a proxy in front would say; none says nothing.
     pub(crate) addresses: Option<u32>,
 }
@@ -80,7 +84,15 @@ impl Site {
         command.args(["--listen", &address.to_string(), "--upstream", &upstream.to_string(), "--threads", "1"]);
         let process = Process::start("bare proxy", &pin(command, self.cores.proxy), &self.work.join("bare.log"))?;
         listening(address).await?;
-        Ok(Proxy { name: name.to_owned(), address, process, requests, addresses: None })
+        Ok(Proxy {
+            name: name.to_owned(),
+            address,
+            process,
+            requests,
+            requests_count: 0,
+            sent: Cell::default(),
+            addresses: None,
+        })
     }
 
     pub(crate) async fn start_gateway(&self, variant: &Variant, upstream: SocketAddr) -> Result<Proxy> {
@@ -123,22 +135,35 @@ impl Site {
             }
         };
         let requests = directory.join("requests");
+        let requests_count = asked.lines().count();
         fs::write(&requests, asked).context("cannot write the requests")?;
         let addresses = match variant.traffic {
             Traffic::Addresses(count) => Some(count),
             Traffic::People | Traffic::Sessions(_) => None,
         };
-        Ok(Proxy { name: variant.name.to_owned(), address, process, requests, addresses })
+        Ok(Proxy {
+            name: variant.name.to_owned(),
+            address,
+            process,
+            requests,
+            requests_count,
+            sent: Cell::default(),
+            addresses,
+        })
     }
 
     /// As many requests as the proxy can answer.
-    pub(crate) fn load(&self, proxy: &Proxy) -> Load {
-        Load {
+    pub(crate) fn load(&self, proxy: &Proxy, connections: usize, length: Duration) -> Result<Measured, LoadError> {
+        let load = Load {
             script: self.script.clone(),
             requests: proxy.requests.clone(),
+            sent: proxy.sent.get(),
             addresses: proxy.addresses,
             core: self.cores.load,
-        }
+        };
+        let measured = load.round(proxy.address, connections, length)?;
+        proxy.sent.set(proxy.sent.get() + measured.requests);
+        Ok(measured)
     }
 
     /// As many requests as are asked for, each at its time.
@@ -177,7 +202,10 @@ async fn signed_in(credentials: &Credentials, port: u16) -> Result<String> {
     Ok(requests)
 }
 
-/// Begins sessions of the same people in the gateway's store, and writes down one request of each.
+/// How many sessions each account gets: as many as one may have.
+const SESSIONS_PER_ACCOUNT: usize = 100;
+
+/// Begins sessions in the gateway's store, of as many more people as it takes, and writes down one request of each.
 async fn begun(
     store: &Path,
     credentials: &Credentials,
@@ -188,12 +216,17 @@ async fn begun(
     let pool = Pool::open(&StoreUrl::Sqlite { path: store.to_owned() }).await?;
     let (accounts, sessions) = (Accounts::new(pool.clone()), Sessions::new(pool.clone(), SessionSettings::default()));
     let mut people = Vec::new();
-    for (tenant, id) in credentials.tenants.iter().zip(tenants) {
-        for person in &tenant.people {
-            let email = Email::parse(&person.email).context("a person's address")?;
-            let account = accounts.find_by_email(*id, &email).await?.context("nobody has this address")?;
-            people.push((format!("{}.localhost", tenant.name), *id, account.id));
-        }
+    for n in 0..count.div_ceil(SESSIONS_PER_ACCOUNT) {
+        let (tenant, id) =
+            credentials.tenants.iter().zip(tenants).cycle().nth(n % tenants.len()).context("there is no tenant")?;
+        let roles = &tenant.people.first().context("a tenant has no people")?.roles;
+        let new = NewAccount {
+            email: Email::parse(&format!("person-{n}@{}.example", tenant.name)).context("a person's address")?,
+            roles: roles.iter().map(|role| RoleName::parse(role)).collect::<Result<_, _>>().context("a role")?,
+            password: None,
+        };
+        let account = accounts.create(*id, new, SystemClock.now()).await?;
+        people.push((format!("{}.localhost", tenant.name), *id, account.id));
     }
     let mut requests = String::new();
     for (host, tenant, principal) in people.iter().cycle().take(count) {

@@ -1,13 +1,15 @@
 -- Sends the requests of a file in turn and ends with one line of JSON.
--- Each line of the file is: path, host and cookie, separated by tabs. A second argument is the number of addresses that
--- the requests come from, as a proxy in front would tell them.
+-- Each line of the file is: path, host and cookie, separated by tabs. A second argument says how many requests were sent
+-- before, so that one run goes on where another ended. A third is the number of addresses that the requests come from, as
+-- a proxy in front would tell them.
 
 local prepared = {}
-local at = 0
+local at
 local addresses
 
 function init(args)
-    addresses = tonumber(args[2])
+    at = tonumber(args[2])
+    addresses = tonumber(args[3])
     for line in io.lines(args[1]) do
         local path, host, cookie = line:match("([^\t]*)\t([^\t]*)\t([^\t]*)")
         prepared[#prepared + 1] = wrk.format("GET", path, {

@@ -24,5 +24,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0003_sessions.sql"),
             postgres: include_str!("../gateway/postgres/0003_sessions.sql"),
         },
+        Migration {
+            version: 4,
+            name: "session_changes",
+            sqlite: include_str!("../gateway/sqlite/0004_session_changes.sql"),
+            postgres: include_str!("../gateway/postgres/0004_session_changes.sql"),
+        },
     ],
 };

@@ -142,7 +142,16 @@ async fn the_gateways_schema_keeps_the_laws() {
     assert_eq!(laws::broken_laws(&pool, &["tenants"]).await.unwrap(), Vec::<String>::new());
     assert_eq!(
         tables(&store).await,
-        ["account_roles", "accounts", "schema_migrations", "sessions", "tenant_hosts", "tenants"]
+        [
+            "account_roles",
+            "accounts",
+            "schema_migrations",
+            "session_changes",
+            "session_generations",
+            "sessions",
+            "tenant_hosts",
+            "tenants"
+        ]
     );
 }
 

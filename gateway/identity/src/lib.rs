@@ -3,7 +3,8 @@
 //! Three things are always true of what stands here:
 //! - a session's token leaves this crate once, at sign-in; store, cache and logs know its SHA-256 or nothing;
 //! - what a session's lookup answers is at most [`SessionSettings::staleness_max`] old: a disabled account, changed roles and
-//!   a session ended elsewhere take effect within that time, one ended here at once;
+//!   a session ended elsewhere take effect within that time, one ended here at once. With [`Sessions::run_listening`] they take
+//!   effect within a second, and what did not change is read once;
 //! - a token of one tenant is unknown to every other.
 //!
 //! ```
@@ -37,7 +38,8 @@
 //! ```
 //!
 //! To keep something more of a person: a migration, a column in `account.rs`, and a bump of the account's `version` where
-//! it changes what a principal is.
+//! it changes what a principal is. Whatever else a session's lookup comes to read needs a trigger that notes its changes,
+//! as in the migration `session_changes`.
 
 mod account;
 mod accounts;
@@ -46,6 +48,7 @@ mod principal;
 mod random;
 mod session;
 mod session_cache;
+mod session_changes;
 mod session_rows;
 mod tenant;
 mod token;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use cedargate_migrations::{Pool, StoreError};
 use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
+use tokio::sync::Mutex;
 
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Key, SessionCache};
+use crate::session_changes::{Generations, Heard, Mark, gone_on};
 use crate::session_rows::{self as rows, NewRow};
 use crate::{PresentedToken, SessionToken};
 
@@ -18,9 +20,10 @@ pub struct SessionSettings {
     pub idle_timeout: Duration,
     /// A session is over this long after its sign-in, used or not.
     pub absolute_timeout: Duration,
-    /// How old an answer from memory may be.
+    /// How old what an answer from memory rests on may be: the reading of the session, or the last word of the store that
+    /// nothing changed since.
     pub staleness_max: Duration,
-    /// How many sessions are kept in memory; one takes about 600 octets.
+    /// How many sessions are kept in memory; one takes about 700 octets.
     pub cached_max: u64,
 }
 
@@ -42,6 +45,13 @@ const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
 /// How often [`Sessions::run_maintenance`] writes what was used and deletes what is over.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// How often [`Sessions::run_listening`] asks the store at most, and at least where answers may be old enough: what ends on
+/// one gateway is over on the others within about the second of these.
+const LISTEN_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// Beyond so many changed accounts at once it is cheaper to read all sessions again.
+const CHANGES_MAX: usize = 10_000;
 
 /// Somebody has proved who they are: what a session is made from.
 #[derive(Clone, Debug)]
@@ -107,12 +117,14 @@ pub struct Sessions {
     pool: Pool,
     settings: SessionSettings,
     cache: Arc<SessionCache>,
+    /// The generations up to which everything was heard; none at first.
+    known: Arc<Mutex<Option<Generations>>>,
 }
 
 impl Sessions {
     /// The sessions in this store. Clones share one cache.
     pub fn new(pool: Pool, settings: SessionSettings) -> Self {
-        Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)) }
+        Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)), known: Arc::default() }
     }
 
     /// Begins a session with a fresh token and ends the one that it replaces, in one transaction.
@@ -163,7 +175,7 @@ impl Sessions {
         now: Micros,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let key = Key::new(tenant, token.hash());
-        if let Some(hot) = self.cache.fresh(&key, now, self.settings.staleness_max) {
+        if let Some(hot) = self.cache.fresh(&key, now, &self.settings) {
             if now >= hot.expires_at {
                 return Ok(None);
             }
@@ -250,6 +262,66 @@ impl Sessions {
             if let Err(error) = self.maintain(clock.now()).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be maintained");
             }
+        }
+    }
+
+    /// Asks the store what has changed since it was asked before, here or through another gateway. Sessions in memory
+    /// that are not of the accounts concerned are then as good as read at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what is in memory gets older then, until nobody is known without the store.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped: the same is asked again.
+    pub async fn listen(&self, now: Micros) -> Result<(), StoreError> {
+        let mut known = self.known.lock().await;
+        // One state of the store for all of it: a generation and every change up to it.
+        let mut tx = self.pool.read_system().await?;
+        let found = rows::generations(&mut tx).await?;
+        let mut heard = Heard::Unknown;
+        if found.len() < rows::GENERATIONS_MAX
+            && let Some(gone_on) = gone_on(known.as_ref(), &found)
+        {
+            let mut marks = Vec::new();
+            for (tenant, from) in gone_on {
+                let changed = rows::changed_since(&mut tx, tenant, from, CHANGES_MAX + 1 - marks.len()).await?;
+                marks.extend(changed.into_iter().map(|account| Mark::of(tenant, account)));
+                if marks.len() > CHANGES_MAX {
+                    break;
+                }
+            }
+            if marks.len() <= CHANGES_MAX {
+                heard = Heard::Accounts(marks);
+            }
+        }
+        drop(tx);
+        self.cache.changes.hear(&heard, now);
+        *known = Some(found);
+        Ok(())
+    }
+
+    /// Listens for ever, several times within the staleness bound. Drop the future to stop it.
+    pub async fn run_listening(&self, clock: &dyn Clock) {
+        if self.settings.staleness_max.is_zero() {
+            // Nothing in memory is ever used.
+            return;
+        }
+        let every = (self.settings.staleness_max / 6).clamp(LISTEN_EVERY.0, LISTEN_EVERY.1);
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut hears = true;
+        loop {
+            ticks.tick().await;
+            let heard = self.listen(clock.now()).await;
+            // Once for an outage: this comes round several times a second.
+            match &heard {
+                Ok(()) if !hears => tracing::info!("changes to sessions are heard of again"),
+                Err(error) if hears => {
+                    tracing::warn!(error = error as &dyn std::error::Error, "changes to sessions are not heard of");
+                }
+                Ok(()) | Err(_) => {}
+            }
+            hears = heard.is_ok();
         }
     }
 

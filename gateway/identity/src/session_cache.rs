@@ -8,9 +8,10 @@ use std::time::Duration;
 use cedargate_model::{Micros, Principal, TenantId};
 use moka::sync::Cache;
 
-use crate::SessionStats;
+use crate::session_changes::{Mark, Moment, SessionChanges};
 use crate::session_rows::Loaded;
 use crate::token::TokenHash;
+use crate::{SessionSettings, SessionStats};
 
 /// Memory is given back this long after a session's last lookup. Correctness does not hang on it: how old an answer may
 /// be is judged by the caller's clock.
@@ -38,6 +39,8 @@ pub(crate) struct Hot {
     pub(crate) principal: Arc<Principal>,
     pub(crate) expires_at: Micros,
     loaded_at: Micros,
+    /// From which moment it is, and where changes to its account show.
+    loaded: (Moment, Mark),
     /// When its use was last noted.
     touched_at: AtomicI64,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Hot {
 #[derive(Debug)]
 pub(crate) struct SessionCache {
     entries: Cache<Key, Arc<Hot>>,
+    pub(crate) changes: SessionChanges,
     /// Counts endings, so that a lookup which read the store before one does not put the session back after it.
     endings: AtomicU64,
     touches: Mutex<HashMap<Key, Micros>>,
@@ -52,14 +56,18 @@ pub(crate) struct SessionCache {
     misses: AtomicU64,
 }
 
-/// How many endings there had been when a lookup began to read.
+/// The moment in which a lookup began to read, and how many endings there had been by then.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading(u64);
+pub(crate) struct Reading {
+    moment: Moment,
+    endings: u64,
+}
 
 impl SessionCache {
     pub(crate) fn new(cached_max: u64) -> Self {
         Self {
             entries: Cache::builder().max_capacity(cached_max).time_to_idle(FORGET_AFTER).build(),
+            changes: SessionChanges::default(),
             endings: AtomicU64::new(0),
             touches: Mutex::default(),
             hits: AtomicU64::new(0),
@@ -67,9 +75,19 @@ impl SessionCache {
         }
     }
 
-    /// The session, if what is known of it is fresh enough. A clock that was set back makes it stale.
-    pub(crate) fn fresh(&self, key: &Key, now: Micros, staleness_max: Duration) -> Option<Arc<Hot>> {
-        let is_fresh = |hot: &Arc<Hot>| hot.loaded_at <= now && now < hot.loaded_at.after(staleness_max);
+    /// The session, if what is known of it is fresh enough: read within the staleness bound, or known since not to have
+    /// changed. A clock that was set back makes it stale. One that looks unused for too long is asked of the store too:
+    /// it may have been used through another gateway.
+    pub(crate) fn fresh(&self, key: &Key, now: Micros, settings: &SessionSettings) -> Option<Arc<Hot>> {
+        let staleness_max = settings.staleness_max;
+        let is_fresh = |hot: &Arc<Hot>| {
+            let (moment, mark) = hot.loaded;
+            let is_known = self.changes.none_since(moment, mark, now, staleness_max);
+            let was_read = hot.loaded_at <= now && now < hot.loaded_at.after(staleness_max);
+            let touched_at = Micros(hot.touched_at.load(Ordering::Relaxed));
+            (is_known || was_read && !self.changes.is_marked(moment, mark))
+                && now < touched_at.after(settings.idle_timeout)
+        };
         let hot = self.entries.get(key).filter(is_fresh);
         let counter = if hot.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +95,7 @@ impl SessionCache {
     }
 
     pub(crate) fn begin_load(&self) -> Reading {
-        Reading(self.endings.load(Ordering::SeqCst))
+        Reading { moment: self.changes.moment(), endings: self.endings.load(Ordering::SeqCst) }
     }
 
     /// Keeps what was read, unless a session was ended meanwhile.
@@ -86,14 +104,16 @@ impl SessionCache {
     /// inserts. Without the check the session would live on until it is stale. The check comes after the insertion,
     /// because an ending in between forgets the entry by itself.
     pub(crate) fn insert(&self, key: Key, loaded: Loaded, now: Micros, reading: Reading) -> Arc<Hot> {
+        let mark = Mark::of(key.tenant, loaded.principal.id);
         let hot = Arc::new(Hot {
             principal: loaded.principal,
             expires_at: loaded.expires_at,
             loaded_at: now,
+            loaded: (reading.moment, mark),
             touched_at: AtomicI64::new(loaded.last_seen_at.0),
         });
         self.entries.insert(key, hot.clone());
-        if self.endings.load(Ordering::SeqCst) != reading.0 {
+        if self.endings.load(Ordering::SeqCst) != reading.endings {
             self.entries.invalidate(&key);
         }
         hot

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use cedargate_migrations::{StoreError, SystemTx, TenantTx};
-use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantName};
+use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::principal::{methods_from_text, methods_to_text, roles_of_principal};
 use crate::session_cache::Key;
+use crate::session_changes::Generations;
 use crate::token::TokenHash;
 
 /// How many sessions one account may have at once; the oldest give way. A script that signs in for every call must not
@@ -146,6 +147,38 @@ WHERE (tenant_id, id) IN (
     LIMIT $3
 )";
     tx.query(PRUNE).bind(now.0).bind(idle_since.0).bind(PRUNE_MAX).execute().await
+}
+
+/// How many tenants may have a generation; with more, none is known to be all of them.
+pub(crate) const GENERATIONS_MAX: usize = 10_000;
+
+/// The generation of every tenant, at most [`GENERATIONS_MAX`].
+pub(crate) async fn generations(tx: &mut SystemTx) -> Result<Generations, StoreError> {
+    const GENERATIONS: &str = "
+SELECT tenant_id, generation
+FROM session_generations
+LIMIT $1";
+    let limit = i64::try_from(GENERATIONS_MAX).unwrap_or(i64::MAX);
+    let rows: Vec<(Uuid, i64)> = tx.query(GENERATIONS).bind(limit).fetch_all().await?;
+    Ok(rows.into_iter().map(|(tenant, generation)| (TenantId(tenant), generation)).collect())
+}
+
+/// The accounts of a tenant that changed after a generation, at most `limit`.
+pub(crate) async fn changed_since(
+    tx: &mut SystemTx,
+    tenant: TenantId,
+    generation: i64,
+    limit: usize,
+) -> Result<Vec<PrincipalId>, StoreError> {
+    const CHANGED: &str = "
+SELECT account_id
+FROM session_changes
+WHERE tenant_id = $1
+  AND generation > $2
+LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<(Uuid,)> = tx.query(CHANGED).bind(tenant.0).bind(generation).bind(limit).fetch_all().await?;
+    Ok(rows.into_iter().map(|(account,)| PrincipalId(account)).collect())
 }
 
 fn token_of((hash,): (Vec<u8>,)) -> Result<TokenHash, StoreError> {

@@ -271,3 +271,201 @@ async fn the_store_never_holds_a_token() {
     assert_eq!(hashes.len(), 2);
     assert!(hashes.iter().all(|(hash,)| hash.len() == 32 && !cookie.as_bytes().windows(32).any(|w| w == hash)));
 }
+
+/// A second gateway on the same store.
+async fn another_gateway(house: &House) -> Sessions {
+    Sessions::new(house.another_process().await, SETTINGS)
+}
+
+#[each_engine]
+async fn a_session_ended_at_one_gateway_is_unknown_to_another_that_listens() {
+    let (house, one, ada, token) = signed_in().await;
+    let two = another_gateway(&house).await;
+    one.listen(NOW).await.unwrap();
+    let principal = one.find(house.acme, &token, NOW).await.unwrap().unwrap();
+    assert!(two.end(house.acme, principal.session).await.unwrap());
+    one.listen(after_secs(1)).await.unwrap();
+    assert!(!is_known(&one, house.acme, &token, after_secs(1)).await);
+
+    // However it ended: all of one person's, by a sign-in in its place, by being one too many, by its time.
+    for way in ["all", "replaced", "time", "too many"] {
+        let token = begin(&one, house.acme, ada, after_secs(1)).await;
+        let session = one.find(house.acme, &token, after_secs(1)).await.unwrap().unwrap().session;
+        match way {
+            "all" => assert_eq!(two.end_all(house.acme, ada).await.unwrap(), 1),
+            "replaced" => {
+                let again = SignIn { replaces: Some(session), ..sign_in(house.acme, ada) };
+                two.create(again, after_secs(1)).await.unwrap();
+            }
+            "too many" => {
+                for _ in 0..100 {
+                    begin(&two, house.acme, ada, after_secs(2)).await;
+                }
+            }
+            _ => assert!(two.maintain(after_secs(9 * 60 * 60)).await.unwrap().pruned > 0),
+        }
+        one.listen(after_secs(2)).await.unwrap();
+        assert!(!is_known(&one, house.acme, &token, after_secs(2)).await, "{way}");
+    }
+}
+
+#[each_engine]
+async fn an_account_changed_elsewhere_is_another_one_to_a_gateway_that_listens() {
+    let (house, sessions, ada, token) = signed_in().await;
+    let elsewhere = cedargate_identity::Accounts::new(house.another_process().await);
+    sessions.listen(NOW).await.unwrap();
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+
+    elsewhere.set_roles(house.acme, ada, vec![role("boss")]).await.unwrap();
+    sessions.listen(NOW).await.unwrap();
+    let principal = sessions.find(house.acme, &token, NOW).await.unwrap().unwrap();
+    assert_eq!(principal.roles, [role("boss"), role("member")]);
+
+    elsewhere.disable(house.acme, ada, NOW).await.unwrap();
+    sessions.listen(NOW).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &token, NOW).await);
+
+    elsewhere.enable(house.acme, ada).await.unwrap();
+    let token = begin(&sessions, house.acme, ada, NOW).await;
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    elsewhere.set_password(house.acme, ada, &hash('n')).await.unwrap();
+    sessions.listen(NOW).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &token, NOW).await);
+}
+
+#[each_engine]
+async fn what_is_heard_to_be_unchanged_is_read_once() {
+    let (house, sessions, ada, token) = signed_in().await;
+    let bob = house.account("bob@example.com", &[]).await;
+    sessions.listen(NOW).await.unwrap();
+    for second in 0..30 {
+        sessions.listen(after_secs(second)).await.unwrap();
+        assert!(is_known(&sessions, house.acme, &token, after_secs(second)).await);
+        // Beginning and using sessions change nothing for those who have one, and neither does what befalls others.
+        begin(&sessions, house.acme, ada, after_secs(second)).await;
+        let bobs = begin(&sessions, house.acme, bob, after_secs(second)).await;
+        assert!(is_known(&sessions, house.acme, &bobs, after_secs(second)).await);
+        sessions.maintain(after_secs(second)).await.unwrap();
+        house.accounts.set_roles(house.acme, bob, vec![]).await.unwrap();
+        sessions.end_all(house.acme, bob).await.unwrap();
+    }
+    assert_eq!(sessions.stats().misses, 1 + 30);
+}
+
+#[each_engine]
+async fn what_was_read_before_the_first_word_of_the_store_is_read_again() {
+    let (house, sessions, _, token) = signed_in().await;
+    for second in 0..10 {
+        assert!(is_known(&sessions, house.acme, &token, after_secs(second)).await);
+        sessions.listen(after_secs(second)).await.unwrap();
+    }
+    assert_eq!(sessions.stats().misses, 2);
+}
+
+#[each_engine]
+async fn a_gateway_that_cannot_listen_knows_nobody_after_the_bound() {
+    let (house, sessions, _, token) = signed_in().await;
+    sessions.listen(NOW).await.unwrap();
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    sessions.listen(after_secs(10)).await.unwrap();
+    house.pool.close().await;
+    assert!(matches!(sessions.listen(after_secs(11)).await, Err(StoreError::Unavailable(_))));
+    assert!(is_known(&sessions, house.acme, &token, after_secs(12)).await);
+    let failed = sessions.find(house.acme, &token, after_secs(13)).await;
+    assert!(matches!(failed, Err(StoreError::Unavailable(_))));
+}
+
+#[each_engine]
+async fn where_answers_may_not_be_old_listening_makes_none_young() {
+    let (house, _, ada, _) = signed_in().await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings { staleness_max: Duration::ZERO, ..SETTINGS });
+    let token = begin(&sessions, house.acme, ada, NOW).await;
+    sessions.listen(NOW).await.unwrap();
+    assert!(is_known(&sessions, house.acme, &token, NOW).await);
+    house.pool.close().await;
+    sessions.find(house.acme, &token, NOW).await.unwrap_err();
+}
+
+#[each_engine]
+async fn a_session_that_nobody_uses_ends_in_memory_too_unless_another_gateway_knows_of_its_use() {
+    let (house, sessions, ada, idle) = signed_in().await;
+    let used = begin(&sessions, house.acme, ada, NOW).await;
+    let two = another_gateway(&house).await;
+    sessions.listen(NOW).await.unwrap();
+    for token in [&idle, &used] {
+        assert!(is_known(&sessions, house.acme, token, NOW).await);
+    }
+    assert!(is_known(&two, house.acme, &used, after_secs(20 * 60)).await);
+    assert_eq!(two.maintain(after_secs(20 * 60)).await.unwrap().touched, 1);
+    sessions.listen(after_secs(31 * 60)).await.unwrap();
+    assert!(!is_known(&sessions, house.acme, &idle, after_secs(31 * 60)).await);
+    assert!(is_known(&sessions, house.acme, &used, after_secs(31 * 60)).await);
+}
+
+/// INVARIANT (heard after read) against a real store: whatever the order of a lookup, an ending elsewhere and hearing of it.
+#[each_engine(flavor = "multi_thread", worker_threads = 2)]
+async fn no_lookup_outlives_what_was_heard_to_have_ended() {
+    let house = House::new().await;
+    let ada = house.account("ada@example.com", &[]).await;
+    let one = Sessions::new(house.pool.clone(), SETTINGS);
+    let two = another_gateway(&house).await;
+    one.listen(NOW).await.unwrap();
+    for _ in 0..50 {
+        let begun = two.create(sign_in(house.acme, ada), NOW).await.unwrap();
+        let token = PresentedToken::parse(&begun.token.expose()).unwrap();
+        let lookups: Vec<_> = (0..4)
+            .map(|_| {
+                let (one, token, acme) = (one.clone(), token.clone(), house.acme);
+                tokio::spawn(async move {
+                    let known = one.find(acme, &token, NOW).await.unwrap().is_some();
+                    one.listen(NOW).await.unwrap();
+                    known
+                })
+            })
+            .collect();
+        assert!(two.end(house.acme, begun.principal.session).await.unwrap());
+        one.listen(NOW).await.unwrap();
+        assert!(!is_known(&one, house.acme, &token, NOW).await, "heard of");
+        for lookup in lookups {
+            lookup.await.unwrap();
+        }
+        assert!(!is_known(&one, house.acme, &token, NOW).await);
+    }
+}
+
+/// Every statement that changes what a lookup answers with, also one that no code of ours runs.
+#[each_engine]
+async fn no_change_goes_unnoted() {
+    const CHANGES: [&str; 12] = [
+        "UPDATE sessions SET level = 2 WHERE tenant_id = $1",
+        "UPDATE sessions SET methods = 'otp' WHERE tenant_id = $1",
+        "UPDATE sessions SET authenticated_at = authenticated_at - 1 WHERE tenant_id = $1",
+        "UPDATE sessions SET expires_at = expires_at - 1 WHERE tenant_id = $1",
+        "UPDATE accounts SET email = 'another@example.com' WHERE tenant_id = $1",
+        "UPDATE accounts SET version = version + 1 WHERE tenant_id = $1",
+        "UPDATE accounts SET disabled_at = 1 WHERE tenant_id = $1",
+        "INSERT INTO account_roles (tenant_id, account_id, role) SELECT $1, id, 'boss' FROM accounts",
+        "UPDATE account_roles SET role = 'guest' WHERE tenant_id = $1 AND role = 'boss'",
+        "DELETE FROM account_roles WHERE tenant_id = $1",
+        "DELETE FROM sessions WHERE tenant_id = $1 AND id = (SELECT id FROM sessions ORDER BY id LIMIT 1)",
+        "DELETE FROM accounts WHERE tenant_id = $1",
+    ];
+    const QUIET: [&str; 2] = [
+        "UPDATE sessions SET last_seen_at = last_seen_at + 1 WHERE tenant_id = $1",
+        "UPDATE accounts SET password_hash = NULL WHERE tenant_id = $1",
+    ];
+    const NOTED: &str = "SELECT coalesce(max(generation), 0) FROM session_changes";
+    let (house, sessions, ada, _) = signed_in().await;
+    begin(&sessions, house.acme, ada, NOW).await;
+    let mut operator = house.store.operator().await;
+    for (sql, is_noted) in QUIET.map(|sql| (sql, false)).into_iter().chain(CHANGES.map(|sql| (sql, true))) {
+        let before = operator.number(NOTED).await;
+        let mut tx = house.pool.tenant(house.acme).begin().await.unwrap();
+        assert!(tx.query(sql).execute().await.unwrap() > 0, "{sql}");
+        tx.commit().await.unwrap();
+        assert_eq!(before < operator.number(NOTED).await, is_noted, "{sql}");
+    }
+    let generation = operator.number("SELECT generation FROM session_generations").await;
+    assert_eq!(operator.number(NOTED).await, generation);
+    assert_eq!(operator.number("SELECT count(*) FROM sessions").await, 0, "they went with their account");
+}

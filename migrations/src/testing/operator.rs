@@ -64,7 +64,7 @@ SELECT concat_ws(' ', type, name, sql)
 FROM sqlite_schema
 ORDER BY 1";
 
-/// Columns, constraints, indexes, row security, policies and grants. Column numbers are left out: a column that a later
+/// Columns, constraints, indexes, row security, policies, grants and triggers. Column numbers are left out: a column that a later
 /// step added stands last in one database and elsewhere in none.
 const POSTGRES_CATALOGUE: &str = "
 SELECT concat_ws(' ', 'column', t.relname, c.attname, format_type(c.atttypid, c.atttypmod), c.attnotnull,
@@ -93,4 +93,8 @@ UNION ALL
 SELECT concat_ws(' ', 'function', oid::regprocedure, prosecdef, prosrc)
 FROM pg_catalog.pg_proc
 WHERE pronamespace = to_regnamespace('public')
+UNION ALL
+SELECT concat_ws(' ', 'trigger', pg_get_triggerdef(oid))
+FROM pg_catalog.pg_trigger
+WHERE NOT tgisinternal
 ORDER BY line";

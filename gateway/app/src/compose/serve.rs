@@ -214,6 +214,8 @@ fn start(
     let reloader =
         Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, tls, seen };
     background.spawn(reloader.run(config.policies.reload_interval));
+    let listening = sessions.clone();
+    background.spawn(async move { listening.run_listening(&SystemClock).await });
     background.spawn(async move { sessions.run_maintenance(&SystemClock).await });
     let prover = match config.danger.recording_off {
         true => None,

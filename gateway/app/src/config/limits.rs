@@ -140,7 +140,7 @@ const ASSERTIONS_CACHED_MAX: Key = integer(
     "assertions_cached_max",
     0,
     10_000_000,
-    "10000",
+    "100000",
     "How many signed identities are kept, of about 1 KiB each: one for every session and service in use.",
 );
 const UPSTREAM_CONNECTIONS_IDLE_MAX: Key = integer(

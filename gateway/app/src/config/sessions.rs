@@ -33,15 +33,16 @@ const STALENESS_MAX_MS: Key = Key {
     shape: Shape::Integer { min: 0, max: 60_000 },
     fallback: Fallback::Value("3000"),
     environment: None,
-    about: "How old the answer from memory may be: so long at most until a disabled account or changed roles take \
-            effect. `0` asks the store at every request.",
+    about: "How old what an answer from memory rests on may be: the reading of the session, or the store's last word that \
+            nothing changed since, for which the gateway asks twice a second. So long at most until a disabled account or \
+            changed roles take effect, and until nobody is known without the store. `0` asks the store at every request.",
 };
 const CACHED_MAX: Key = Key {
     name: "cached_max",
     shape: Shape::Integer { min: 1, max: 100_000_000 },
     fallback: Fallback::Value("100000"),
     environment: None,
-    about: "How many sessions are kept in memory, of about 600 octets each.",
+    about: "How many sessions are kept in memory, of about 700 octets each.",
 };
 
 /// `[sessions]`, checked.
