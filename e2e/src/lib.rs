@@ -7,6 +7,7 @@
 //! To add a test: `let world = World::shared();`, then `world.ask(...)`, then look at the answer, at what the echo service
 //! says it received, and at `world.entry(...)`, the decision's audit entry.
 
+pub mod backend;
 mod browser;
 pub mod collector;
 pub mod h2;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate authority that nobody else knows.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -20,6 +21,21 @@ pub struct Issued {
     pub certificate: String,
     /// Its private key.
     pub key: String,
+}
+
+impl Issued {
+    /// The certificate as it goes over the wire.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn der(&self) -> Result<Vec<u8>, Failure> {
+        Ok(CertificateDer::from_pem_slice(self.certificate.as_bytes())?.to_vec())
+    }
+
+    fn parsed(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect::<Result<_, _>>()?;
+        Ok((chain, PrivateKeyDer::from_pem_slice(self.key.as_bytes())?))
+    }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -58,10 +74,48 @@ impl Authority {
         self.issue(&[name], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A certificate for servers of these names that was valid in 2020.
+    ///
+    /// # Errors
+    /// A name that no certificate has.
+    pub fn expired(&self, names: &[&str]) -> Result<Issued, Failure> {
+        let mut params = params(names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 12, 31);
+        self.sign(&params)
+    }
+
+    /// Settings of a server with this certificate that speaks these protocols (ALPN). It takes only clients with a certificate
+    /// of this authority, where `asks` says so.
+    ///
+    /// # Errors
+    /// A certificate that cannot be used.
+    pub fn serving(&self, own: &Issued, protocols: &[&str], asks: bool) -> Result<ServerConfig, Failure> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let config = if asks {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()?), provider).build()?;
+            config.with_client_cert_verifier(verifier)
+        } else {
+            config.with_no_client_auth()
+        };
+        let (chain, key) = own.parsed()?;
+        let mut config = config.with_single_cert(chain, key)?;
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(config)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Failure> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone())?;
+        Ok(roots)
+    }
+
     fn issue(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose) -> Result<Issued, Failure> {
-        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
-        params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
-        params.extended_key_usages = vec![purpose];
+        self.sign(&params(names, purpose)?)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Result<Issued, Failure> {
         let key = KeyPair::generate()?;
         Ok(Issued { certificate: params.signed_by(&key, &self.0)?.pem(), key: key.serialize_pem() })
     }
@@ -72,19 +126,24 @@ impl Authority {
     /// # Errors
     /// A certificate that cannot be used.
     pub fn trusting(&self, protocols: &[&str], own: Option<&Issued>) -> Result<ClientConfig, Failure> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone())?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let config = config.with_root_certificates(roots);
+        let config = config.with_root_certificates(self.roots()?);
         let mut config = match own {
             None => config.with_no_client_auth(),
             Some(own) => {
-                let chain = CertificateDer::pem_slice_iter(own.certificate.as_bytes()).collect::<Result<_, _>>()?;
-                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(own.key.as_bytes())?)?
+                let (chain, key) = own.parsed()?;
+                config.with_client_auth_cert(chain, key)?
             }
         };
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(config)
     }
+}
+
+fn params(names: &[&str], purpose: ExtendedKeyUsagePurpose) -> Result<CertificateParams, Failure> {
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
+    params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
+    params.extended_key_usages = vec![purpose];
+    Ok(params)
 }

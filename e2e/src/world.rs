@@ -34,6 +34,8 @@ pub struct WorldOptions {
     pub config: &'static str,
     /// A further backend of the echo service, as the configuration names it.
     pub echo_beside: Option<String>,
+    /// Another service instead of the echo service: the lines of its upstream's tables.
+    pub instead_of_echo: Option<String>,
     /// Further lines of the table `[listen]`.
     pub listen: &'static str,
     /// Where gateway and inventory tell their spans, and further lines of the table `[telemetry]`.
@@ -464,6 +466,7 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
     }
     let backends: Vec<_> =
         options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();
+    let echo = format!("addresses = [{}]\nhealth_interval_ms = 100", backends.join(", "));
     let telemetry = options
         .collector
         .as_ref()
@@ -495,8 +498,7 @@ health_path = "/healthz"
 health_interval_ms = 100
 
 [upstreams.echo]
-addresses = [{echo}]
-health_interval_ms = 100
+{echo}
 
 [limits]
 {limits}
@@ -507,7 +509,7 @@ health_interval_ms = 100
         port = address.port(),
         inventory = socket(dir, "inventory"),
         orders = socket(dir, "orders"),
-        echo = backends.join(", "),
+        echo = options.instead_of_echo.clone().unwrap_or(echo),
         limits = options.limits.unwrap_or(GENEROUS),
         store = options.stores.as_ref().map(|[gateway, ..]| format!("url = \"{gateway}\"")).unwrap_or_default(),
         listen = options.listen,

@@ -111,8 +111,8 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let admitted = admitted(exchange)?;
-        match self.gateway.upstreams.select(&admitted.pass.route) {
+        let pass = &admitted(exchange)?.pass;
+        match self.gateway.upstreams.select(&pass.route, pass.upgrade) {
             Ok(peer) => Ok(peer),
             Err(refusal) => Err(overtake(exchange, refusal)),
         }
@@ -134,7 +134,7 @@ impl ProxyHttp for Proxy {
 
     /// A kept connection may have been closed by the service just as we began to use it. Then, and only then, the request
     /// goes out once more: if its method is safe, since one decision and one record stand for one act, and if it has no
-    /// body, of which some may be held back for inspection.
+    /// body, of which some may be held back for inspection. A new connection is not tried again, whatever HTTP/2 says of it.
     fn error_while_proxy(
         &self,
         _peer: &HttpPeer,
@@ -143,7 +143,7 @@ impl ProxyHttp for Proxy {
         _exchange: &mut Exchange,
         reused: bool,
     ) -> Box<Error> {
-        if session.req_header().method.is_safe() && session.is_body_empty() {
+        if reused && session.req_header().method.is_safe() && session.is_body_empty() {
             error.retry.decide_reuse(reused);
         } else {
             error.set_retry(false);
@@ -158,6 +158,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let admitted = admitted(exchange)?;
+        if let Err(refusal) = self.gateway.upstreams.agree(&admitted.pass.route.service, request.version) {
+            return Err(overtake(exchange, refusal));
+        }
         admitted.asked = Some(Instant::now());
         if let Some(timeline) = &mut admitted.trail.timeline {
             timeline.asked();
@@ -179,7 +182,9 @@ impl ProxyHttp for Proxy {
                 *body = piece;
                 Ok(())
             }
-            Err(refusal) => Err(overtake(exchange, refusal)),
+            // As the client's error, which it is: of any other, Pingora takes no note while it sends over HTTP/2, and goes on
+            // waiting for the service's answer to a body that never ends.
+            Err(refusal) => Err(overtake(exchange, refusal).into_down()),
         }
     }
 
@@ -242,9 +247,12 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
         let Exchange::Admitted(admitted) = exchange else { return };
-        let end = match error.map(|error| error.esource()) {
+        let end = match error.map(|error| (error.esource(), error.etype())) {
             None => OutcomeEnd::Complete,
-            Some(ErrorSource::Downstream) => OutcomeEnd::ClientGone,
+            // Refused by us, and no client has gone.
+            Some((ErrorSource::Downstream, etype)) if !matches!(etype, ErrorType::HTTPStatus(_)) => {
+                OutcomeEnd::ClientGone
+            }
             Some(_) => OutcomeEnd::UpstreamBroke,
         };
         let trail = &admitted.trail;

@@ -16,5 +16,6 @@ mod hosts;
 mod stream;
 
 pub use certificate::{CertificateFiles, TlsError};
+pub(crate) use certificate::{chain, private_key};
 pub(crate) use handshake::{HandshakeFailure, accept};
 pub use hosts::{HostExpiry, TlsHosts};

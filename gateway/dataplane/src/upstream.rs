@@ -1,5 +1,9 @@
 //! Where services are: addresses, health, and the connection to one of them.
 
+mod health;
+mod reach;
+mod tls;
+
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr as InetAddr;
 use std::os::unix::net::SocketAddr as UnixAddr;
@@ -9,17 +13,23 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use cedargate_model::{Refusal, RefusalCode};
 use cedargate_policy::Route;
+use http::Version;
 use pingora::lb::discovery::Static;
-use pingora::lb::health_check::{HealthCheck, HealthObserve, HttpHealthCheck, TcpHealthCheck};
+use pingora::lb::health_check::HealthCheck;
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{Backend, Backends, Extensions, LoadBalancer};
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::server::ShutdownWatch;
-use pingora::services::background::BackgroundService;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+
+use self::health::{Check, Connectors};
+use self::reach::Reach;
+use crate::tls::TlsError;
+
+pub use self::health::HealthChecks;
+pub use self::reach::Protocol;
+pub use self::tls::{Authorities, ClientCertificateFiles, ServerName, ServerNameError, UpstreamTls};
 
 /// How many backends are looked at for a healthy one.
 const SELECT_ATTEMPTS_MAX: usize = 16;
@@ -41,6 +51,10 @@ pub enum Address {
 pub struct UpstreamSettings {
     /// Its backends, at least one.
     pub addresses: Vec<Address>,
+    /// What they speak.
+    pub protocol: Protocol,
+    /// TLS to them; none for connections that nobody else can listen to.
+    pub tls: Option<UpstreamTls>,
     /// The path that answers 200 while a backend is healthy; none asks only whether it accepts connections.
     pub health_path: Option<String>,
     /// How often health is asked; none takes the backends for healthy and leaves it to connecting to find out.
@@ -79,6 +93,15 @@ pub enum UpstreamError {
         /// The path.
         path: String,
     },
+    /// TLS to the service cannot be set up.
+    #[error("upstream `{service}`: TLS cannot be set up")]
+    Tls {
+        /// The service.
+        service: String,
+        /// Why not.
+        #[source]
+        source: Box<TlsError>,
+    },
 }
 
 /// All services, by name.
@@ -88,7 +111,8 @@ pub struct Upstreams {
 
 struct Upstream {
     balancer: Arc<LoadBalancer<RoundRobin>>,
-    settings: UpstreamSettings,
+    reach: Arc<Reach>,
+    idle_timeout: Duration,
 }
 
 impl Upstreams {
@@ -97,12 +121,28 @@ impl Upstreams {
     /// # Errors
     /// The first service whose settings cannot be used.
     pub fn new(services: impl IntoIterator<Item = (String, UpstreamSettings)>) -> Result<Self, UpstreamError> {
+        let connectors = Arc::new(Connectors::new());
         let mut by_service = HashMap::new();
         for (service, settings) in services {
-            let balancer = Arc::new(balancer(&service, &settings)?);
-            by_service.insert(service, Upstream { balancer, settings });
+            let reach = Reach::new(settings.protocol, settings.tls.clone(), settings.connect_timeout);
+            let reach = reach.map_err(|source| tls_error(&service, source))?;
+            let reach = Arc::new(reach);
+            let balancer = Arc::new(balancer(&service, &settings, &reach, &connectors)?);
+            by_service.insert(service, Upstream { balancer, reach, idle_timeout: settings.idle_timeout });
         }
         Ok(Self { by_service })
+    }
+
+    /// Reads the files of TLS to services anew. New connections are made with what is there now; where that cannot be used,
+    /// with what was.
+    ///
+    /// Returns what could not be used; nothing where all is well.
+    pub fn reload_tls(&self) -> Vec<UpstreamError> {
+        let reload = |(service, upstream): (&String, &Upstream)| {
+            let failed = upstream.reach.tls.as_ref()?.reload().err()?;
+            Some(tls_error(service, failed))
+        };
+        self.by_service.iter().filter_map(reload).collect()
     }
 
     /// The services' names, sorted.
@@ -130,19 +170,20 @@ impl Upstreams {
     /// A healthy backend of a route's service.
     ///
     /// # Errors
-    /// 503 if the service has none.
-    pub(crate) fn select(&self, route: &Route) -> Result<Box<HttpPeer>, Refusal> {
+    /// 503 if the service has none; 502 for an `upgrade` of a service that speaks HTTP/2, which has none.
+    pub(crate) fn select(&self, route: &Route, upgrade: bool) -> Result<Box<HttpPeer>, Refusal> {
         let unavailable =
             |why: &str| Refusal::new(RefusalCode::UpstreamUnavailable, format!("{why} `{}`", route.service));
         let upstream =
             self.by_service.get(&*route.service).ok_or_else(|| unavailable("no upstream is configured for"))?;
+        if upgrade && upstream.reach.protocol == Protocol::Http2 {
+            return Err(Refusal::new(RefusalCode::UpstreamFailed, "an upgrade, and the service speaks HTTP/2"));
+        }
         let backend =
             upstream.balancer.select(&[], SELECT_ATTEMPTS_MAX).ok_or_else(|| unavailable("no healthy backend of"))?;
-        let mut peer = peer(&backend.addr).ok_or_else(|| unavailable("an unusable address of"))?;
+        let mut peer = upstream.reach.peer(&backend.addr).ok_or_else(|| unavailable("an unusable address of"))?;
         let options = &mut peer.options;
-        options.connection_timeout = Some(upstream.settings.connect_timeout);
-        options.total_connection_timeout = Some(upstream.settings.connect_timeout);
-        options.idle_timeout = Some(upstream.settings.idle_timeout);
+        options.idle_timeout = Some(upstream.idle_timeout);
         options.write_timeout = Some(route.timeout);
         (options.read_timeout, options.http_upstream_request_policy) = match route.upgrade {
             Some(_) => (Some(TUNNEL_IDLE_TIMEOUT), HttpUpstreamRequestPolicy::standard()),
@@ -150,19 +191,32 @@ impl Upstreams {
         };
         Ok(peer)
     }
-}
 
-fn peer(address: &SocketAddr) -> Option<Box<HttpPeer>> {
-    match address {
-        SocketAddr::Inet(address) => Some(Box::new(HttpPeer::new(address, false, String::new()))),
-        SocketAddr::Unix(address) => {
-            let path = address.as_pathname()?.to_str()?;
-            HttpPeer::new_uds(path, false, String::new()).ok().map(Box::new)
+    /// Holds a connection to what its service is said to speak: Pingora goes on in HTTP/1.1 where a handshake did not agree on
+    /// HTTP/2, and what depends on it, trailers foremost, would be lost without a word.
+    ///
+    /// # Errors
+    /// 502 where they differ.
+    pub(crate) fn agree(&self, service: &str, version: Version) -> Result<(), Refusal> {
+        match self.by_service.get(service).map(|upstream| upstream.reach.protocol) {
+            Some(Protocol::Http2) if version != Version::HTTP_2 => {
+                Err(Refusal::new(RefusalCode::UpstreamFailed, "the service did not agree on HTTP/2"))
+            }
+            Some(Protocol::Http1 | Protocol::Http2) | None => Ok(()),
         }
     }
 }
 
-fn balancer(service: &str, settings: &UpstreamSettings) -> Result<LoadBalancer<RoundRobin>, UpstreamError> {
+fn tls_error(service: &str, source: TlsError) -> UpstreamError {
+    UpstreamError::Tls { service: service.to_owned(), source: Box::new(source) }
+}
+
+fn balancer(
+    service: &str,
+    settings: &UpstreamSettings,
+    reach: &Arc<Reach>,
+    connectors: &Arc<Connectors>,
+) -> Result<LoadBalancer<RoundRobin>, UpstreamError> {
     let mut backends = BTreeSet::new();
     for address in &settings.addresses {
         let addr = match address {
@@ -178,7 +232,7 @@ fn balancer(service: &str, settings: &UpstreamSettings) -> Result<LoadBalancer<R
     }
     let mut backends = Backends::new(Static::new(backends));
     if settings.health_interval.is_some() {
-        backends.set_health_check(health_check(service, settings)?);
+        backends.set_health_check(health_check(service, settings, reach, connectors)?);
     }
     let mut balancer = LoadBalancer::from_backends(backends);
     balancer.health_check_frequency = settings.health_interval;
@@ -191,58 +245,12 @@ fn balancer(service: &str, settings: &UpstreamSettings) -> Result<LoadBalancer<R
 fn health_check(
     service: &str,
     settings: &UpstreamSettings,
+    reach: &Arc<Reach>,
+    connectors: &Arc<Connectors>,
 ) -> Result<Box<dyn HealthCheck + Send + Sync>, UpstreamError> {
-    let observer = Box::new(HealthLog { service: service.to_owned() });
-    let Some(path) = &settings.health_path else {
-        let mut check = TcpHealthCheck::new();
-        check.health_changed_callback = Some(observer);
-        check.peer_template.options.connection_timeout = Some(settings.connect_timeout);
-        return Ok(check);
-    };
-    let mut check = HttpHealthCheck::new(service, false);
-    check.health_changed_callback = Some(observer);
-    check.peer_template.options.connection_timeout = Some(settings.connect_timeout);
-    check.peer_template.options.read_timeout = Some(settings.connect_timeout);
-    let uri =
-        path.parse().map_err(|_| UpstreamError::HealthPath { service: service.to_owned(), path: path.clone() })?;
-    check.req.set_uri(uri);
-    Ok(Box::new(check))
-}
-
-/// Says in the log when a backend comes or goes.
-struct HealthLog {
-    service: String,
-}
-
-#[async_trait]
-impl HealthObserve for HealthLog {
-    async fn observe(&self, backend: &Backend, healthy: bool) {
-        let address = backend.addr.to_string();
-        if healthy {
-            tracing::info!(cedargate.service = self.service, server.address = address, "a backend is healthy");
-        } else {
-            tracing::warn!(cedargate.service = self.service, server.address = address, "a backend is not healthy");
-        }
-    }
-}
-
-/// Runs the health checks of all services until shutdown.
-pub struct HealthChecks {
-    balancers: Vec<Arc<LoadBalancer<RoundRobin>>>,
-}
-
-#[async_trait]
-impl BackgroundService for HealthChecks {
-    async fn start(&self, shutdown: ShutdownWatch) {
-        let mut checks = Vec::new();
-        for balancer in &self.balancers {
-            let (balancer, shutdown) = (balancer.clone(), shutdown.clone());
-            checks.push(tokio::spawn(async move { balancer.start(shutdown).await }));
-        }
-        for check in checks {
-            if let Err(error) = check.await {
-                tracing::error!(%error, "a health check ended");
-            }
-        }
-    }
+    let malformed = |path: &String| UpstreamError::HealthPath { service: service.to_owned(), path: path.clone() };
+    let request = settings.health_path.as_ref();
+    let request = request.map(|path| Check::request(service, path).ok_or_else(|| malformed(path))).transpose()?;
+    let (reach, connectors) = (reach.clone(), connectors.clone());
+    Ok(Box::new(Check { service: service.to_owned(), reach, request, connectors }))
 }

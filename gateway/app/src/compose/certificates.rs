@@ -1,8 +1,9 @@
 //! The certificates that clients are shown: read at start, watched, and told to the operator.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use cedargate_dataplane::{CertificateFiles, HostExpiry, Metrics, TlsHosts};
+use cedargate_dataplane::{CertificateFiles, Gateway, HostExpiry, Metrics, TlsHosts, UpstreamTls};
 use cedargate_model::{Clock as _, Micros, SystemClock};
 
 use super::StartError;
@@ -12,6 +13,13 @@ use crate::config::Config;
 const ENDING_DAYS: i64 = 14;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// The files of certificates and keys, towards clients and towards services, for those who watch them.
+pub(super) fn watched(config: &Config) -> Vec<PathBuf> {
+    let own = config.listen.certificates.iter().flat_map(|certificate| [&certificate.certificate, &certificate.key]);
+    let upstreams = config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()).flat_map(UpstreamTls::files);
+    own.chain(upstreams).cloned().collect()
+}
 
 /// Reads every certificate; none where no listener has TLS.
 pub(super) fn load(config: &Config) -> Result<Option<Arc<TlsHosts>>, StartError> {
@@ -53,7 +61,19 @@ pub(super) fn warnings(expiry: &[HostExpiry], now: Micros) -> Vec<String> {
     expiry.iter().filter_map(warn).collect()
 }
 
-/// Takes up what has changed.
+/// Takes up what has changed of TLS to services.
+pub(super) fn reload_upstreams(gateway: &Gateway) {
+    for error in gateway.upstreams.reload_tls() {
+        gateway.metrics.tls_reload_failed();
+        tracing::error!(
+            error.type = "tls_reload_failed",
+            error = &error as &dyn std::error::Error,
+            "a service's TLS cannot be taken up: the former one stays"
+        );
+    }
+}
+
+/// Takes up what has changed of TLS to clients.
 pub(super) fn reload(hosts: &TlsHosts, metrics: &Metrics) {
     let failed = hosts.reload();
     for error in &failed {

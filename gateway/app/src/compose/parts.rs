@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cedargate_audit::SpoolSettings;
 use cedargate_controlplane::ServiceLink;
 use cedargate_dataplane::{
-    Address, HeadLimits, Listener, Quotas, Rate, RateLimiter, ServerSettings, Settings, StreamLimits, TlsHosts,
-    TrustedProxies, UpstreamSettings, Upstreams,
+    Address, HeadLimits, Listener, Protocol, Quotas, Rate, RateLimiter, ServerSettings, Settings, StreamLimits,
+    TlsHosts, TrustedProxies, UpstreamSettings, Upstreams,
 };
 use cedargate_waf::Engine;
 
@@ -65,6 +65,8 @@ pub(super) fn upstreams(config: &Config) -> Result<Upstreams, StartError> {
     check_socket_path(&socket).map_err(StartError::SocketPath)?;
     let own = UpstreamSettings {
         addresses: vec![Address::Unix(socket)],
+        protocol: Protocol::Http1,
+        tls: None,
         health_path: None,
         // It lives and dies with this process.
         health_interval: None,
@@ -82,6 +84,8 @@ fn upstream_settings(upstream: &Upstream) -> UpstreamSettings {
     };
     UpstreamSettings {
         addresses: upstream.addresses.iter().map(address).collect(),
+        protocol: upstream.protocol,
+        tls: upstream.tls.clone(),
         health_path: upstream.health_path.clone(),
         health_interval: Some(upstream.health_interval),
         connect_timeout: upstream.connect_timeout,

@@ -31,6 +31,8 @@ pub(super) struct Reloader {
     pub(super) verifier: Arc<ArcSwap<Verifier>>,
     pub(super) jwks_file: PathBuf,
     pub(super) tls: Option<Arc<TlsHosts>>,
+    /// The files of certificates and keys, towards clients and towards services.
+    pub(super) certificates: Vec<PathBuf>,
     /// What was looked at last, whether it could be built or not: a mistake is reported once.
     pub(super) seen: Seen,
 }
@@ -71,9 +73,9 @@ impl Stamp {
 }
 
 impl Seen {
-    pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, tls: Option<&TlsHosts>) -> Self {
+    pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, watched: &[PathBuf]) -> Self {
         let files = stamps(policies);
-        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity), certificates: tls_stamps(tls) }
+        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity), certificates: tls_stamps(watched) }
     }
 }
 
@@ -84,9 +86,8 @@ fn stamps(policies: &Path) -> BTreeMap<PathBuf, Stamp> {
 }
 
 /// The marks of certificates and keys. A file that is not there has none, which is a change, too.
-fn tls_stamps(tls: Option<&TlsHosts>) -> BTreeMap<PathBuf, Stamp> {
-    let files = tls.into_iter().flat_map(TlsHosts::files);
-    files.filter_map(|path| Some((path.clone(), Stamp::of(&fs::metadata(path).ok()?)))).collect()
+fn tls_stamps(files: &[PathBuf]) -> BTreeMap<PathBuf, Stamp> {
+    files.iter().filter_map(|path| Some((path.clone(), Stamp::of(&fs::metadata(path).ok()?)))).collect()
 }
 
 /// Waits until what was changed is no longer being written: until `look` shows the same twice.
@@ -149,7 +150,7 @@ impl Reloader {
             let worked = tokio::task::spawn_blocking(move || {
                 settle(&self.seen.files, || stamps(&self.policies), || thread::sleep(SETTLE));
                 // Certificate and key are two files: whoever renews them writes one after the other.
-                settle(&self.seen.certificates, || tls_stamps(self.tls.as_deref()), || thread::sleep(SETTLE));
+                settle(&self.seen.certificates, || tls_stamps(&self.certificates), || thread::sleep(SETTLE));
                 self.look(tenants, asked);
                 self
             });
@@ -166,7 +167,7 @@ impl Reloader {
 
     /// Takes up what has changed since the last look.
     pub(super) fn look(&mut self, tenants: Vec<Tenant>, asked: bool) {
-        let now = Seen::of(tenants, &self.policies, &self.ring, self.tls.as_deref());
+        let now = Seen::of(tenants, &self.policies, &self.ring, &self.certificates);
         let before = std::mem::replace(&mut self.seen, now);
         if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
             self.load_sites();
@@ -174,8 +175,11 @@ impl Reloader {
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
         }
-        if let Some(hosts) = self.tls.as_ref().filter(|_| asked || before.certificates != self.seen.certificates) {
-            certificates::reload(hosts, &self.gateway.metrics);
+        if asked || before.certificates != self.seen.certificates {
+            if let Some(hosts) = &self.tls {
+                certificates::reload(hosts, &self.gateway.metrics);
+            }
+            certificates::reload_upstreams(&self.gateway);
         }
     }
 

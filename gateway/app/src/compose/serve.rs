@@ -129,7 +129,8 @@ fn start(
 
     let tenants = Tenants::new(pool.clone());
     let listed = background.block_on(tenants.list())?;
-    let seen = Seen::of(listed.clone(), &config.policies.dir, &ring, tls.as_deref());
+    let certificates = certificates::watched(config);
+    let seen = Seen::of(listed.clone(), &config.policies.dir, &ring, &certificates);
     let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
     let loaded = some_site(loader.load(&listed)?)?;
 
@@ -211,8 +212,18 @@ fn start(
     }
 
     let policies = config.policies.dir.clone();
-    let reloader =
-        Reloader { gateway: Arc::clone(&gateway), loader, tenants, policies, ring, verifier, jwks_file, tls, seen };
+    let reloader = Reloader {
+        gateway: Arc::clone(&gateway),
+        loader,
+        tenants,
+        policies,
+        ring,
+        verifier,
+        jwks_file,
+        tls,
+        certificates,
+        seen,
+    };
     background.spawn(reloader.run(config.policies.reload_interval));
     let listening = sessions.clone();
     background.spawn(async move { listening.run_listening(&SystemClock).await });

@@ -59,7 +59,7 @@ impl House {
             tracing: None,
             clock: Arc::new(SystemClock),
         };
-        let seen = Seen::of(vec![acme()], &config.policies.dir, &ring, None);
+        let seen = Seen::of(vec![acme()], &config.policies.dir, &ring, &[]);
         let reloader = Reloader {
             gateway: Arc::new(gateway),
             loader,
@@ -69,6 +69,7 @@ impl House {
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             jwks_file: dir.path().join("jwks.json"),
             tls: None,
+            certificates: Vec::new(),
             seen,
         };
         Self { dir, reloader }

@@ -67,6 +67,7 @@ const TABLES: &[Table] = &[
     secrets::TABLE,
     policies::TABLE,
     upstreams::TABLE,
+    upstreams::TLS_TABLE,
     sessions::TABLE,
     limits::TABLE,
     inspection::TABLE,

@@ -205,6 +205,17 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    /// The table of that name; none where there is none.
+    pub(crate) fn optional_section(&mut self, name: &'static str) -> Result<Option<Section<'d, 't>>, Noted> {
+        match self.table.contains_key(name) {
+            true => self.section(name).map(Some),
+            false => {
+                self.asked.push(name);
+                Ok(None)
+            }
+        }
+    }
+
     /// The tables of an array of tables; none where there is no array.
     pub(crate) fn sections(&mut self, name: &'static str) -> Result<Vec<Section<'d, 't>>, Noted> {
         self.asked.push(name);

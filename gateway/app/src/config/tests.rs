@@ -238,6 +238,55 @@ fn a_table_in_the_wrong_shape_is_told() {
 }
 
 #[test]
+fn a_service_with_tls_has_a_name_to_prove_and_somebody_to_prove_it() {
+    let service = "[upstreams.a]\naddresses = [\"10.0.0.7:443\"]\n";
+    let cases = [
+        (
+            "[upstreams.a.tls]\nca_file = \"ca.pem\"",
+            "3:1: upstreams.a.tls.server_name: missing; write a DNS name or an address",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"\"\nca_file = \"ca.pem\"",
+            "4:15: upstreams.a.tls.server_name: `` is not a name that a certificate is issued for; write a DNS name or an address",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"a_b.example\"\nca_file = \"ca.pem\"",
+            "4:15: upstreams.a.tls.server_name: `a_b.example` is not a name that a certificate is issued for; write a DNS name or \
+             an address",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"a.example\"",
+            "3:1: upstreams.a.tls.ca_file: missing; name a file, or write `system_roots = true`",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"a.example\"\nca_file = \"ca.pem\"\nsystem_roots = true",
+            "6:16: upstreams.a.tls.system_roots: there is a `ca_file`; leave one of the two out",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"a.example\"\nca_file = \"ca.pem\"\nclient_key = \"k.pem\"",
+            "3:1: upstreams.a.tls.client_certificate: missing; `client_key` needs its certificate",
+        ),
+        (
+            "[upstreams.a.tls]\nserver_name = \"a.example\"\nca_file = \"ca.pem\"\nverify = false",
+            "6:1: upstreams.a.tls.verify: unknown key, expected one of `server_name`, `ca_file`, `system_roots`, \
+             `client_certificate`, `client_key`",
+        ),
+        ("protocol = \"h3\"", "3:12: upstreams.a.protocol: `h3` is no protocol; write `http1`, `h2` or `h2c`"),
+        (
+            "protocol = \"h2\"",
+            "3:12: upstreams.a.protocol: `h2` is HTTP/2 with TLS, and there is no `tls` table; without TLS it is `h2c`",
+        ),
+        (
+            "protocol = \"h2c\"\n[upstreams.a.tls]\nserver_name = \"a.example\"\nsystem_roots = true",
+            "3:12: upstreams.a.protocol: `h2c` is HTTP/2 without TLS, and there is a `tls` table; with TLS it is `h2`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_mistakes(&format!("{service}{text}"), &format!("c.toml:{expected}"));
+    }
+}
+
+#[test]
 fn a_dangerous_option_says_its_name() {
     let config = parse(&format!("{MINIMAL}[danger]\nrecording_off = true\n"), &environment(&[])).unwrap();
     assert_eq!(config.danger.active().collect::<Vec<_>>(), ["danger.recording_off"]);

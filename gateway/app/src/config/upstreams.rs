@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cedargate_dataplane::{Authorities, ClientCertificateFiles, Protocol, ServerName, UpstreamTls};
+
 use super::key::{Fallback, Key, Shape, Table};
 use super::mistake::Noted;
 use super::section::{Document, Section};
@@ -18,6 +20,7 @@ pub(crate) const TABLE: Table = Table {
             that it is sent. The service `gateway` is the gateway itself and is not configured.",
     keys: &[
         ADDRESSES,
+        PROTOCOL,
         HEALTH_PATH,
         HEALTH_INTERVAL_MS,
         CONNECT_TIMEOUT_MS,
@@ -35,6 +38,15 @@ const ADDRESSES: Key = Key {
     environment: None,
     about: "The service's backends, taken in turn while they are healthy. Prefer `unix:PATH`: then nothing but the \
             gateway reaches the service.",
+};
+const PROTOCOL: Key = Key {
+    name: "protocol",
+    shape: Shape::Text("`http1`, `h2` or `h2c`"),
+    fallback: Fallback::Value(r#""http1""#),
+    environment: None,
+    about: "What the service speaks: `http1` is HTTP/1.1, with TLS or without; `h2` is HTTP/2 with TLS, agreed on in the \
+            handshake (ALPN); `h2c` is HTTP/2 without TLS, begun with. A service of `h2` or `h2c` is never spoken to in HTTP/1.1. \
+            gRPC needs one of the two.",
 };
 const HEALTH_PATH: Key = Key {
     name: "health_path",
@@ -88,6 +100,52 @@ const PORTAL_ABOUT: Key = Key {
     about: "What one finds there, in a few words.",
 };
 
+pub(crate) const TLS_TABLE: Table = Table {
+    header: "[upstreams.NAME.tls]",
+    about: "TLS to the service's backends; without this table there is none. The service's certificate is always verified, chain and \
+            name, for requests and for health checks alike. Changed files are taken up while the gateway runs: connections that \
+            are made from then on use them.",
+    keys: &[SERVER_NAME, CA_FILE, SYSTEM_ROOTS, CLIENT_CERTIFICATE, CLIENT_KEY],
+};
+
+const SERVER_NAME: Key = Key {
+    name: "server_name",
+    shape: Shape::Text("a DNS name or an address"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The name that the service's certificate must be for. A DNS name is also what the handshake asks for (SNI); an \
+            address must stand in the certificate as one.",
+};
+const CA_FILE: Key = Key {
+    name: "ca_file",
+    shape: Shape::Path,
+    fallback: Fallback::Words("none; then `system_roots` must be `true`"),
+    environment: None,
+    about: "The authorities that may have issued the service's certificate, as PEM. Nobody else is believed.",
+};
+const SYSTEM_ROOTS: Key = Key {
+    name: "system_roots",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Believes every authority that the system trusts, instead of those of a `ca_file`.",
+};
+const CLIENT_CERTIFICATE: Key = Key {
+    name: "client_certificate",
+    shape: Shape::Path,
+    fallback: Fallback::Words("none"),
+    environment: None,
+    about: "What the gateway shows a service that asks for a certificate (mutual TLS): a chain as PEM, its own first. Needs \
+            `client_key`.",
+};
+const CLIENT_KEY: Key = Key {
+    name: "client_key",
+    shape: Shape::Path,
+    fallback: Fallback::Words("none"),
+    environment: None,
+    about: "The private key of `client_certificate` as PEM.",
+};
+
 /// Where one backend is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -99,6 +157,8 @@ pub(crate) enum Backend {
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     pub(crate) addresses: Vec<Backend>,
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<UpstreamTls>,
     pub(crate) health_path: Option<String>,
     pub(crate) health_interval: Duration,
     pub(crate) connect_timeout: Duration,
@@ -155,6 +215,16 @@ fn check_name(name: &str) -> Result<(), String> {
 fn upstream(name: &str, mut section: Section<'_, '_>) -> Result<Upstream, Noted> {
     let document = section.document;
     let addresses = section.texts(&ADDRESSES, |text| backend(document, text));
+    let protocol = section.text(&PROTOCOL, Spoken::parse);
+    let tls = section.optional_section("tls").and_then(|section| section.map(tls).transpose());
+    let protocol =
+        match (&protocol, &tls) {
+            (Ok(Spoken::H2), Ok(None)) => Err(section
+                .complain(&PROTOCOL, "`h2` is HTTP/2 with TLS, and there is no `tls` table; without TLS it is `h2c`")),
+            (Ok(Spoken::H2c), Ok(Some(_))) => Err(section
+                .complain(&PROTOCOL, "`h2c` is HTTP/2 without TLS, and there is a `tls` table; with TLS it is `h2`")),
+            (protocol, _) => protocol.map(Spoken::protocol),
+        };
     let health_path = section.optional_text(&HEALTH_PATH, url_path);
     let portal_path = section.optional_text(&PORTAL_PATH, url_path);
     let portal_title = section.optional_text(&PORTAL_TITLE, any_text);
@@ -169,6 +239,8 @@ fn upstream(name: &str, mut section: Section<'_, '_>) -> Result<Upstream, Noted>
     section.finish();
     Ok(Upstream {
         addresses: addresses?,
+        protocol: protocol?,
+        tls: tls?,
         health_path: health_path?,
         health_interval: Duration::from_millis(health_interval?),
         connect_timeout: Duration::from_millis(connect_timeout?),
@@ -178,6 +250,55 @@ fn upstream(name: &str, mut section: Section<'_, '_>) -> Result<Upstream, Noted>
             portal_path?.map(|path| PortalLink { path, title, about })
         },
     })
+}
+
+/// What a service is said to speak, with TLS or without.
+#[derive(Clone, Copy)]
+enum Spoken {
+    Http1,
+    H2,
+    H2c,
+}
+
+impl Spoken {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "http1" => Ok(Self::Http1),
+            "h2" => Ok(Self::H2),
+            "h2c" => Ok(Self::H2c),
+            _ => Err(format!("`{text}` is no protocol; write `http1`, `h2` or `h2c`")),
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Http1 => Protocol::Http1,
+            Self::H2 | Self::H2c => Protocol::Http2,
+        }
+    }
+}
+
+fn tls(mut section: Section<'_, '_>) -> Result<UpstreamTls, Noted> {
+    let server_name =
+        section.text(&SERVER_NAME, |text| ServerName::parse(text).map_err(|error| format!("`{text}` is {error}")));
+    let ca_file = section.optional_path(&CA_FILE);
+    let system_roots = section.switch(&SYSTEM_ROOTS);
+    let certificate = section.optional_path(&CLIENT_CERTIFICATE);
+    let key = section.optional_path(&CLIENT_KEY);
+    let authorities = match (ca_file?, system_roots?) {
+        (Some(file), false) => Ok(Authorities::File(file)),
+        (None, true) => Ok(Authorities::System),
+        (Some(_), true) => Err(section.complain(&SYSTEM_ROOTS, "there is a `ca_file`; leave one of the two out")),
+        (None, false) => Err(section.complain(&CA_FILE, "missing; name a file, or write `system_roots = true`")),
+    };
+    let client = match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Ok(Some(ClientCertificateFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(section.complain(&CLIENT_KEY, "missing; `client_certificate` needs its key")),
+        (None, Some(_)) => Err(section.complain(&CLIENT_CERTIFICATE, "missing; `client_key` needs its certificate")),
+    };
+    section.finish();
+    Ok(UpstreamTls { server_name: server_name?, authorities: authorities?, client: client? })
 }
 
 fn url_path(text: &str) -> Result<String, String> {

@@ -238,9 +238,12 @@ pub(crate) fn classify(error: &Error) -> Option<Refusal> {
 }
 
 /// Who failed, and how: for the log and the record. Without the error's context, which quotes the answer where that is no
-/// HTTP: cookies, body and all.
+/// HTTP: cookies, body and all. Before there is TLS nothing was asked, and the context says what is wrong with a certificate.
 pub(crate) fn describe(error: &Error) -> String {
     let described = format!("{} {}", error.esource().as_str(), error.root_etype().as_str());
+    if let (ErrorType::TLSHandshakeFailure, Some(context)) = (error.etype(), &error.context) {
+        return format!("{described}: {}", context.as_str());
+    }
     match error.root_cause().downcast_ref::<std::io::Error>() {
         Some(cause) => format!("{described}: {cause}"),
         None => described,

@@ -118,11 +118,6 @@ impl TlsHosts {
         fitting
     }
 
-    /// The files that certificates are read from, for those who watch them.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.files.iter().flat_map(|files| [&files.certificate, &files.key])
-    }
-
     /// Until when what serves now is valid, by name.
     pub fn expiry(&self) -> Vec<HostExpiry> {
         self.live.load().expiry.clone()
