@@ -2,7 +2,7 @@
 
 use crate::{Migration, MigrationSet};
 
-/// Tenants, accounts and sessions: everything that the gateway itself keeps.
+/// Tenants, accounts, their identities elsewhere, and sessions: everything that the gateway itself keeps.
 pub const GATEWAY: MigrationSet = MigrationSet {
     name: "gateway",
     migrations: &[
@@ -29,6 +29,18 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             name: "session_changes",
             sqlite: include_str!("../gateway/sqlite/0004_session_changes.sql"),
             postgres: include_str!("../gateway/postgres/0004_session_changes.sql"),
+        },
+        Migration {
+            version: 5,
+            name: "identities",
+            sqlite: include_str!("../gateway/sqlite/0005_identities.sql"),
+            postgres: include_str!("../gateway/postgres/0005_identities.sql"),
+        },
+        Migration {
+            version: 6,
+            name: "signin_attempts",
+            sqlite: include_str!("../gateway/sqlite/0006_signin_attempts.sql"),
+            postgres: include_str!("../gateway/postgres/0006_signin_attempts.sql"),
         },
     ],
 };

@@ -145,10 +145,14 @@ async fn the_gateways_schema_keeps_the_laws() {
         [
             "account_roles",
             "accounts",
+            "federated_sessions",
+            "identities",
+            "logout_tokens",
             "schema_migrations",
             "session_changes",
             "session_generations",
             "sessions",
+            "signin_attempts",
             "tenant_hosts",
             "tenants"
         ]

@@ -41,6 +41,8 @@ pub(crate) fn signin_event(
             principal: who.map(|(principal, _)| principal),
             session: who.map(|(_, session)| session),
             client: visit.client,
+            connection: None,
+            reason: None,
         }),
     })
 }

@@ -15,8 +15,11 @@ pub struct Account {
     pub id: PrincipalId,
     /// The tenant that it belongs to.
     pub tenant: TenantId,
-    /// What the person signs in with.
+    /// What the person signs in with. An account that an identity provider's word made has one of ours, where nobody signs in
+    /// and no mail arrives.
     pub email: Email,
+    /// What the person is shown as, where that is not the address.
+    pub display: Option<String>,
     /// The roles that it was given, sorted; being signed in adds [`crate::MEMBER`].
     pub roles: Vec<RoleName>,
     /// The password's hash; none for a person who signs in some other way.

@@ -32,21 +32,10 @@ impl Accounts {
     /// # Errors
     /// [`CreateAccountError`]; an address is one account's within its tenant.
     pub async fn create(&self, tenant: TenantId, new: NewAccount, now: Micros) -> Result<Account, CreateAccountError> {
-        const INSERT: &str = "
-INSERT INTO accounts (tenant_id, id, email, password_hash, version, created_at)
-VALUES ($1, $2, $3, $4, 1, $5)";
         let roles = grantable(new.roles)?;
         let id = PrincipalId(uuid_at(now)?);
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let inserted = tx
-            .query(INSERT)
-            .bind(id.0)
-            .bind(new.email.as_str())
-            .bind(new.password.as_ref().map(PasswordHash::expose))
-            .bind(now.0)
-            .execute()
-            .await;
-        match inserted {
+        match insert_account(&mut tx, id, &new.email, new.password.as_ref(), now).await {
             Ok(_) => {}
             Err(StoreError::Conflict(_)) => return Err(CreateAccountError::EmailTaken(new.email)),
             Err(StoreError::Constraint(_)) => return Err(CreateAccountError::TenantUnknown(tenant)),
@@ -58,6 +47,7 @@ VALUES ($1, $2, $3, $4, 1, $5)";
             id,
             tenant,
             email: new.email,
+            display: None,
             roles,
             password: new.password,
             state: AccountState::Active,
@@ -71,14 +61,19 @@ VALUES ($1, $2, $3, $4, 1, $5)";
     /// # Errors
     /// [`StoreError`].
     pub async fn find(&self, tenant: TenantId, account: PrincipalId) -> Result<Option<Account>, StoreError> {
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        Self::find_in(&mut tx, account).await
+    }
+
+    /// The same, in the middle of a unit of work.
+    pub(crate) async fn find_in(tx: &mut TenantTx, account: PrincipalId) -> Result<Option<Account>, StoreError> {
         const FIND: &str = "
-SELECT id, email, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at
 FROM accounts
 WHERE tenant_id = $1
   AND id = $2";
-        let mut tx = self.pool.tenant(tenant).read().await?;
         let row = tx.query(FIND).bind(account.0).fetch_optional().await?;
-        with_roles(&mut tx, row).await
+        with_roles(tx, row).await
     }
 
     /// The account with this address, disabled or not.
@@ -87,7 +82,7 @@ WHERE tenant_id = $1
     /// [`StoreError`].
     pub async fn find_by_email(&self, tenant: TenantId, email: &Email) -> Result<Option<Account>, StoreError> {
         const FIND: &str = "
-SELECT id, email, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at
 FROM accounts
 WHERE tenant_id = $1
   AND email = $2";
@@ -102,7 +97,7 @@ WHERE tenant_id = $1
     /// [`StoreError`].
     pub async fn list(&self, tenant: TenantId, after: Option<&Email>) -> Result<Vec<Account>, StoreError> {
         const LIST: &str = "
-SELECT id, email, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at
 FROM accounts
 WHERE tenant_id = $1
   AND email > $2
@@ -182,21 +177,10 @@ WHERE tenant_id = $1
         account: PrincipalId,
         roles: Vec<RoleName>,
     ) -> Result<(), UpdateAccountError> {
-        const BUMP: &str = "
-UPDATE accounts
-SET version = version + 1
-WHERE tenant_id = $1
-  AND id = $2";
-        const CLEAR: &str = "
-DELETE FROM account_roles
-WHERE tenant_id = $1
-  AND account_id = $2";
         let roles = grantable(roles)?;
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let moved = tx.query(BUMP).bind(account.0).execute().await?;
+        let moved = replace_roles(&mut tx, account, &roles).await?;
         one_moved(moved, account)?;
-        tx.query(CLEAR).bind(account.0).execute().await?;
-        insert_roles(&mut tx, account, &roles).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -237,13 +221,61 @@ WHERE tenant_id = $1
     }
 }
 
-fn grantable(mut roles: Vec<RoleName>) -> Result<Vec<RoleName>, RolesError> {
+/// Sorts them, once each.
+///
+/// # Errors
+/// [`RolesError`] for a role that cannot be given.
+pub(crate) fn grantable(mut roles: Vec<RoleName>) -> Result<Vec<RoleName>, RolesError> {
     if let Some(reserved) = roles.iter().find(|role| is_reserved(role)) {
         return Err(RolesError(reserved.clone()));
     }
     roles.sort();
     roles.dedup();
     Ok(roles)
+}
+
+/// Inserts an account without roles.
+pub(crate) async fn insert_account(
+    tx: &mut TenantTx,
+    id: PrincipalId,
+    email: &Email,
+    password: Option<&PasswordHash>,
+    now: Micros,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "
+INSERT INTO accounts (tenant_id, id, email, password_hash, version, created_at)
+VALUES ($1, $2, $3, $4, 1, $5)";
+    tx.query(INSERT)
+        .bind(id.0)
+        .bind(email.as_str())
+        .bind(password.map(PasswordHash::expose))
+        .bind(now.0)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Replaces an account's roles and says how many accounts that was: one, or none where there is no such account.
+pub(crate) async fn replace_roles(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+    roles: &[RoleName],
+) -> Result<u64, StoreError> {
+    const BUMP: &str = "
+UPDATE accounts
+SET version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+    const CLEAR: &str = "
+DELETE FROM account_roles
+WHERE tenant_id = $1
+  AND account_id = $2";
+    let moved = tx.query(BUMP).bind(account.0).execute().await?;
+    tx.query(CLEAR).bind(account.0).execute().await?;
+    if moved > 0 {
+        insert_roles(tx, account, roles).await?;
+    }
+    Ok(moved)
 }
 
 async fn insert_roles(tx: &mut TenantTx, account: PrincipalId, roles: &[RoleName]) -> Result<(), StoreError> {
@@ -284,6 +316,7 @@ fn one_moved(moved: u64, account: PrincipalId) -> Result<(), UpdateAccountError>
 struct AccountRow {
     id: Uuid,
     email: String,
+    display: Option<String>,
     password_hash: Option<String>,
     version: i64,
     created_at: i64,
@@ -315,6 +348,7 @@ impl AccountRow {
             id: PrincipalId(self.id),
             tenant,
             email,
+            display: self.display,
             roles,
             password,
             state: match self.disabled_at {

@@ -43,7 +43,11 @@
 
 mod account;
 mod accounts;
+mod attempts;
 mod email;
+mod federated;
+mod identities;
+mod identity;
 mod principal;
 mod random;
 mod session;
@@ -58,8 +62,14 @@ pub use account::{
     UpdateAccountError,
 };
 pub use accounts::Accounts;
+pub use attempts::{
+    ATTEMPT_TTL, Attempt, BeginAttemptError, BegunAttempt, BrowserSecret, SigninAttempts, SpendAttemptError,
+};
 pub use cedargate_migrations::StoreError;
 pub use email::{Email, EmailError};
+pub use federated::{EndedSession, Ending, Federation};
+pub use identities::{Arrival, ArriveError, Identities, LinkError};
+pub use identity::{Identity, IdentityError, Issuer, Subject};
 pub use principal::MEMBER;
 pub use random::EntropyError;
 pub use session::{Begun, CreateSessionError, Maintained, SessionSettings, SessionStats, Sessions, SignIn};

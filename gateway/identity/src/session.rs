@@ -7,6 +7,7 @@ use cedargate_migrations::{Pool, StoreError};
 use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
 use tokio::sync::Mutex;
 
+use crate::federated::{self, Federation};
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Key, SessionCache};
 use crate::session_changes::{Generations, Heard, Mark, gone_on};
@@ -132,12 +133,23 @@ impl Sessions {
     /// # Errors
     /// [`CreateSessionError`].
     pub async fn create(&self, sign_in: SignIn, now: Micros) -> Result<Begun, CreateSessionError> {
+        self.create_in(sign_in, None, now, now).await
+    }
+
+    pub(crate) async fn create_in(
+        &self,
+        sign_in: SignIn,
+        federation: Option<&Federation>,
+        authenticated_at: Micros,
+        now: Micros,
+    ) -> Result<Begun, CreateSessionError> {
         let token = SessionToken::draw()?;
         let row = NewRow {
             id: SessionId(uuid_at(now)?),
             account: sign_in.principal,
             token: token.hash(),
             strength: sign_in.strength,
+            authenticated_at,
             now,
             expires_at: now.after(self.settings.absolute_timeout),
         };
@@ -151,6 +163,9 @@ impl Sessions {
             StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
             error => CreateSessionError::Store(error),
         })?;
+        if let Some(federation) = federation {
+            federated::insert(&mut tx, row.id, federation).await?;
+        }
         let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
         let loaded = rows::find_by_token(&mut tx, row.token).await?;
         let loaded = loaded.ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
@@ -323,6 +338,15 @@ impl Sessions {
             }
             hears = heard.is_ok();
         }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Forgets sessions that were ended in the store just now.
+    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Key>) {
+        self.cache.forget(keys);
     }
 
     /// What the cache did since the start.

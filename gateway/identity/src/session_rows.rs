@@ -24,6 +24,7 @@ pub(crate) struct NewRow {
     pub(crate) account: PrincipalId,
     pub(crate) token: TokenHash,
     pub(crate) strength: AuthnStrength,
+    pub(crate) authenticated_at: Micros,
     pub(crate) now: Micros,
     pub(crate) expires_at: Micros,
 }
@@ -39,13 +40,14 @@ pub(crate) async fn insert(tx: &mut TenantTx, new: &NewRow) -> Result<(), StoreE
     const INSERT: &str = "
 INSERT INTO sessions
     (tenant_id, id, account_id, token_hash, level, methods, authenticated_at, last_seen_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)";
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     tx.query(INSERT)
         .bind(new.id.0)
         .bind(new.account.0)
         .bind(new.token.as_bytes())
         .bind(i64::from(new.strength.level))
         .bind(methods_to_text(&new.strength.methods))
+        .bind(new.authenticated_at.0)
         .bind(new.now.0)
         .bind(new.expires_at.0)
         .execute()
@@ -63,7 +65,7 @@ SELECT
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
     a.id AS account_id,
-    a.email AS email,
+    COALESCE(a.display, a.email) AS display,
     a.version AS version,
     t.name AS tenant_name
 FROM sessions AS s
@@ -181,7 +183,7 @@ LIMIT $3";
     Ok(rows.into_iter().map(|(account,)| PrincipalId(account)).collect())
 }
 
-fn token_of((hash,): (Vec<u8>,)) -> Result<TokenHash, StoreError> {
+pub(crate) fn token_of((hash,): (Vec<u8>,)) -> Result<TokenHash, StoreError> {
     let impossible = || StoreError::Impossible { table: "sessions", column: "token_hash", id: String::new() };
     TokenHash::from_bytes(&hash).ok_or_else(impossible)
 }
@@ -195,7 +197,7 @@ struct SessionRow {
     last_seen_at: i64,
     expires_at: i64,
     account_id: Uuid,
-    email: String,
+    display: String,
     version: i64,
     tenant_name: String,
 }
@@ -210,7 +212,7 @@ impl SessionRow {
             tenant: tx.tenant(),
             tenant_name: TenantName::parse(&self.tenant_name)
                 .map_err(|_| impossible("tenants", "name", tx.tenant().0)())?,
-            display: self.email,
+            display: self.display,
             roles: roles_of_principal(roles.iter().map(|(role,)| role.as_str())).ok_or_else(impossible(
                 "account_roles",
                 "role",

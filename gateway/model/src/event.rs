@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId, SnapshotId, Stage,
-    TenantName,
+    ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId,
+    SigninReason, SnapshotId, Stage, TenantName,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -211,6 +211,12 @@ pub struct Signin {
     pub session: Option<SessionId>,
     /// The client's address.
     pub client: IpAddr,
+    /// The connection to an identity provider by which it was tried; none where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionName>,
+    /// Why it failed, where more than one thing can be wrong. Nobody but the record's readers learns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SigninReason>,
 }
 
 /// What came of a sign-in.
@@ -225,6 +231,10 @@ pub enum SigninResult {
     Delayed,
     /// The session was ended by its person.
     SignedOut,
+    /// The session was ended by the identity provider that it came from.
+    EndedByProvider,
+    /// A provider's word that sessions should end was not believed.
+    EndingRefused,
 }
 
 /// What a service says that it did. The gateway has checked that the decision stands in its record, that it allowed, and

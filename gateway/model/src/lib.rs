@@ -23,16 +23,19 @@
 
 mod caller;
 mod canonical;
+mod connection_name;
 mod event;
 mod host;
 mod id;
 mod path;
 mod refusal;
+mod signin_reason;
 mod time;
 mod trace_parent;
 
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
+pub use connection_name::{ConnectionName, ConnectionNameError};
 pub use event::{
     Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, ServiceEvent,
     Signin, SigninResult, Subject, Verdict,
@@ -44,5 +47,6 @@ pub use id::{
 };
 pub use path::{NormalizedPath, PathError};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
+pub use signin_reason::SigninReason;
 pub use time::{Clock, Micros, SystemClock};
 pub use trace_parent::TraceParent;

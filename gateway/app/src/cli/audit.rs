@@ -160,7 +160,10 @@ fn summary(event: &Event) -> String {
         }
         EventBody::Signin(signin) => {
             let who = signin.principal.map_or("-".to_owned(), |principal| principal.to_string());
-            format!("sign-in  {} {} {who} from {}", signin.decision, signed(signin.result), signin.client)
+            let by = signin.connection.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
+            let why = signin.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            let result = signed(signin.result);
+            format!("sign-in  {} {result} {who} from {}{by}{why}", signin.decision, signin.client)
         }
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
@@ -196,6 +199,8 @@ fn signed(result: SigninResult) -> &'static str {
         SigninResult::Failed => "failed",
         SigninResult::Delayed => "delayed",
         SigninResult::SignedOut => "signed out",
+        SigninResult::EndedByProvider => "ended by the provider",
+        SigninResult::EndingRefused => "ending refused",
     }
 }
 

@@ -1,0 +1,306 @@
+//! Which account is whose at an identity provider.
+
+use cedargate_migrations::{Pool, StoreError, TenantTx};
+use cedargate_model::{ConnectionName, Micros, PrincipalId, RoleName, TenantId};
+use sha2::{Digest, Sha256};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::accounts::{grantable, insert_account, replace_roles};
+use crate::identity::{Identity, Issuer, Subject};
+use crate::random::{EntropyError, uuid_at};
+use crate::{Account, AccountState, Accounts, Email, RolesError};
+
+/// The domain of the addresses that accounts of identity providers have. Nobody receives mail there (RFC 2606 §2), and
+/// nobody signs in with one: such accounts have no password.
+const ADDRESS_DOMAIN: &str = "federated.invalid";
+
+/// How long a display name may be, in octets; longer ones are cut.
+const DISPLAY_BYTES_MAX: usize = 254;
+
+/// The identities of a store.
+#[derive(Clone, Debug)]
+pub struct Identities {
+    pool: Pool,
+}
+
+/// What a provider's word about a person comes to, once it was verified.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Who.
+    pub identity: Identity,
+    /// What the person is shown as, if the provider says: an address or a name. It links to nothing.
+    pub display: Option<String>,
+    /// The roles that the connection's rules give. They replace what the account had.
+    pub roles: Vec<RoleName>,
+    /// Whether an account is made where there is none.
+    pub admit: bool,
+}
+
+/// Why nobody arrived.
+#[derive(Debug, thiserror::Error)]
+pub enum ArriveError {
+    /// There is no account of this person, and none is to be made.
+    #[error("there is no account of this person, and the connection admits nobody new")]
+    NotAdmitted,
+    /// The account was disabled.
+    #[error("the account `{0}` is disabled")]
+    AccountDisabled(PrincipalId),
+    /// A role that cannot be given.
+    #[error(transparent)]
+    Roles(#[from] RolesError),
+    /// No id could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The store failed.
+    #[error("the account could not be read or stored")]
+    Store(#[from] StoreError),
+}
+
+/// Why an identity was not linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// It is an account's already, perhaps this one's.
+    #[error("this identity belongs to the account `{0}` already")]
+    Taken(PrincipalId),
+    /// The tenant has no such account.
+    #[error("there is no account `{0}`")]
+    AccountUnknown(PrincipalId),
+    /// The store failed.
+    #[error("the identity could not be stored")]
+    Store(#[from] StoreError),
+}
+
+impl Identities {
+    /// The identities in this store.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Finds or makes the account of a person whom a provider vouches for, and gives it the roles that follow from what
+    /// the provider says now. One transaction: either all of it happened or nothing.
+    ///
+    /// # Errors
+    /// [`ArriveError`].
+    ///
+    /// # Security
+    /// The caller has verified the provider's word. The account is found by the identity alone.
+    pub async fn arrive(&self, tenant: TenantId, arrival: &Arrival, now: Micros) -> Result<Account, ArriveError> {
+        match self.arrive_once(tenant, arrival, now).await {
+            // Another gateway made the account a moment ago: now it is there.
+            Err(ArriveError::Store(StoreError::Conflict(_))) => self.arrive_once(tenant, arrival, now).await,
+            done => done,
+        }
+    }
+
+    async fn arrive_once(&self, tenant: TenantId, arrival: &Arrival, now: Micros) -> Result<Account, ArriveError> {
+        let roles = grantable(arrival.roles.clone())?;
+        let display = arrival.display.as_deref().and_then(shown);
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let account = match find_in(&mut tx, &arrival.identity).await? {
+            Some(account) => account,
+            None if arrival.admit => {
+                let id = PrincipalId(uuid_at(now)?);
+                insert_account(&mut tx, id, &address(&arrival.identity), None, now).await?;
+                insert(&mut tx, &arrival.identity, id, now).await?;
+                Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?
+            }
+            None => return Err(ArriveError::NotAdmitted),
+        };
+        if let AccountState::Disabled { .. } = account.state {
+            return Err(ArriveError::AccountDisabled(account.id));
+        }
+        let account = update(&mut tx, account, display, roles).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+
+    /// The account of this person, disabled or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(&self, tenant: TenantId, identity: &Identity) -> Result<Option<Account>, StoreError> {
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        find_in(&mut tx, identity).await
+    }
+
+    /// Says that a person at a provider is this account's. An operator's act: no sign-in does it.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn link(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        identity: &Identity,
+        now: Micros,
+    ) -> Result<(), LinkError> {
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        if let Some(owner) = find_in(&mut tx, identity).await? {
+            return Err(LinkError::Taken(owner.id));
+        }
+        insert(&mut tx, identity, account, now).await.map_err(|error| match error {
+            // Of what it refers to, only the account may be missing.
+            StoreError::Constraint(_) => LinkError::AccountUnknown(account),
+            error => LinkError::Store(error),
+        })?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Every identity of an account, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of_account(&self, tenant: TenantId, account: PrincipalId) -> Result<Vec<Identity>, StoreError> {
+        const OF_ACCOUNT: &str = "
+SELECT connection, issuer, subject
+FROM identities
+WHERE tenant_id = $1
+  AND account_id = $2
+ORDER BY connection, issuer, subject";
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let rows: Vec<IdentityRow> = tx.query(OF_ACCOUNT).bind(account.0).fetch_all().await?;
+        rows.into_iter().map(IdentityRow::into_identity).collect()
+    }
+}
+
+async fn find_in(tx: &mut TenantTx, identity: &Identity) -> Result<Option<Account>, StoreError> {
+    const FIND: &str = "
+SELECT account_id
+FROM identities
+WHERE tenant_id = $1
+  AND connection = $2
+  AND issuer = $3
+  AND subject = $4";
+    let found: Option<(Uuid,)> = tx
+        .query(FIND)
+        .bind(identity.connection.as_str())
+        .bind(identity.issuer.as_str())
+        .bind(identity.subject.as_str())
+        .fetch_optional()
+        .await?;
+    match found {
+        Some((account,)) => Accounts::find_in(tx, PrincipalId(account)).await,
+        None => Ok(None),
+    }
+}
+
+async fn insert(tx: &mut TenantTx, identity: &Identity, account: PrincipalId, now: Micros) -> Result<(), StoreError> {
+    const INSERT: &str = "
+INSERT INTO identities (tenant_id, connection, issuer, subject, account_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)";
+    tx.query(INSERT)
+        .bind(identity.connection.as_str())
+        .bind(identity.issuer.as_str())
+        .bind(identity.subject.as_str())
+        .bind(account.0)
+        .bind(now.0)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Writes only what changed: a version that grows at every sign-in would empty caches for nothing.
+async fn update(
+    tx: &mut TenantTx,
+    mut account: Account,
+    display: Option<String>,
+    roles: Vec<RoleName>,
+) -> Result<Account, StoreError> {
+    const SHOW_AS: &str = "
+UPDATE accounts
+SET display = $3, version = version + 1
+WHERE tenant_id = $1
+  AND id = $2";
+    if display.is_some() && display != account.display {
+        tx.query(SHOW_AS).bind(account.id.0).bind(display.as_deref()).execute().await?;
+        account.display = display;
+        account.version += 1;
+    }
+    if roles != account.roles {
+        replace_roles(tx, account.id, &roles).await?;
+        account.roles = roles;
+        account.version += 1;
+    }
+    Ok(account)
+}
+
+/// The account's address: no mailbox, one for each identity, and the same again for the same one.
+fn address(identity: &Identity) -> Email {
+    let mut hash = Sha256::new();
+    for part in [identity.connection.as_str(), identity.issuer.as_str(), identity.subject.as_str()] {
+        // The length first, so that no two identities are the same octets.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    let digest: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    #[expect(
+        clippy::expect_used,
+        reason = "a name, hexadecimal digits and a constant make an address; covered by a test"
+    )]
+    Email::parse(&format!("{}-{digest}@{ADDRESS_DOMAIN}", identity.connection)).expect("an address")
+}
+
+/// A display name as it may be kept: one line of at most 254 octets. `None` where nothing is left.
+fn shown(text: &str) -> Option<String> {
+    let mut shown: String = text.chars().filter(|c| !c.is_control() && !is_directional(*c)).collect();
+    while shown.len() > DISPLAY_BYTES_MAX {
+        shown.pop();
+    }
+    let shown = shown.trim().to_owned();
+    (!shown.is_empty()).then_some(shown)
+}
+
+/// What turns the direction of what follows could make one address look like another.
+fn is_directional(c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[derive(FromRow)]
+struct IdentityRow {
+    connection: String,
+    issuer: String,
+    subject: String,
+}
+
+impl IdentityRow {
+    fn into_identity(self) -> Result<Identity, StoreError> {
+        let impossible = |column| StoreError::Impossible { table: "identities", column, id: String::new() };
+        Ok(Identity {
+            connection: ConnectionName::parse(&self.connection).map_err(|_| impossible("connection"))?,
+            issuer: Issuer::parse(&self.issuer).map_err(|_| impossible("issuer"))?,
+            subject: Subject::parse(&self.subject).map_err(|_| impossible("subject"))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(connection: &str, issuer: &str, subject: &str) -> Identity {
+        Identity {
+            connection: ConnectionName::parse(connection).unwrap(),
+            issuer: Issuer::parse(issuer).unwrap(),
+            subject: Subject::parse(subject).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_identity_has_an_address_of_its_own_that_nobody_reads() {
+        let address = |c: &str, i: &str, s: &str| address(&identity(c, i, s)).to_string();
+        let one = address(&"a".repeat(32), "https://idp.example", "ada@example.com");
+        assert!(one.ends_with("@federated.invalid"), "{one}");
+        assert_eq!(one, address(&"a".repeat(32), "https://idp.example", "ada@example.com"));
+        assert_ne!(address("okta", "https://a", "b"), address("okta", "https://ab", "b"));
+        assert_ne!(address("okta", "https://a", "bc"), address("okta", "https://ab", "c"));
+    }
+
+    #[test]
+    fn a_display_name_stays_on_its_line_and_reads_forwards() {
+        assert_eq!(shown(" Ada\n\u{202e}Lovelace\u{0} "), Some("AdaLovelace".to_owned()));
+        assert_eq!(shown("\t\u{2066} "), None);
+        assert!(shown(&"ä".repeat(300)).unwrap().len() <= 254);
+    }
+}

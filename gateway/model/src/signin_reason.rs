@@ -1,0 +1,132 @@
+//! Why a sign-in or a sign-out by a provider was refused, for the record alone: a client is told none of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! signin_reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal;)*) => {
+        /// Why nobody was signed in. The code is stable: alerts may depend on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum SigninReason {
+            $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)*
+        }
+
+        impl SigninReason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable code: lower-case words joined by `_`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+    };
+}
+
+signin_reasons! {
+    /// The tenant has no such connection.
+    ConnectionUnknown = "connection_unknown";
+    /// The provider could not be reached, or answered what no provider answers.
+    ProviderUnavailable = "provider_unavailable";
+    /// The provider said that it signs this person in not: its `error` parameter.
+    ProviderRefused = "provider_refused";
+    /// More sign-ins are under way than a tenant may have.
+    AttemptsExhausted = "attempts_exhausted";
+    /// The answer has no `state`, two, or one that is none of ours.
+    StateUnknown = "state_unknown";
+    /// The `state` was used before.
+    StateSpent = "state_spent";
+    /// The sign-in took too long.
+    StateExpired = "state_expired";
+    /// The answer came to another connection's address than the one that was asked (mix-up).
+    ConnectionMismatch = "connection_mismatch";
+    /// The answer came from another browser than the one that began.
+    BrowserMismatch = "browser_mismatch";
+    /// The provider promises `iss` in its answers, and this one has none (RFC 9207).
+    IssuerMissing = "issuer_missing";
+    /// The `iss` of the answer is another provider's (RFC 9207).
+    IssuerMismatch = "issuer_mismatch";
+    /// The answer has neither `code` nor `error`.
+    CodeMissing = "code_missing";
+    /// The provider did not take the code: used before, another client's, or another verifier.
+    CodeRefused = "code_refused";
+    /// The provider did not take the gateway's own client authentication.
+    ClientRefused = "client_refused";
+    /// No ID token, or something that is none.
+    TokenMalformed = "token_malformed";
+    /// The token's `typ` says that it is something else.
+    TokenType = "token_type";
+    /// The token's header brings or names keys of its own (`jwk`, `jku`, `x5u`), or asks for what is not understood (`crit`).
+    TokenHeader = "token_header";
+    /// The token is unsigned, or signed in a way that is not on the list.
+    TokenAlgorithm = "token_algorithm";
+    /// The provider publishes no such key.
+    TokenKeyUnknown = "token_key_unknown";
+    /// The signature is wrong.
+    TokenSignature = "token_signature";
+    /// The token is another issuer's.
+    TokenIssuer = "token_issuer";
+    /// The token is for somebody else, or for others too.
+    TokenAudience = "token_audience";
+    /// The token was given to another client (`azp`).
+    TokenParty = "token_party";
+    /// The token's time is over, or it lives longer than an ID token may.
+    TokenExpired = "token_expired";
+    /// The token is from the future.
+    TokenFuture = "token_future";
+    /// The token's `nonce` is not this sign-in's.
+    TokenNonce = "token_nonce";
+    /// The token belongs to another access token (`at_hash`).
+    TokenHash = "token_hash";
+    /// There is no subject, or one that cannot be kept.
+    SubjectInvalid = "subject_invalid";
+    /// The provider's userinfo is of another subject.
+    UserinfoSubject = "userinfo_subject";
+    /// When the person signed in at the provider was asked for, and is not said.
+    AuthTimeMissing = "auth_time_missing";
+    /// The person signed in at the provider too long ago for what was asked.
+    AuthTimeTooOld = "auth_time_too_old";
+    /// The provider did not sign the person in as strongly as was asked.
+    StrengthTooLow = "strength_too_low";
+    /// A claim that the connection requires is missing or has another value.
+    ClaimRequired = "claim_required";
+    /// There is no account of this person, and the connection admits nobody new.
+    NotAdmitted = "not_admitted";
+    /// No rule gives this person a role, and the connection admits nobody without one.
+    RoleRequired = "role_required";
+    /// The account was disabled.
+    AccountDisabled = "account_disabled";
+    /// Somebody else came back than whom the confirmation was asked of.
+    PersonDiffers = "person_differs";
+    /// A logout token without the event that makes it one.
+    LogoutEvent = "logout_event";
+    /// A logout token with a `nonce`: an ID token in disguise.
+    LogoutNonce = "logout_nonce";
+    /// A logout token that says neither whose session nor whose sessions.
+    LogoutSubject = "logout_subject";
+    /// A logout token that was seen before, or has no `jti`.
+    LogoutReplayed = "logout_replayed";
+}
+
+impl fmt::Display for SigninReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_written_as_they_are_shown() {
+        let codes: BTreeSet<_> = SigninReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(codes.len(), SigninReason::ALL.len());
+        for reason in SigninReason::ALL {
+            assert_eq!(serde_json::to_string(reason).unwrap(), format!("\"{reason}\""));
+        }
+    }
+}
