@@ -10,6 +10,7 @@
 pub mod backend;
 mod browser;
 pub mod collector;
+pub mod grpc;
 pub mod h2;
 pub mod http;
 mod process;

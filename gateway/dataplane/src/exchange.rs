@@ -1,10 +1,12 @@
 //! What Pingora's per-request context holds: where one exchange stands, and only what exists there.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use cedargate_model::Refusal;
 
 use crate::arrival::Arrival;
+use crate::cut::BodyStall;
 use crate::trail::Trail;
 use crate::walk::Pass;
 
@@ -30,6 +32,8 @@ pub(crate) struct Admitted {
     pub(crate) connect_attempts: u32,
     /// When a service was asked, the last time it was.
     pub(crate) asked: Option<Instant>,
+    /// The deadline of a body that passes over HTTP/2.
+    pub(crate) stall: Option<Arc<BodyStall>>,
     /// The status that the client was sent, once it was.
     pub(crate) status: Option<u16>,
 }

@@ -7,7 +7,7 @@ use cedargate_model::{
 };
 use cedargate_policy::{Context, Decisions, InspectionMode, Query, Verdict};
 use cedargate_waf::{Body, Engine};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -116,6 +116,8 @@ fn stages(parts: &Parts<'_>, question: &Question, now: Micros, told: &mut Explan
         route::route(parts.sites, &canonical, guard::asked_method(&canonical.method, &headers)).map_err(ended)?;
     let route = found.routed.route();
     route::allow_upgrade(&headers, route).map_err(ended)?;
+    // Nobody asks over HTTP/1 what becomes of gRPC.
+    route::check_grpc(Version::HTTP_2, &headers, route).map_err(ended)?;
     told.passes(
         Stage::Route,
         format!("tenant {}, route {}: {} on {}", found.site.name, route.id, route.action, found.routed.resource()),

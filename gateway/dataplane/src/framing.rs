@@ -218,11 +218,13 @@ fn check_trailer(line: &[u8]) -> Result<(), FramingError> {
     if !is_field_name(name) || !is_field_value(value) {
         return Err(FramingError::Trailer);
     }
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase().replace('_', "-");
-    if is_reserved_header(&name) || is_hop_by_hop(&name) || is_head_only(&name) {
-        return Err(FramingError::TrailerForbidden);
-    }
-    Ok(())
+    if may_stand_in_a_trailer(&String::from_utf8_lossy(name)) { Ok(()) } else { Err(FramingError::TrailerForbidden) }
+}
+
+/// Whether a field of this name may follow a body.
+pub(crate) fn may_stand_in_a_trailer(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    !(is_reserved_header(&name) || is_hop_by_hop(&name) || is_head_only(&name))
 }
 
 /// Names that a recipient may merge from trailers into the head at its peril: framing, routing, modifiers of the

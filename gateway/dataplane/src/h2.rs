@@ -10,6 +10,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod screen;
+pub(crate) mod stall;
 
 /// The bounds of HTTP/2 connections.
 #[derive(Clone, Copy, Debug)]

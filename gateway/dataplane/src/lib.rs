@@ -15,6 +15,7 @@
 
 mod arrival;
 mod connection;
+mod cut;
 mod exchange;
 mod explain;
 mod framing;

@@ -2,19 +2,21 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cedargate_model::{Outcome, OutcomeEnd, Refusal, Stage};
-use http::{StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::connection::CLIENT_WRITE_TIMEOUT;
+use crate::cut::{BodyStall, Cut};
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::h2::screen::Signals;
@@ -76,11 +78,19 @@ impl ProxyHttp for Proxy {
                 if inspect::expects_continue(&session.req_header().headers) && !session.is_body_done() {
                     session.write_continue_response().await?;
                 }
+                let stall = session.req_header().extensions.get::<Arc<BodyStall>>().cloned();
+                let stall = stall.filter(|_| !session.is_body_done());
+                if let Some(stall) = &stall {
+                    // A service that does not take the body is bounded by the route's timeout.
+                    let limit = gateway.settings.body_timeout.max(pass.route.timeout);
+                    stall.watch(limit, Cut::of(&trail, &pass));
+                }
                 *exchange = Exchange::Admitted(Box::new(Admitted {
                     trail,
                     pass,
                     connect_attempts: 0,
                     asked: None,
+                    stall,
                     status: None,
                 }));
                 Ok(false)
@@ -177,6 +187,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let admitted = admitted(exchange)?;
+        if let Some(stall) = &admitted.stall {
+            if end_of_stream { stall.over() } else { stall.moved(0) }
+        }
         match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream) {
             Ok(piece) => {
                 *body = piece;
@@ -215,7 +228,43 @@ impl ProxyHttp for Proxy {
             self.gateway.metrics.answered(&admitted.pass.route, answered - asked);
         }
         admitted.status = Some(response.status.as_u16());
+        if let Some(stall) = &admitted.stall {
+            stall.answering(response.status.as_u16());
+        }
         forward::finish(admitted, response)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        if let Exchange::Admitted(admitted) = exchange
+            && let Some(stall) = &admitted.stall
+        {
+            stall.moved(body.as_ref().map_or(0, Bytes::len));
+            if end_of_stream {
+                stall.answered();
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a service says behind its answer.
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Bytes>> {
+        let admitted = admitted(exchange)?;
+        if let Some(stall) = &admitted.stall {
+            stall.answered();
+        }
+        forward::finish_trailers(admitted.pass.route.grpc, trailers);
+        Ok(None)
     }
 
     /// An exchange that failed after it was admitted: amend the decision, then tell the client if it can still be told.
@@ -225,6 +274,9 @@ impl ProxyHttp for Proxy {
             Exchange::Admitted(admitted) => (admitted, forward::classify(error)),
             Exchange::Unscreened | Exchange::Arriving(_) | Exchange::Answered => return told(0),
         };
+        if let Some(stall) = &admitted.stall {
+            stall.over();
+        }
         let mut status = 0;
         if let Some(refusal) = refusal {
             let refusal = self.amend(&mut admitted, refusal).await;
@@ -363,12 +415,20 @@ fn told(status: u16) -> FailToProxy {
 
 /// Sends an answer that the gateway made itself.
 async fn send(session: &mut Session, answer: Answer) -> Result<()> {
+    let length = answer.length();
     let mut response = ResponseHeader::build(answer.status, Some(answer.headers.len() + 1))?;
     for (name, value) in answer.headers {
         response.append_header(name, value)?;
     }
-    response.insert_header(http::header::CONTENT_LENGTH, answer.body.len())?;
+    if let Some(length) = length {
+        response.insert_header(http::header::CONTENT_LENGTH, length)?;
+    }
     let bodiless = session.req_header().method == http::Method::HEAD || answer.body.is_empty();
+    if bodiless && let ServerSession::H2(stream) = &mut *session.downstream_session {
+        // Pingora would end the stream by a frame of its own, later or never: gRPC's status must end it, and nothing may be left to
+        // be reset.
+        return stream.write_response_header(Box::new(response), true);
+    }
     session.write_response_header(Box::new(response), bodiless).await?;
     if !bodiless {
         session.write_response_body(Some(answer.body), true).await?;

@@ -170,7 +170,8 @@ impl Upstreams {
     /// A healthy backend of a route's service.
     ///
     /// # Errors
-    /// 503 if the service has none; 502 for an `upgrade` of a service that speaks HTTP/2, which has none.
+    /// 503 if the service has none; 502 for an `upgrade` of a service that speaks HTTP/2, which has none, and for gRPC where it
+    /// speaks HTTP/1.1.
     pub(crate) fn select(&self, route: &Route, upgrade: bool) -> Result<Box<HttpPeer>, Refusal> {
         let unavailable =
             |why: &str| Refusal::new(RefusalCode::UpstreamUnavailable, format!("{why} `{}`", route.service));
@@ -178,6 +179,9 @@ impl Upstreams {
             self.by_service.get(&*route.service).ok_or_else(|| unavailable("no upstream is configured for"))?;
         if upgrade && upstream.reach.protocol == Protocol::Http2 {
             return Err(Refusal::new(RefusalCode::UpstreamFailed, "an upgrade, and the service speaks HTTP/2"));
+        }
+        if route.grpc && upstream.reach.protocol == Protocol::Http1 {
+            return Err(Refusal::new(RefusalCode::UpstreamFailed, "gRPC, and the service speaks HTTP/1.1"));
         }
         let backend =
             upstream.balancer.select(&[], SELECT_ATTEMPTS_MAX).ok_or_else(|| unavailable("no healthy backend of"))?;

@@ -59,6 +59,7 @@ pub(crate) async fn walk(
     trail.routed(&found.site.name, &found.routed);
     let route = found.routed.route().clone();
     let upgrade = route::allow_upgrade(headers, &route)?;
+    route::check_grpc(head.version, headers, &route)?;
 
     limit::limit(&gateway.addresses, canonical.client, &mut trail.answer_headers)?;
     trail.mark(Stage::Limit);

@@ -131,6 +131,11 @@ refusal_codes! {
     /// The path is known, the method is not.
     MethodNotAllowed = "method_not_allowed", Route, 405, "This address does not accept that method.";
 
+    /// gRPC on a route that does not declare it, or something else on one that does.
+    GrpcUnexpected = "grpc_unexpected", Route, 415, "This address and this kind of content do not go together.";
+    /// gRPC over HTTP/1, which has no trailers that a client would get.
+    GrpcNeedsHttp2 = "grpc_needs_http2", Route, 505, "gRPC needs HTTP/2.";
+
     /// The client's address is over its rate.
     AddressRateLimited = "address_rate_limited", Limit, 429, "Too many requests. Please wait a moment.";
 

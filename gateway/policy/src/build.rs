@@ -380,6 +380,7 @@ impl Binding<'_> {
             path: Arc::clone(&declared.path),
             action: Arc::clone(&action.text),
             upgrade: declared.upgrade,
+            grpc: declared.grpc,
             cors: declared.cors.clone(),
             inspection: declared.inspection.clone(),
             timeout: declared.timeout,

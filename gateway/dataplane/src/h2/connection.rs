@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::screen::{Abuse, Screen, Signals};
 use crate::arrival::{Arrival, Peer, Secured};
+use crate::cut::BodyStall;
 use crate::gateway::Gateway;
 use crate::stage::accept::{Door, InFlight};
 use crate::stage::hygiene;
@@ -289,13 +290,29 @@ impl Served<'_> {
             });
             return;
         }
+        let stall = has_body.then(|| Arc::new(BodyStall::new()));
         let head = stream.req_header_mut();
         join_cookies(head);
         head.extensions_mut().insert(arrival);
         head.extensions_mut().insert(self.signals.clone());
+        if let Some(stall) = &stall {
+            head.extensions_mut().insert(stall.clone());
+        }
         tokio::spawn(async move {
             let _kept = kept;
-            door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown).await;
+            let exchange = door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown);
+            let Some(stall) = stall else {
+                exchange.await;
+                return;
+            };
+            let stalled = tokio::select! {
+                _ = exchange => None,
+                stalled = stall.stalled() => Some(stalled),
+            };
+            // The stream is gone by now, both ways.
+            if let Some((cut, answered)) = stalled {
+                cut.conclude(door.gateway(), answered).await;
+            }
         });
     }
 
@@ -317,11 +334,14 @@ async fn refuse(gateway: &Gateway, mut stream: HttpSession, arrival: &Arrival, r
 }
 
 async fn send(stream: &mut HttpSession, answer: Answer) -> pingora::Result<()> {
+    let length = answer.length();
     let mut response = ResponseHeader::build(answer.status, Some(answer.headers.len() + 1))?;
     for (name, value) in answer.headers {
         response.append_header(name, value)?;
     }
-    response.insert_header(header::CONTENT_LENGTH, answer.body.len())?;
+    if let Some(length) = length {
+        response.insert_header(header::CONTENT_LENGTH, length)?;
+    }
     let bodiless = stream.req_header().method == http::Method::HEAD || answer.body.is_empty();
     stream.write_response_header(Box::new(response), bodiless)?;
     if !bodiless {

@@ -12,6 +12,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::hygiene::{self, Stripped};
 use super::respond;
 use crate::exchange::Admitted;
+use crate::framing::may_stand_in_a_trailer;
 use crate::gateway::Gateway;
 
 const IDENTITY: HeaderName = HeaderName::from_static(IDENTITY_HEADER);
@@ -73,6 +74,10 @@ pub(crate) fn prepare(
         if let Some(state) = &trace.state {
             set(headers, TRACESTATE, state.clone())?;
         }
+    }
+    if pass.route.grpc {
+        // Hop-by-hop, so removed above: we take trailers, whatever the client said (gRPC over HTTP2, "Requests").
+        set(headers, header::TE, HeaderValue::from_static("trailers"))?;
     }
     if pass.upgrade {
         // Hop-by-hop, so removed above; the route allows it, and both headers said so.
@@ -172,6 +177,24 @@ pub(crate) fn finish(admitted: &mut Admitted, response: &mut ResponseHeader) -> 
     Ok(())
 }
 
+/// Turns the service's trailers into those that the client gets: none but where gRPC needs them. What may stand only in a head,
+/// or is the gateway's own to say, is dropped.
+pub(crate) fn finish_trailers(grpc: bool, trailers: &mut HeaderMap) {
+    if !grpc {
+        trailers.clear();
+        return;
+    }
+    let dropped: Vec<_> = trailers.keys().filter(|name| !may_trail(name.as_str())).cloned().collect();
+    for name in dropped {
+        trailers.remove(&name);
+    }
+}
+
+fn may_trail(name: &str) -> bool {
+    let is_forbidden = respond::is_forbidden_response_header(name) || name == header::SET_COOKIE.as_str();
+    !is_forbidden && may_stand_in_a_trailer(name)
+}
+
 /// What stands in for an answer while its parts are worked on.
 fn no_response() -> response::Parts {
     http::Response::new(()).into_parts().0
@@ -253,6 +276,34 @@ pub(crate) fn describe(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trailers_say_how_a_call_ended_and_nothing_else_that_matters() {
+        let names = [
+            ("grpc-status", true),
+            ("grpc-message", true),
+            ("grpc-status-details-bin", true),
+            ("x-sound", true),
+            ("set-cookie", false),
+            ("cedargate-identity", false),
+            ("content-length", false),
+            ("transfer-encoding", false),
+            ("access-control-allow-origin", false),
+            ("strict-transport-security", false),
+            ("cache-control", false),
+            ("authorization", false),
+        ];
+        let sent =
+            || HeaderMap::from_iter(names.map(|(n, _)| (HeaderName::from_static(n), HeaderValue::from_static("0"))));
+        let mut trailers = sent();
+        finish_trailers(true, &mut trailers);
+        for (name, kept) in names {
+            assert_eq!(trailers.contains_key(name), kept, "{name}");
+        }
+        let mut trailers = sent();
+        finish_trailers(false, &mut trailers);
+        assert!(trailers.is_empty());
+    }
 
     #[test]
     fn what_is_told_of_a_failure_quotes_nothing_of_the_exchange() {

@@ -221,6 +221,8 @@ fn arriving_body(session: &mut Session, route: &Route) -> Result<Arriving, Refus
         (Some(length), _) if length <= route.inspection.body_bytes_max => Ok(Arriving::Large),
         (Some(_), OnExcess::Refuse) => Err(too_large(route.inspection.body_bytes_max)),
         (None, OnExcess::Refuse) => Ok(Arriving::Whole),
+        // Nothing of it is inspected, so nothing is held back: the messages of gRPC, for one.
+        (_, OnExcess::Pass) if route.inspection.body_bytes_max == 0 => Ok(Arriving::None),
         (_, OnExcess::Pass) => Ok(Arriving::Large),
     }
 }

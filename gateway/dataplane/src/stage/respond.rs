@@ -1,21 +1,24 @@
 //! What the client gets: every refusal rendered here, once, and what every answer carries.
 //!
-//! A refusal is told as a page to those who read pages and as problem details (RFC 9457) to programs. Either says the
+//! A refusal is told as a page to those who read pages, as a status to gRPC clients, and as problem details (RFC 9457) to other
+//! programs. Each says the
 //! stable code, one plain sentence, the ids to quote, and what to do next; never the operator's detail, which has no way
 //! in: [`Told`] does not hold it.
 
 mod accept;
+mod grpc;
 mod security;
 
 use askama::Template;
 use bytes::Bytes;
 use cedargate_assertion::REQUEST_HEADER;
 use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCode, RequestId};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub(crate) use grpc::is_grpc;
 pub(crate) use security::{is_forbidden_response_header, security_headers};
 
 use crate::trail::Trail;
@@ -40,6 +43,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What `Content-Length` says of it; none where there is nothing but a head for gRPC.
+    pub(crate) fn length(&self) -> Option<usize> {
+        let is_trailers_only = self.body.is_empty() && self.status == StatusCode::OK;
+        (!is_trailers_only).then_some(self.body.len())
+    }
+
     /// The same answer with what every stage wants on it, transport security, and the request's id to quote.
     pub(crate) fn of(mut self, trail: &Trail) -> Self {
         self.headers.extend(trail.answer_headers.iter().cloned());
@@ -65,6 +74,8 @@ pub(crate) struct RequestFacts<'a> {
     decision: Option<DecisionId>,
     /// Whether the client reads pages.
     reads_pages: bool,
+    /// Whether it speaks gRPC, and can be told in it.
+    grpc: bool,
     /// Path and query to come back to, where the request was a person's navigation.
     return_to: Option<&'a str>,
 }
@@ -73,12 +84,14 @@ impl<'a> RequestFacts<'a> {
     /// The facts of a parsed request.
     pub(crate) fn of(head: &'a http::request::Parts, trail: &Trail) -> Self {
         let target = head.uri.path_and_query().map(|target| target.as_str());
-        Self::new(&head.method, target, &head.headers, trail.request(), Some(trail.decision()))
+        let mut facts = Self::new(&head.method, target, &head.headers, trail.request(), Some(trail.decision()));
+        facts.grpc = head.version == Version::HTTP_2 && is_grpc(&head.headers);
+        facts
     }
 
     /// The facts of a head that was not parsed.
     pub(crate) fn unparsed(request: RequestId) -> Self {
-        Self { request, decision: None, reads_pages: false, return_to: None }
+        Self { request, decision: None, reads_pages: false, grpc: false, return_to: None }
     }
 
     fn new(
@@ -93,7 +106,7 @@ impl<'a> RequestFacts<'a> {
         let mode = headers.get("sec-fetch-mode").map(HeaderValue::as_bytes);
         let navigates = reads_pages && matches!(mode, None | Some(b"navigate"));
         let return_to = target.filter(|target| navigates && *method == Method::GET && may_return_to(target));
-        Self { request, decision, reads_pages, return_to }
+        Self { request, decision, reads_pages, grpc: false, return_to }
     }
 }
 
@@ -105,6 +118,9 @@ pub(crate) fn render(refusal: &Refusal, facts: &RequestFacts<'_>) -> Answer {
         (header::VARY, HeaderValue::from_static("accept")),
     ];
     challenge_headers(refusal, &mut headers);
+    if facts.grpc {
+        return grpc::render(refusal.code, headers, facts);
+    }
     headers.extend(security::own_headers());
 
     if let (Some(next), Some(_)) = (&told.next, facts.return_to)

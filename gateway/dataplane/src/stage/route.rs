@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cedargate_model::{Canonical, Challenge, Host, Refusal, RefusalCode};
 use cedargate_policy::{Route, Routed, Routing, Snapshot};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Version, header};
 
+use super::respond::is_grpc;
 use crate::arrival::Secured;
 use crate::site::{Site, Sites};
 
@@ -61,6 +62,22 @@ pub(crate) fn allow_upgrade(headers: &HeaderMap, route: &Route) -> Result<bool, 
     match asked.to_str() {
         Ok(asked) if route.allows_upgrade(asked) => Ok(true),
         _ => Err(Refusal::new(RefusalCode::UpgradeInvalid, "the route does not allow this upgrade")),
+    }
+}
+
+/// Holds gRPC to routes that declare it, and those routes to gRPC.
+///
+/// A route that does not would get its messages inspected as something else, and lose the trailers that say how a call ended.
+///
+/// # Errors
+/// 415 where content and route differ, 505 for gRPC over HTTP/1.
+pub(crate) fn check_grpc(version: Version, headers: &HeaderMap, route: &Route) -> Result<(), Refusal> {
+    match (is_grpc(headers), route.grpc) {
+        (false, false) => Ok(()),
+        (true, true) if version == Version::HTTP_2 => Ok(()),
+        (true, true) => Err(RefusalCode::GrpcNeedsHttp2.into()),
+        (true, false) => Err(Refusal::new(RefusalCode::GrpcUnexpected, "gRPC, and the route does not declare it")),
+        (false, true) => Err(Refusal::new(RefusalCode::GrpcUnexpected, "the route is gRPC, and the content is not")),
     }
 }
 

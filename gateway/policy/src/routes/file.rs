@@ -41,6 +41,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) resource_place: Place,
     pub(crate) resource_id: DeclaredId,
     pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) grpc: bool,
     pub(crate) cors: Vec<Origin>,
     pub(crate) inspection: RouteInspection,
     pub(crate) timeout: Duration,
@@ -77,6 +78,8 @@ struct RouteText {
     action: Spanned<String>,
     resource: ResourceText,
     upgrade: Option<Upgrade>,
+    #[serde(default)]
+    grpc: bool,
     #[serde(default)]
     cors: Vec<Spanned<String>>,
     #[serde(default)]
@@ -177,6 +180,9 @@ impl Reader<'_, '_> {
         if route.upgrade.is_some() && !matches!(route.method, MethodText::Get) {
             self.problem(&route.path, "an upgrade begins with GET");
         }
+        if route.grpc {
+            self.check_grpc(&route, &inspection);
+        }
         let (pattern, parameters) = self.path(&route.path)?;
         let resource_id = self.resource_id(&route.resource.id, &parameters)?;
         Some(DeclaredRoute {
@@ -190,10 +196,29 @@ impl Reader<'_, '_> {
             resource_type: route.resource.r#type.into_inner(),
             resource_id,
             upgrade: route.upgrade,
+            grpc: route.grpc,
             cors,
             inspection,
             timeout: Duration::from_millis(*timeout_ms.get_ref()),
         })
+    }
+
+    /// The messages of gRPC cannot be inspected: they are of a format that only their service knows, and a client that waits for
+    /// an answer to each would wait for ever while the first are held back. A route has to say so itself.
+    fn check_grpc(&mut self, route: &RouteText, inspection: &RouteInspection) {
+        if !matches!(route.method, MethodText::Post) {
+            self.problem(&route.path, "gRPC is called with POST");
+        }
+        let passes = match inspection.mode {
+            InspectionMode::Off => true,
+            InspectionMode::Block => inspection.body_bytes_max == 0 && inspection.on_excess == OnExcess::Pass,
+            InspectionMode::Score => false,
+        };
+        if !passes {
+            let message = "the messages of gRPC are not inspected, which its route has to say: \
+                           `inspection = { mode = \"block\", body_bytes_max = 0, on_excess = \"pass\" }`";
+            self.problem(&route.path, message);
+        }
     }
 
     fn inspection(&mut self, own: &InspectionText, defaults: &DefaultInspectionText) -> RouteInspection {
@@ -362,9 +387,34 @@ mod tests {
                 "path = \"/a\"\ncors = [\"*\"]\n".to_owned() + resource,
                 "r.toml:9:9: `*` is not an origin as browsers send it: write `https://app.example.com`, with a port only if it is not the scheme's own",
             ),
+            (
+                "path = \"/a\"\ngrpc = true\ninspection = { body_bytes_max = 0, on_excess = \"pass\" }\n".to_owned()
+                    + resource,
+                "r.toml:8:8: gRPC is called with POST",
+            ),
             ("path = \"/a\"\ntimeout_ms = 0\n".to_owned() + resource, "r.toml:9:14: `timeout_ms` is from 1 to 300000"),
         ] {
             assert_eq!(route(&lines).unwrap_err().to_string(), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_route_says_itself_that_its_messages_are_not_inspected() {
+        let head = format!("{HEAD}[[route]]\nmethod = \"POST\"\naction = \"A\"\npath = \"/a.B/C\"\n");
+        let head = format!("{head}resource = {{ type = \"T\", id = \"x\" }}\ngrpc = true\n");
+        for inspection in [
+            "",
+            "inspection = { on_excess = \"pass\" }",
+            "inspection = { body_bytes_max = 0 }",
+            "inspection = { mode = \"score\", body_bytes_max = 0, on_excess = \"pass\" }",
+        ] {
+            let said = parse(&format!("{head}{inspection}\n")).unwrap_err().to_string();
+            assert!(said.starts_with("r.toml:8:8: the messages of gRPC are not inspected"), "{inspection}: {said}");
+        }
+        for inspection in
+            ["inspection = { body_bytes_max = 0, on_excess = \"pass\" }", "inspection = { mode = \"off\" }"]
+        {
+            assert!(parse(&format!("{head}{inspection}\n")).unwrap().routes[0].grpc);
         }
     }
 

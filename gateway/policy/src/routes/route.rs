@@ -26,6 +26,8 @@ pub struct Route {
     pub action: Arc<str>,
     /// The protocol that a client may upgrade to; none where it may not.
     pub upgrade: Option<Upgrade>,
+    /// Whether this is gRPC: HTTP/2 on both sides, trailers, refusals as `grpc-status`.
+    pub grpc: bool,
     /// The other origins that a browser may call this route from, exact.
     pub cors: Vec<Origin>,
     /// How head and body are inspected.
