@@ -10,7 +10,7 @@ seconds=$SECONDS
 targets=${TARGET:-$(ls fuzz/corpus)}
 
 RUSTC_WORKSPACE_WRAPPER="$PWD/fuzz/instrument.sh" \
-    cargo build -p cedargate-fuzz -p cedargate -p cedargate-policy --features cedargate-fuzz/libfuzzer --bins --locked
+    cargo build -p cedargate-fuzz -p cedargate -p cedargate-policy --features cedargate-fuzz/libfuzzer --bin 'fuzz-*' --locked
 directory=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 
 failed=0
