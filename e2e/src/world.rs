@@ -334,9 +334,11 @@ impl World {
     /// # Errors
     /// Whatever kept it from starting.
     pub fn restart_inventory(&self) -> io::Result<()> {
-        // What the former one said about its keys is of no use now.
-        std::fs::remove_file(self.path("inventory.log"))?;
+        // What the former ones said about their keys is of no use now, but whether one panicked is asked at the end.
+        let before = self.keys_read("inventory");
         *self.inventory.lock().unwrap_or_else(PoisonError::into_inner) = start_service(self.dir.path(), "inventory")?;
+        let again = || (self.keys_read("inventory") > before).then_some(());
+        eventually(START_PATIENCE, "the inventory", again).map_err(|error| self.with_logs(&error))?;
         self.ready()
     }
 
@@ -419,10 +421,19 @@ impl World {
     /// Waits until the operator's listener says that the gateway is ready and the services are healthy.
     fn ready(&self) -> io::Result<()> {
         let gateway = || self.admin("/readyz").is_ok_and(|answer| answer.status == 200);
-        let has_keys = |log: &str| std::fs::read_to_string(self.path(log)).is_ok_and(|log| log.contains("keys read"));
-        let services = || has_keys("inventory.log") && has_keys("orders.log");
+        let services = || self.keys_read("inventory") > 0 && self.keys_read("orders") > 0;
         eventually(START_PATIENCE, "the gateway and the services", || (gateway() && services()).then_some(()))
-            .map_err(|error| io::Error::other(format!("{error}\n{}", self.logs())))
+            .map_err(|error| self.with_logs(&error))
+    }
+
+    /// How often a service said that it has the gateway's keys.
+    fn keys_read(&self, service: &str) -> usize {
+        let log = std::fs::read_to_string(self.path(&format!("{service}.log")));
+        log.map_or(0, |log| log.matches("keys read").count())
+    }
+
+    fn with_logs(&self, error: &io::Error) -> io::Error {
+        io::Error::other(format!("{error}\n{}", self.logs()))
     }
 }
 
