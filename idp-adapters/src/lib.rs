@@ -38,10 +38,14 @@
 //! # }
 //! ```
 //!
-//! To add a way in (OIDC, SAML, TOTP, WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that turns it
-//! into [`Authenticated`] or a [`SignInError`]. Beginning a session is the caller's.
+//! To add a way in that is proved to us (TOTP, WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that
+//! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider (SAML): a variant of
+//! [`connection::ConnectionKind`] and a module beside [`oidc`]; rules, admission and strength are [`connection`]'s. Beginning a
+//! session is the caller's.
 
 mod adapter;
+pub mod connection;
 pub mod local;
+pub mod oidc;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};

@@ -1,9 +1,9 @@
-//! The session cookie, as it is set and cleared.
+//! The gateway's cookies, as they are set and cleared: the session's, and the one of a sign-in under way at a provider.
 
-use cedargate_identity::{SessionToken, session_cookie_name};
+use cedargate_identity::{ATTEMPT_TTL, BrowserSecret, SessionToken, session_cookie_name, signin_cookie_name};
 use cedargate_model::Scheme;
-use http::HeaderValue;
-use http::header::InvalidHeaderValue;
+use http::header::{self, InvalidHeaderValue};
+use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 /// Sets the cookie. It ends with the browser's session or with ours, whichever is first; without `Domain` it is this
@@ -26,6 +26,41 @@ pub(crate) fn clear(scheme: Scheme) -> HeaderValue {
     }
 }
 
+/// Sets the cookie that binds a sign-in to this browser. `Lax` sends it when the provider's answer comes, which is a navigation from
+/// another site.
+pub(crate) fn set_signin(scheme: Scheme, browser: &BrowserSecret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let (name, age) = (signin_cookie_name(scheme), ATTEMPT_TTL.as_secs());
+    let text = Zeroizing::new(format!("{name}={}{}; Max-Age={age}", *browser.expose(), attributes(scheme)));
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Makes the browser forget that cookie.
+pub(crate) fn clear_signin(scheme: Scheme) -> HeaderValue {
+    match scheme {
+        Scheme::Https => {
+            HeaderValue::from_static("__Host-cedargate-signin=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0")
+        }
+        Scheme::Http => HeaderValue::from_static("cedargate-signin=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"),
+    }
+}
+
+/// Reads that cookie. The data plane passes on one, or none where there were two.
+pub(crate) fn signin_secret(scheme: Scheme, headers: &HeaderMap) -> Option<BrowserSecret> {
+    let mut found =
+        headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok()).flat_map(|header| {
+            header
+                .split(';')
+                .filter_map(|pair| pair.trim().split_once('='))
+                .filter(|(name, _)| *name == signin_cookie_name(scheme))
+        });
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => BrowserSecret::parse(value),
+        _ => None,
+    }
+}
+
 fn attributes(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::Https => "; Path=/; HttpOnly; SameSite=Lax; Secure",
@@ -42,6 +77,9 @@ mod tests {
         for scheme in [Scheme::Http, Scheme::Https] {
             let cleared = clear(scheme);
             let expected = format!("{}={}; Max-Age=0", session_cookie_name(scheme), attributes(scheme));
+            assert_eq!(cleared.to_str().unwrap(), expected);
+            let cleared = clear_signin(scheme);
+            let expected = format!("{}={}; Max-Age=0", signin_cookie_name(scheme), attributes(scheme));
             assert_eq!(cleared.to_str().unwrap(), expected);
         }
     }

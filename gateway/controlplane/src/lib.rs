@@ -11,11 +11,13 @@
 //! # use arc_swap::ArcSwap;
 //! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
-//! # use cedargate_identity::{Accounts, Sessions, Tenants};
+//! # use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+//! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_model::SystemClock;
 //! # fn example(
-//! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, tenants: Tenants, recorder: Arc<dyn Recorder>,
+//! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, tenants: Tenants, identities: Identities,
+//! #     attempts: SigninAttempts, recorder: Arc<dyn Recorder>,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -23,6 +25,9 @@
 //!     sessions,
 //!     accounts,
 //!     local,
+//!     connections: Arc::new(ArcSwap::from_pointee(Connections::default())),
+//!     identities,
+//!     attempts,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
 //!     recorder,
@@ -45,6 +50,7 @@ mod return_to;
 mod router;
 mod signin;
 mod signout;
+mod sso;
 mod visit;
 mod wanted;
 

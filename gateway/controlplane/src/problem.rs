@@ -51,6 +51,21 @@ pub(crate) const SIGNIN_TYPE_UNSUPPORTED: Kind = Kind {
     code: "content_type_unsupported",
     sentence: "Send a form or `application/json`.",
 };
+pub(crate) const SSO_FAILED: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "sso_failed",
+    sentence: "The sign-in by your identity provider could not be completed. Please try again.",
+};
+pub(crate) const PROVIDER_UNAVAILABLE: Kind = Kind {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: "provider_unavailable",
+    sentence: "The identity provider cannot be reached right now. Please try again in a moment.",
+};
+pub(crate) const LOGOUT_TOKEN_REFUSED: Kind = Kind {
+    status: StatusCode::BAD_REQUEST,
+    code: "logout_token_refused",
+    sentence: "The logout token is not accepted.",
+};
 pub(crate) const FAILED: Kind = Kind {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     code: "controlplane_failed",

@@ -28,6 +28,21 @@ impl ReturnTo {
         &self.0
     }
 
+    /// The same, as the value of a query's parameter: what would end or extend it is escaped. The text is visible ASCII already.
+    pub(crate) fn as_query_value(&self) -> String {
+        let mut escaped = String::with_capacity(self.0.len());
+        for character in self.0.chars() {
+            match character {
+                '&' => escaped.push_str("%26"),
+                '+' => escaped.push_str("%2B"),
+                '%' => escaped.push_str("%25"),
+                '=' => escaped.push_str("%3D"),
+                plain => escaped.push(plain),
+            }
+        }
+        escaped
+    }
+
     pub(crate) fn is_home(&self) -> bool {
         self.0 == "/"
     }

@@ -9,7 +9,8 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use cedargate_assertion::{JWKS_PATH, Verifier};
-use cedargate_identity::{Accounts, Sessions, Tenants};
+use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_model::{Clock, RefusalCode};
 use http::HeaderMap;
@@ -18,7 +19,7 @@ use crate::page::{self, home, refusal, stepup};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, assets, keys, signin, signout};
+use crate::{Recorder, assets, keys, signin, signout, sso};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -32,6 +33,12 @@ pub struct ControlPlane {
     pub accounts: Accounts,
     /// Sign-in with a password.
     pub local: LocalAccounts,
+    /// The ways to identity providers. Replaced when their configuration changes.
+    pub connections: Arc<ArcSwap<Connections>>,
+    /// Who people are at identity providers.
+    pub identities: Identities,
+    /// Sign-ins that were sent to an identity provider.
+    pub attempts: SigninAttempts,
     /// The tenants that the bare host lists.
     pub tenants: Tenants,
     /// Verifies assertions for [`AUDIENCE`], and holds the keys that are published. Replaced when keys rotate.
@@ -62,6 +69,13 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/", get(home::show))
         .route("/auth/login", get(page::signin::show).post(signin::post))
         .route("/auth/logout", post(signout::post))
+        .route("/auth/sso", post(sso::discover::post))
+        .route("/auth/sso/{connection}", get(sso::start::get))
+        .route("/auth/sso/{connection}/callback", get(sso::callback::get))
+        .route(
+            "/auth/sso/{connection}/backchannel-logout",
+            post(sso::provider_logout::post).layer(DefaultBodyLimit::max(LOGOUT_BYTES_MAX)),
+        )
         .route("/auth/step-up", get(stepup::show))
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
@@ -74,6 +88,9 @@ pub fn router(control_plane: ControlPlane) -> Router {
 
 /// A sign-in with the longest address and password, percent-encoded, is under 6 KiB.
 const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// A logout token brings no claims about a person; with a long chain of key names it is under 4 KiB.
+const LOGOUT_BYTES_MAX: usize = 32 * 1024;
 
 async fn not_found(visit: Visit, headers: HeaderMap) -> Response {
     refusal::answer(Wanted::of(&headers), Problem::new(RefusalCode::RouteUnknown).of_request(visit.request))

@@ -38,7 +38,7 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     let (email, return_to) = (presented.email.clone(), ReturnTo::parse(&presented.return_to));
 
     // On a task of its own: a client that goes away must not keep a failure from being counted and recorded.
-    let signing_in = sign_in(control_plane, visit.clone(), tenant.clone(), presented);
+    let signing_in = sign_in(Arc::clone(&control_plane), visit.clone(), tenant.clone(), presented);
     let outcome = match tokio::spawn(signing_in).await {
         Ok(outcome) => outcome,
         Err(lost) => Err(Problem::new(FAILED).because(lost)),
@@ -46,7 +46,7 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     match (outcome.and_then(|begun| answer(&visit, wanted, &return_to, &begun)), wanted) {
         (Ok(response), _) => response,
         (Err(problem), Wanted::Page) => {
-            signin::show_again(&visit, tenant, &email, &return_to, &problem.of_request(visit.request))
+            signin::show_again(&control_plane, &visit, tenant, &email, &return_to, &problem.of_request(visit.request))
         }
         (Err(problem), Wanted::Json) => problem.of_request(visit.request).into_response(),
     }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
+use cedargate_identity::Federation;
 use cedargate_model::{RefusalCode, SigninResult};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::cookie;
-use crate::page::refusal;
+use crate::page::{onward, refusal};
 use crate::problem::{FAILED, Problem};
 use crate::recorder::signin_event;
 use crate::router::ControlPlane;
 use crate::visit::{SignedIn, Site, Visit};
 use crate::wanted::Wanted;
+use crate::{cookie, sso};
 
 /// `POST /auth/logout`: ends the session in the store and makes the browser forget its cookie.
 pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: Visit, headers: HeaderMap) -> Response {
@@ -26,11 +27,15 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
             tokio::spawn(ending).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)))
         }
         // Nobody was signed in: then nobody is now.
-        (Site::Tenant(_), None) | (Site::Directory, _) => Ok(()),
+        (Site::Tenant(_), None) | (Site::Directory, _) => Ok(None),
     };
     let mut response = match (ended, wanted) {
-        (Ok(()), Wanted::Page) => Redirect::to("/auth/login").into_response(),
-        (Ok(()), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),
+        (Ok(None), Wanted::Page) => Redirect::to("/auth/login").into_response(),
+        (Ok(Some(Elsewhere { title, href })), Wanted::Page) => {
+            let sentence = format!("{title} still has a session of yours: it ends there next.");
+            onward::show("You are signed out here", &sentence, &href, &format!("Sign out at {title}"))
+        }
+        (Ok(_), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),
         (Err(problem), _) => refusal::answer(wanted, problem.of_request(visit.request)),
     };
     // Whatever became of the session, this browser is done with it.
@@ -39,20 +44,58 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     response
 }
 
+/// Where else the person signs out: at the provider that signed them in.
+struct Elsewhere {
+    title: String,
+    href: String,
+}
+
 async fn end(
     control_plane: Arc<ControlPlane>,
     visit: Visit,
     tenant: TenantScope,
     signed_in: SignedIn,
-) -> Result<(), Problem> {
+) -> Result<Option<Elsewhere>, Problem> {
     let unavailable = |error| Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5);
+    let federation = control_plane.sessions.federation(tenant.id, signed_in.session).await.map_err(unavailable)?;
     let was_there = control_plane.sessions.end(tenant.id, signed_in.session).await.map_err(unavailable)?;
     if !was_there {
-        return Ok(());
+        return Ok(None);
     }
     let who = Some((signed_in.principal, signed_in.session));
     let event = signin_event(&visit, &tenant, SigninResult::SignedOut, who)
         .map_err(|error| Problem::new(FAILED).because(error))?;
     let unrecorded = |error| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
-    control_plane.recorder.record(event).await.map_err(unrecorded)
+    control_plane.recorder.record(event).await.map_err(unrecorded)?;
+    Ok(match federation {
+        Some(federation) => elsewhere(&control_plane, &visit, &tenant, &federation).await,
+        None => None,
+    })
+}
+
+/// A longer ID token is left out of the address, which servers cut or refuse: the provider then asks the person.
+const HINT_BYTES_MAX: usize = 4 * 1024;
+
+/// Where the person signs out at the provider, if it has such a place and can be reached. Here they are signed out in any case.
+async fn elsewhere(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    federation: &Federation,
+) -> Option<Elsewhere> {
+    let connections = control_plane.connections.load_full();
+    let live = connections.find(&tenant.name, federation.identity.connection.as_str())?;
+    // The connection may lead to another provider by now.
+    if live.client.settings().issuer.issuer() != &federation.identity.issuer {
+        return None;
+    }
+    let hint = federation.id_token.as_deref().filter(|token| token.len() <= HINT_BYTES_MAX);
+    let back_to = format!("{}/auth/login", sso::origin(visit));
+    match live.client.end_session_url(hint, &back_to, visit.now).await {
+        Ok(url) => url.map(|url| Elsewhere { title: live.connection.title.clone(), href: url.into() }),
+        Err(refused) => {
+            sso::log_cause(visit, &live.connection.name, &refused);
+            None
+        }
+    }
 }

@@ -74,4 +74,4 @@ pub use principal::MEMBER;
 pub use random::EntropyError;
 pub use session::{Begun, CreateSessionError, Maintained, SessionSettings, SessionStats, Sessions, SignIn};
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
-pub use token::{PresentedToken, SessionToken, session_cookie_name};
+pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};

@@ -19,6 +19,14 @@ pub fn session_cookie_name(scheme: Scheme) -> &'static str {
     }
 }
 
+/// The name of the cookie that binds a sign-in by an identity provider to the browser that began it.
+pub fn signin_cookie_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Https => "__Host-cedargate-signin",
+        Scheme::Http => "cedargate-signin",
+    }
+}
+
 /// How many random octets a token has: 256 bits cannot be guessed, so neither salt nor stretching is needed.
 const TOKEN_BYTES: usize = 32;
 

@@ -5,6 +5,7 @@ mod config;
 mod ending;
 mod explain;
 mod health;
+mod idp;
 mod keys;
 mod output;
 mod policy;
@@ -81,6 +82,9 @@ enum Command {
     /// Create and change local accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Check and preview the connections to identity providers
+    #[command(subcommand)]
+    Idp(idp::IdpCommand),
     /// Let services say what they did
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -114,6 +118,7 @@ impl Command {
             Self::Audit(command) => command.json(),
             Self::Tenant(command) => command.json(),
             Self::User(command) => command.json(),
+            Self::Idp(command) => command.json(),
             Self::Service(command) => command.json(),
             Self::Keys(command) => command.json(),
         }
@@ -129,6 +134,7 @@ impl Command {
             Self::Audit(command) => command.run(common, output),
             Self::Tenant(command) => command.run(common, output),
             Self::User(command) => command.run(common, output),
+            Self::Idp(command) => command.run(common, output),
             Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),
         }

@@ -26,6 +26,11 @@ fn the_configuration_reference_is_what_the_loader_reads() {
 }
 
 #[test]
+fn the_reference_of_connections_is_what_the_loader_reads() {
+    committed("docs/reference/connections.md", &crate::config::connections_reference());
+}
+
+#[test]
 fn the_command_line_is_well_formed() {
     Cli::command().debug_assert();
 }

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use cedargate_identity::{Tenant, Tenants};
+use cedargate_idp_adapters::connection::Connections;
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock as _, Micros, SystemClock, TenantId, TenantName};
 use cedargate_policy::Sources;
 use serde::Serialize;
 
 use super::sites::SiteLoader;
-use super::{StartError, certificates, parts, store, traces};
-use crate::config::{Config, OWN_SERVICE};
+use super::{StartError, certificates, connections, parts, store, traces};
+use crate::config::{Config, OWN_SERVICE, SecretUse};
 use crate::keys::KeyRing;
 
 /// What was looked at, and what was found.
@@ -45,6 +46,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
     checked.note("telemetry", traces::check(config));
+    checked.note("connections", identity_providers(config));
     let tls = certificates::load(config).map(|hosts| match hosts {
         None => "no listener has TLS".to_owned(),
         Some(hosts) => {
@@ -88,6 +90,15 @@ fn bounds(config: &Config) -> Result<String, StartError> {
     parts::addresses(config)?;
     parts::quotas(config)?;
     Ok("limits and proxies are usable".to_owned())
+}
+
+fn identity_providers(config: &Config) -> Result<String, StartError> {
+    let tenants = connections::read(&config.connections, &config.policies.dir, SecretUse::Needed)?;
+    let made = connections::live(tenants, &Connections::default())?;
+    Ok(match made.count() {
+        0 => "nobody signs in by an identity provider".to_owned(),
+        count => format!("{count} connections are usable; `cedargate idp check --online` asks their providers"),
+    })
 }
 
 fn upstreams(config: &Config) -> Result<String, StartError> {

@@ -75,6 +75,10 @@ pub(crate) enum StartError {
         #[source]
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Connections(#[from] crate::config::ConnectionsError),
+    #[error("identity providers cannot be called")]
+    Providers(#[from] cedargate_idp_adapters::oidc::ProviderHttpError),
     #[error("the record could not be closed in order")]
     Close(#[source] cedargate_audit::RecordError),
 }
@@ -95,6 +99,7 @@ impl StartError {
             | Self::NotASocket(_)
             | Self::Tls(_)
             | Self::NotMigrated(_) => true,
+            Self::Connections(error) => Self::is_mistaken_connection(error),
             Self::Audit(error) => match error {
                 cedargate_audit::OpenError::InstanceInvalid(_)
                 | cedargate_audit::OpenError::InstanceMismatch { .. } => true,
@@ -113,6 +118,7 @@ impl StartError {
             | Self::Bind { .. }
             | Self::NotListening(_)
             | Self::Machine { .. }
+            | Self::Providers(_)
             | Self::Close(_) => false,
         }
     }

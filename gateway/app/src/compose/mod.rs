@@ -5,6 +5,7 @@
 mod admin;
 mod certificates;
 mod check;
+mod connections;
 mod control;
 mod error;
 mod figures;
@@ -25,6 +26,7 @@ mod tests;
 mod traces;
 
 pub(crate) use self::check::check;
+pub(crate) use self::connections::read as read_connections;
 pub(crate) use self::error::StartError;
 pub(crate) use self::parts::{engine, settings};
 pub(crate) use self::serve::serve;

@@ -16,6 +16,7 @@ use cedargate_identity::{Tenant, Tenants};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use super::connections::Watched;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
 use super::{StartError, certificates};
@@ -33,12 +34,13 @@ pub(super) struct Reloader {
     pub(super) tls: Option<Arc<TlsHosts>>,
     /// The files of certificates and keys, towards clients and towards services.
     pub(super) certificates: Vec<PathBuf>,
+    pub(super) connections: Watched,
     /// What was looked at last, whether it could be built or not: a mistake is reported once.
     pub(super) seen: Seen,
 }
 
 /// How long files must stay as they are before they are read: half a file is well-formed, too, and may forbid less.
-const SETTLE: Duration = Duration::from_millis(100);
+pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
 /// How often at most that is waited for. Files that never rest are read as they are.
 const SETTLE_TRIES: usize = 50;
@@ -54,7 +56,7 @@ pub(super) struct Seen {
 
 /// A file's outer marks. A changed text always changes one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     inode: u64,
     length: u64,
     modified: (i64, i64),
@@ -79,7 +81,7 @@ impl Seen {
     }
 }
 
-fn stamps(policies: &Path) -> BTreeMap<PathBuf, Stamp> {
+pub(super) fn stamps(policies: &Path) -> BTreeMap<PathBuf, Stamp> {
     let mut files = BTreeMap::new();
     stamp(policies, 0, &mut files);
     files
@@ -91,7 +93,7 @@ fn tls_stamps(files: &[PathBuf]) -> BTreeMap<PathBuf, Stamp> {
 }
 
 /// Waits until what was changed is no longer being written: until `look` shows the same twice.
-fn settle<T: PartialEq>(seen: &T, look: impl Fn() -> T, pause: impl Fn()) {
+pub(super) fn settle<T: PartialEq>(seen: &T, look: impl Fn() -> T, pause: impl Fn()) {
     let mut before = look();
     if before == *seen {
         return;
@@ -151,6 +153,7 @@ impl Reloader {
                 settle(&self.seen.files, || stamps(&self.policies), || thread::sleep(SETTLE));
                 // Certificate and key are two files: whoever renews them writes one after the other.
                 settle(&self.seen.certificates, || tls_stamps(&self.certificates), || thread::sleep(SETTLE));
+                self.connections.settle();
                 self.look(tenants, asked);
                 self
             });
@@ -172,6 +175,7 @@ impl Reloader {
         if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
             self.load_sites();
         }
+        self.connections.look(asked);
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
         }

@@ -11,7 +11,8 @@ use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
-use cedargate_identity::{Accounts, Sessions, Tenants};
+use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
@@ -24,6 +25,7 @@ use tokio::runtime::Runtime;
 
 use super::admin::{self, Admin};
 use super::check::warnings;
+use super::connections::Watched;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
 use super::log::{LinesDropped, Log};
@@ -32,8 +34,8 @@ use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
 use super::traces::{self, Prepared};
-use super::{StartError, certificates, ingest, listeners, parts, store};
-use crate::config::Config;
+use super::{StartError, certificates, connections, ingest, listeners, parts, store};
+use crate::config::{Config, SecretUse};
 use crate::files;
 use crate::keys::KeyRing;
 
@@ -134,6 +136,10 @@ fn start(
     let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
     let loaded = some_site(loader.load(&listed)?)?;
 
+    let tenants_connections = connections::read(&config.connections, &config.policies.dir, SecretUse::Needed)?;
+    let connections = connections::live(tenants_connections, &Connections::default())?;
+    let connections = Arc::new(ArcSwap::from_pointee(connections));
+
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
@@ -191,6 +197,9 @@ fn start(
         sessions: sessions.clone(),
         accounts,
         local,
+        connections: Arc::clone(&connections),
+        identities: Identities::new(pool.clone()),
+        attempts: SigninAttempts::new(pool.clone()),
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
         recorder: Arc::new(SpoolRecorder(spool.clone())),
@@ -222,6 +231,7 @@ fn start(
         jwks_file,
         tls,
         certificates,
+        connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), connections),
         seen,
     };
     background.spawn(reloader.run(config.policies.reload_interval));

@@ -15,6 +15,7 @@ use cedargate_policy::Decisions;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::connections::Watched;
 use super::reload::{Reloader, Seen};
 use super::sites::SiteLoader;
 use super::{parts, store};
@@ -70,6 +71,7 @@ impl House {
             jwks_file: dir.path().join("jwks.json"),
             tls: None,
             certificates: Vec::new(),
+            connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), Arc::default()),
             seen,
         };
         Self { dir, reloader }

@@ -24,7 +24,14 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "Headers for the collector, `name=value,name=value` with values percent-encoded. Goes before \
          `telemetry.otlp_headers_file`.",
     ),
+    (
+        "CEDARGATE_IDP_*",
+        "Secrets of identity providers, under the names that `client_secret_variable` of a connection says.",
+    ),
 ];
+
+/// What the names of variables with secrets of identity providers begin with. Which there are, the connections say.
+pub(crate) const IDP_SECRETS: &str = "CEDARGATE_IDP_";
 
 pub(crate) const CONFIG: &str = "CEDARGATE_CONFIG";
 pub(crate) const MASTER_KEY: &str = "CEDARGATE_MASTER_KEY";
@@ -40,7 +47,7 @@ pub(crate) const OTLP_HEADERS: &str = "CEDARGATE_OTLP_HEADERS";
 /// The variables that are set. An empty one counts as not set, as `.env` files leave them.
 #[derive(Default)]
 pub(crate) struct Environment {
-    set: BTreeMap<&'static str, Zeroizing<String>>,
+    set: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl Environment {
@@ -48,13 +55,18 @@ impl Environment {
     pub(crate) fn of_process() -> Self {
         // A value that is not UTF-8 is kept lossily: whoever parses it refuses it and names the variable.
         let value = |name: &str| Some(env::var_os(name)?.to_string_lossy().into_owned());
-        Self::of(VARIABLES.iter().filter_map(|(name, _)| Some((*name, value(name)?))))
+        let ours = VARIABLES.iter().filter_map(|(name, _)| Some(((*name).to_owned(), value(name)?)));
+        let secrets = env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with(IDP_SECRETS))?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Self::of(ours.chain(secrets))
     }
 
     /// These.
-    pub(crate) fn of(set: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+    pub(crate) fn of<N: Into<String>>(set: impl IntoIterator<Item = (N, String)>) -> Self {
         let set = set.into_iter().filter(|(_, value)| !value.is_empty());
-        Self { set: set.map(|(name, value)| (name, Zeroizing::new(value))).collect() }
+        Self { set: set.map(|(name, value)| (name.into(), Zeroizing::new(value))).collect() }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {

@@ -43,6 +43,10 @@ impl Mistakes {
         self.0.push(Mistake { whence, key: key.into(), message: message.into() });
     }
 
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

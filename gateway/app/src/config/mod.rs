@@ -5,6 +5,7 @@
 
 mod audit;
 mod base_url;
+mod connections;
 mod danger;
 pub(crate) mod environment;
 mod ingest;
@@ -35,6 +36,7 @@ use cedargate_policy::Place;
 
 pub(crate) use self::audit::Audit;
 pub(crate) use self::base_url::BaseUrl;
+pub(crate) use self::connections::{ConnectionFiles, ConnectionsError, SecretUse, TenantConnections};
 pub(crate) use self::danger::Danger;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::ingest::Ingest;
@@ -47,7 +49,7 @@ pub(crate) use self::mistake::Mistakes;
 use self::mistake::{Noted, Whence};
 pub(crate) use self::otlp::Otlp;
 pub(crate) use self::policies::Policies;
-pub(crate) use self::reference::reference;
+pub(crate) use self::reference::{connections_reference, reference};
 pub(crate) use self::secrets::{MasterKeyUse, Secrets};
 use self::section::Document;
 pub(crate) use self::store::Store;
@@ -69,6 +71,7 @@ const TABLES: &[Table] = &[
     upstreams::TABLE,
     upstreams::TLS_TABLE,
     sessions::TABLE,
+    connections::TABLE,
     limits::TABLE,
     inspection::TABLE,
     audit::TABLE,
@@ -85,6 +88,7 @@ pub(crate) struct Config {
     pub(crate) policies: Policies,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) sessions: SessionSettings,
+    pub(crate) connections: ConnectionFiles,
     pub(crate) limits: Limits,
     pub(crate) inspection: Inspection,
     pub(crate) audit: Audit,
@@ -159,6 +163,7 @@ impl Config {
         let policies = top.section("policies").and_then(Policies::read);
         let upstreams = top.section("upstreams").and_then(upstreams::read);
         let sessions = top.section("sessions").and_then(sessions::read);
+        let connections = top.section("connections").and_then(ConnectionFiles::read);
         let limits = top.section("limits").and_then(Limits::read);
         let inspection = top.section("inspection").and_then(Inspection::read);
         let audit = top.section("audit").and_then(|section| Audit::read(section, state_dir));
@@ -173,6 +178,7 @@ impl Config {
             policies: policies?,
             upstreams: upstreams?,
             sessions: sessions?,
+            connections: connections?,
             limits: limits?,
             inspection: inspection?,
             audit: audit?,

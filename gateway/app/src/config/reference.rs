@@ -3,19 +3,14 @@
 use std::fmt::Write as _;
 
 use super::TABLES;
+use super::connections::FILE_TABLES;
 use super::environment::VARIABLES;
-use super::key::{Fallback, Key};
+use super::key::{Fallback, Key, Table};
 
 /// `docs/reference/configuration.md`.
 pub(crate) fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
-    for table in TABLES {
-        let _infallible = write!(page, "\n## `{}`\n\n{}\n", table.header, table.about);
-        page.push_str("\n| key | value | default | |\n|---|---|---|---|\n");
-        for key in table.keys {
-            page.push_str(&row(key));
-        }
-    }
+    tables(&mut page, TABLES);
     page.push_str(
         "\n## Environment\n\nA variable that is set and empty counts as not set.\n\n| variable | |\n|---|---|\n",
     );
@@ -24,6 +19,34 @@ pub(crate) fn reference() -> String {
     }
     page
 }
+
+/// `docs/reference/connections.md`.
+pub(crate) fn connections_reference() -> String {
+    let mut page = String::from(CONNECTIONS);
+    tables(&mut page, FILE_TABLES);
+    page
+}
+
+fn tables(page: &mut String, tables: &[Table]) {
+    for table in tables {
+        let _infallible = write!(page, "\n## `{}`\n\n{}\n", table.header, table.about);
+        page.push_str("\n| key | value | default | |\n|---|---|---|---|\n");
+        for key in table.keys {
+            page.push_str(&row(key));
+        }
+    }
+}
+
+const CONNECTIONS: &str = "\
+# Connections to identity providers
+
+<!-- Made by `cedargate idp reference`. Change the keys in `gateway/app/src/config/connections.rs` instead. -->
+
+One file for each tenant, `TENANT.toml`, in the directory that `connections.dir` of the [configuration](configuration.md) names. Relative
+paths in it are taken from the file's own directory. Secrets do not stand in it. `cedargate idp check` reports every mistake of every
+file with its place, and with `--online` asks the providers; `cedargate idp preview` shows what a sample token comes to. How to set a provider
+up stands in the [guides](../guides/sso/README.md).
+";
 
 const INTRODUCTION: &str = "\
 # Configuration

@@ -96,7 +96,7 @@ fn read_master_key(path: &Path) -> Result<MasterKey, String> {
 }
 
 /// Reads a small file that nobody else may read.
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, String> {
+pub(in crate::config) fn read_private(path: &Path) -> Result<Zeroizing<String>, String> {
     let cannot = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     let file = fs::File::open(path).map_err(cannot)?;
     let mode = file.metadata().map_err(cannot)?.permissions().mode() & 0o777;

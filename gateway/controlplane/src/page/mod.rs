@@ -2,6 +2,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod home;
+pub(crate) mod onward;
 pub(crate) mod portal;
 pub(crate) mod refusal;
 pub(crate) mod signin;

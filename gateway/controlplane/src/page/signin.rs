@@ -1,16 +1,21 @@
 //! The sign-in page.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::Response;
 use cedargate_assertion::TenantScope;
+use cedargate_idp_adapters::connection::LiveConnection;
 use cedargate_model::RefusalCode;
 use serde::Deserialize;
 
 use super::{refusal, render};
 use crate::problem::{Problem, SIGNIN_DELAYED};
 use crate::return_to::ReturnTo;
+use crate::router::ControlPlane;
+use crate::sso::start_href;
 use crate::visit::{Site, Visit};
 
 #[derive(Template)]
@@ -22,6 +27,27 @@ struct SignIn<'p> {
     notice: Option<&'p str>,
     wait_seconds: Option<u64>,
     signed_in: bool,
+    ways: Vec<Way>,
+    /// Whether an address leads to a provider.
+    discovers: bool,
+}
+
+/// A provider to choose.
+struct Way {
+    title: String,
+    href: String,
+}
+
+/// The tenant's providers, and whether an address leads to one of them.
+fn ways(control_plane: &ControlPlane, tenant: &TenantScope, return_to: &ReturnTo) -> (Vec<Way>, bool) {
+    let connections = control_plane.connections.load();
+    let connections = connections.of(&tenant.name);
+    let discovers = connections.iter().any(|live| !live.connection.email_domains.is_empty());
+    let way = |live: &Arc<LiveConnection>| Way {
+        title: live.connection.title.clone(),
+        href: start_href(&live.connection.name, return_to),
+    };
+    (connections.iter().map(way).collect(), discovers)
 }
 
 /// The query of pages that lead on to somewhere. Whatever else it says is ignored.
@@ -32,11 +58,16 @@ pub(crate) struct Onward {
 }
 
 /// Shows the empty form.
-pub(crate) async fn show(visit: Visit, onward: Result<Query<Onward>, QueryRejection>) -> Response {
+pub(crate) async fn show(
+    State(control_plane): State<Arc<ControlPlane>>,
+    visit: Visit,
+    onward: Result<Query<Onward>, QueryRejection>,
+) -> Response {
     let return_to = ReturnTo::parse(&onward.map(|Query(onward)| onward).unwrap_or_default().return_to);
     let Site::Tenant(tenant) = visit.site() else {
         return refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
     };
+    let (ways, discovers) = ways(&control_plane, tenant, &return_to);
     render(&SignIn {
         tenant: tenant.name.as_str(),
         email: "",
@@ -44,11 +75,35 @@ pub(crate) async fn show(visit: Visit, onward: Result<Query<Onward>, QueryReject
         notice: None,
         wait_seconds: None,
         signed_in: visit.signed_in().is_some(),
+        ways,
+        discovers,
+    })
+}
+
+/// Shows the form again for an address that leads to no provider. That is true of the domain, and says nothing of accounts.
+pub(crate) fn show_undiscovered(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    email: &str,
+    return_to: &ReturnTo,
+) -> Response {
+    let (ways, discovers) = ways(control_plane, tenant, return_to);
+    render(&SignIn {
+        tenant: tenant.name.as_str(),
+        email,
+        return_to,
+        notice: Some("There is no single sign-on for this address. Sign in with your password, or choose a provider."),
+        wait_seconds: None,
+        signed_in: visit.signed_in().is_some(),
+        ways,
+        discovers,
     })
 }
 
 /// Shows the form again after a sign-in that did not succeed. What was typed as a password is never shown again.
 pub(crate) fn show_again(
+    control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
     email: &str,
@@ -56,6 +111,7 @@ pub(crate) fn show_again(
     problem: &Problem,
 ) -> Response {
     problem.log();
+    let (ways, discovers) = ways(control_plane, tenant, return_to);
     let page = render(&SignIn {
         tenant: tenant.name.as_str(),
         email,
@@ -63,6 +119,8 @@ pub(crate) fn show_again(
         notice: Some(problem.kind.sentence),
         wait_seconds: problem.retry_after_seconds.filter(|_| problem.kind == SIGNIN_DELAYED),
         signed_in: visit.signed_in().is_some(),
+        ways,
+        discovers,
     });
     problem.dress(page)
 }

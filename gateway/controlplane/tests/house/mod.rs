@@ -15,8 +15,10 @@ use axum::body::Body;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
 use cedargate_identity::{
-    Accounts, Email, NewAccount, PresentedToken, SessionSettings, Sessions, Tenants, directory, session_cookie_name,
+    Accounts, Email, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SigninAttempts, Tenants,
+    directory, session_cookie_name,
 };
+use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 use cedargate_model::{Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme, Signin, TenantName};
@@ -37,6 +39,7 @@ pub(crate) struct House {
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Sessions,
     pub(crate) local: LocalAccounts,
+    pub(crate) connections: Arc<ArcSwap<Connections>>,
     pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<MockClock>,
     pub(crate) recorder: Arc<MemoryRecorder>,
@@ -74,7 +77,11 @@ impl House {
 
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
+        let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
         let app = router(ControlPlane {
+            connections: connections.clone(),
+            identities: Identities::new(pool.clone()),
+            attempts: SigninAttempts::new(pool.clone()),
             sessions: sessions.clone(),
             accounts: accounts.clone(),
             local: local.clone(),
@@ -88,7 +95,21 @@ impl House {
                 href: "/inventory/items".into(),
             }],
         });
-        Self { app, pool, accounts, sessions, local, issuer, clock, recorder, acme, globex, ada, _directory: directory }
+        Self {
+            app,
+            pool,
+            accounts,
+            sessions,
+            local,
+            connections,
+            issuer,
+            clock,
+            recorder,
+            acme,
+            globex,
+            ada,
+            _directory: directory,
+        }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -102,7 +123,15 @@ impl House {
         } else {
             format!("{}.localhost:8080", site.name)
         };
-        Visitor { house: self, site: site.clone(), host, scheme: Scheme::Http, accept: "*/*", cookie: None }
+        Visitor {
+            house: self,
+            site: site.clone(),
+            host,
+            scheme: Scheme::Http,
+            accept: "*/*",
+            cookie: None,
+            holds: None,
+        }
     }
 
     pub(crate) fn at_directory(&self) -> Visitor<'_> {
@@ -141,6 +170,8 @@ pub(crate) struct Visitor<'h> {
     scheme: Scheme,
     accept: &'static str,
     cookie: Option<String>,
+    /// What its `Cookie` header says: the data plane passes on no session cookie.
+    holds: Option<String>,
 }
 
 impl Visitor<'_> {
@@ -156,6 +187,11 @@ impl Visitor<'_> {
 
     pub(crate) fn with_cookie(mut self, cookie: &str) -> Self {
         self.cookie = Some(cookie.to_owned());
+        self
+    }
+
+    pub(crate) fn holding(mut self, cookies: &str) -> Self {
+        self.holds = Some(cookies.to_owned());
         self
     }
 
@@ -188,7 +224,12 @@ impl Visitor<'_> {
         };
         let caller = caller.map_or(Caller::Anonymous, Caller::Principal);
         let issued = self.house.issuer.issue(&caller, &self.site, AUDIENCE, now).unwrap();
-        Request::builder()
+        let builder = Request::builder();
+        let builder = match &self.holds {
+            Some(cookies) => builder.header(header::COOKIE, cookies),
+            None => builder,
+        };
+        builder
             .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
@@ -228,6 +269,13 @@ impl Answer {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The value of the cookie of this name that it sets.
+    pub(crate) fn cookie_named(&self, name: &str) -> Option<String> {
+        let set = self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let pairs = set.filter_map(|value| value.split(';').next()?.split_once('='));
+        pairs.filter(|(this, _)| *this == name).map(|(_, value)| value.to_owned()).next()
     }
 
     /// The value of the session cookie that it sets.

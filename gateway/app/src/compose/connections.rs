@@ -1,0 +1,114 @@
+//! From configured connections to the ones at work.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use cedargate_idp_adapters::connection::{Connection, ConnectionKind, Connections, LiveConnection};
+use cedargate_idp_adapters::oidc::{OidcClient, ProviderHttp};
+use cedargate_model::RoleName;
+
+use super::StartError;
+use super::reload::{self, Stamp};
+use super::sites::known_roles;
+use crate::config::{ConnectionFiles, ConnectionsError, Environment, SecretUse, TenantConnections};
+
+/// Reads every tenant's connections, and checks them against the roles that there are.
+pub(crate) fn read(
+    files: &ConnectionFiles,
+    policies: &Path,
+    secrets: SecretUse,
+) -> Result<TenantConnections, StartError> {
+    if files.dir.is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let roles = roles(policies)?;
+    Ok(files.load(&roles, &Environment::of_process(), secrets)?)
+}
+
+fn roles(policies: &Path) -> Result<Vec<RoleName>, StartError> {
+    known_roles(policies).map_err(|problems| StartError::Policies { dir: policies.to_owned(), problems })
+}
+
+/// Puts them to work. A connection that is as it was before keeps what is known of its provider.
+pub(super) fn live(tenants: TenantConnections, former: &Connections) -> Result<Connections, StartError> {
+    let needs_tls = |connection: &Connection| {
+        let ConnectionKind::Oidc(settings) = &connection.kind;
+        settings.issuer.url().is_tls()
+    };
+    let http = ProviderHttp::new(tenants.values().flatten().any(needs_tls))?;
+    let mut made = BTreeMap::new();
+    for (tenant, connections) in tenants {
+        let live = connections.into_iter().map(|connection| {
+            let as_before = former.find(&tenant, connection.name.as_str());
+            if let Some(same) = as_before.filter(|live| live.connection == connection) {
+                return Arc::clone(same);
+            }
+            let ConnectionKind::Oidc(settings) = &connection.kind;
+            let client = OidcClient::new(settings.clone(), http.clone());
+            Arc::new(LiveConnection { connection, client })
+        });
+        let live: Vec<_> = live.collect();
+        made.insert(tenant, live);
+    }
+    Ok(Connections::new(made))
+}
+
+/// The connections' files, watched, and the connections that are at work.
+pub(super) struct Watched {
+    files: ConnectionFiles,
+    policies: PathBuf,
+    shared: Arc<ArcSwap<Connections>>,
+    /// What was looked at last, whether it was without mistake or not.
+    seen: BTreeMap<PathBuf, Stamp>,
+}
+
+impl Watched {
+    pub(super) fn new(files: ConnectionFiles, policies: PathBuf, shared: Arc<ArcSwap<Connections>>) -> Self {
+        let seen = marks(&files);
+        Self { files, policies, shared, seen }
+    }
+
+    /// Waits until what was changed is no longer being written.
+    pub(super) fn settle(&self) {
+        reload::settle(&self.seen, || marks(&self.files), || thread::sleep(reload::SETTLE));
+    }
+
+    /// Takes up changed files. Where they have mistakes, what was live stays.
+    pub(super) fn look(&mut self, asked: bool) {
+        let now = marks(&self.files);
+        if now == std::mem::replace(&mut self.seen, now.clone()) && !asked {
+            return;
+        }
+        let made = read(&self.files, &self.policies, SecretUse::Needed);
+        match made.and_then(|tenants| live(tenants, &self.shared.load())) {
+            Ok(connections) => {
+                let count = connections.count();
+                self.shared.store(Arc::new(connections));
+                tracing::info!(cedargate.connections = count, "the connections to identity providers are taken up");
+            }
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                error.type = "connections_reload_failed",
+                "the connections to identity providers have mistakes: what was live stays"
+            ),
+        }
+    }
+}
+
+/// The marks of the tenants' files, and of the secrets where these stand beside them.
+fn marks(files: &ConnectionFiles) -> BTreeMap<PathBuf, Stamp> {
+    files.dir.as_deref().map(reload::stamps).unwrap_or_default()
+}
+
+impl StartError {
+    /// Whether a mistake in a connection's file is to blame.
+    pub(super) fn is_mistaken_connection(error: &ConnectionsError) -> bool {
+        match error {
+            ConnectionsError::Mistaken(_) => true,
+            ConnectionsError::Unreadable { .. } => false,
+        }
+    }
+}

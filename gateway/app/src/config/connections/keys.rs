@@ -1,0 +1,185 @@
+//! The keys of a tenant's file.
+
+use cedargate_idp_adapters::oidc::CLOCK_SKEW_MAX;
+
+use crate::config::key::{Fallback, Key, Shape, Table};
+
+/// The tables of a tenant's file, in the order of their reference page.
+pub(in crate::config) const FILE_TABLES: &[Table] = &[OIDC_TABLE, REQUIRE_TABLE, ROLE_TABLE, STRENGTH_TABLE];
+
+const OIDC_TABLE: Table = Table {
+    header: "[[oidc]]",
+    about: "A connection by OpenID Connect. Several may stand in a file; people see them in this order.",
+    keys: &[
+        NAME,
+        TITLE,
+        ISSUER,
+        CLIENT_ID,
+        CLIENT_AUTHENTICATION,
+        CLIENT_SECRET_FILE,
+        CLIENT_SECRET_VARIABLE,
+        SCOPES,
+        EMAIL_DOMAINS,
+        ADMISSION,
+        CLOCK_SKEW_SECONDS,
+        USERINFO,
+    ],
+};
+const REQUIRE_TABLE: Table = Table {
+    header: "[[oidc.require]]",
+    about: "What the provider must say of a person, or nobody is signed in. All of these must hold.",
+    keys: &[CLAIM, VALUE],
+};
+const ROLE_TABLE: Table = Table {
+    header: "[[oidc.role]]",
+    about: "What gives a role. Roles are derived anew at every sign-in: they are those of the rules that hold, and no others.",
+    keys: &[CLAIM, VALUE, ROLE],
+};
+const STRENGTH_TABLE: Table = Table {
+    header: "[[oidc.strength]]",
+    about: "What is believed of how strongly somebody signed in at the provider. Without a rule that holds, a sign-in is level \
+            1. Of several, the highest level counts. Write `acr` or `amr`, not both; only an `acr` can be asked for when \
+            somebody has to confirm who they are.",
+    keys: &[ACR, AMR, LEVEL, METHODS],
+};
+
+pub(super) const NAME: Key = Key {
+    name: "name",
+    shape: Shape::Text("1 to 32 of a-z, 0-9 and `-`"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The connection's name, which is part of the address that the provider sends people back to: \
+            `https://TENANT.GATEWAY/auth/sso/NAME/callback`. It is also part of who people are: never rename one that people \
+            have used.",
+};
+pub(super) const TITLE: Key = Key {
+    name: "title",
+    shape: Shape::Text("1 to 40 characters"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "What people read on the button.",
+};
+pub(super) const ISSUER: Key = Key {
+    name: "issuer",
+    shape: Shape::Text("a URL, exactly as the provider writes it"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The provider's issuer. Endpoints and keys are read from `ISSUER/.well-known/openid-configuration`, which must name \
+            the same issuer, octet for octet. `https://`; plain HTTP only on this machine.",
+};
+pub(super) const CLIENT_ID: Key = Key {
+    name: "client_id",
+    shape: Shape::Text("1 to 256 characters"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "What the gateway is called at the provider.",
+};
+pub(super) const CLIENT_AUTHENTICATION: Key = Key {
+    name: "client_authentication",
+    shape: Shape::Text("`client_secret_basic` or `client_secret_post`"),
+    fallback: Fallback::Value(r#""client_secret_basic""#),
+    environment: None,
+    about: "How the client secret is presented to the token endpoint.",
+};
+pub(super) const CLIENT_SECRET_FILE: Key = Key {
+    name: "client_secret_file",
+    shape: Shape::Path,
+    fallback: Fallback::Words("`client_secret_variable` must be there"),
+    environment: None,
+    about: "A file with the client secret alone, which nobody but its owner may read (mode 0600 or 0400).",
+};
+pub(super) const CLIENT_SECRET_VARIABLE: Key = Key {
+    name: "client_secret_variable",
+    shape: Shape::Text("a name that begins with `CEDARGATE_IDP_`"),
+    fallback: Fallback::Words("`client_secret_file` must be there"),
+    environment: None,
+    about: "The environment variable that holds the client secret, instead of a file.",
+};
+pub(super) const SCOPES: Key = Key {
+    name: "scopes",
+    shape: Shape::Texts("a scope"),
+    fallback: Fallback::Value(r#"["openid", "profile", "email"]"#),
+    environment: None,
+    about: "What is asked for. `openid` must be among it.",
+};
+pub(super) const EMAIL_DOMAINS: Key = Key {
+    name: "email_domains",
+    shape: Shape::Texts("a domain"),
+    fallback: Fallback::Value("[]"),
+    environment: None,
+    about: "Whoever types an address of one of these domains is led to this provider. The address is not believed: it only \
+            chooses the way.",
+};
+pub(super) const ADMISSION: Key = Key {
+    name: "admission",
+    shape: Shape::Text("`known`, `with_role` or `anyone`"),
+    fallback: Fallback::Value(r#""known""#),
+    environment: None,
+    about: "Who gets an account at the first sign-in. `known`: nobody; an operator links people with `cedargate idp link`. \
+            `with_role`: whoever a rule gives a role; without one left, nobody is let in any more. `anyone`: everybody whom \
+            the provider signs in, which for a provider that is open to the public is the public.",
+};
+pub(super) const CLOCK_SKEW_SECONDS: Key = Key {
+    name: "clock_skew_seconds",
+    shape: Shape::Integer { min: 0, max: CLOCK_SKEW_MAX.as_secs() },
+    fallback: Fallback::Value("60"),
+    environment: None,
+    about: "How far the provider's clock may be off.",
+};
+pub(super) const USERINFO: Key = Key {
+    name: "userinfo",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether the userinfo endpoint is asked for claims that the ID token lacks. Costs a further call at every sign-in.",
+};
+pub(super) const CLAIM: Key = Key {
+    name: "claim",
+    shape: Shape::Text("a claim's name, or a pointer to a nested one"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "Where to look: a name such as `groups`, taken literally, or a JSON pointer (RFC 6901) such as `/realm_access/roles`.",
+};
+pub(super) const VALUE: Key = Key {
+    name: "value",
+    shape: Shape::Text("1 to 256 characters"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "What the claim must be, exactly; of a list, what one of its entries must be. `true` and `false` also stand for \
+            JSON's own.",
+};
+pub(super) const ROLE: Key = Key {
+    name: "role",
+    shape: Shape::Text("a role of the policies"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The role that it gives.",
+};
+pub(super) const ACR: Key = Key {
+    name: "acr",
+    shape: Shape::Text("an authentication context class"),
+    fallback: Fallback::Words("`amr` must be there"),
+    environment: None,
+    about: "The value of the `acr` claim.",
+};
+pub(super) const AMR: Key = Key {
+    name: "amr",
+    shape: Shape::Text("an authentication method"),
+    fallback: Fallback::Words("`acr` must be there"),
+    environment: None,
+    about: "An entry of the `amr` claim.",
+};
+pub(super) const LEVEL: Key = Key {
+    name: "level",
+    shape: Shape::Integer { min: 1, max: 3 },
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The authentication assurance level (NIST SP 800-63B-4) that it is worth.",
+};
+pub(super) const METHODS: Key = Key {
+    name: "methods",
+    shape: Shape::Texts("`pwd`, `otp` or `hwk`"),
+    fallback: Fallback::Value("[]"),
+    environment: None,
+    about: "The methods that policies see beside `fed`.",
+};

@@ -1,0 +1,179 @@
+//! Mistakes in a tenant's file, each with its place, and what a file without any comes to.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use cedargate_idp_adapters::connection::{Admission, ConnectionKind};
+use cedargate_idp_adapters::oidc::ClientAuthentication;
+use tempfile::TempDir;
+
+use super::*;
+
+const MINIMAL: &str = r#"
+[[oidc]]
+name = "okta"
+title = "Okta"
+issuer = "https://acme.okta.example"
+client_id = "0oa1"
+client_secret_variable = "CEDARGATE_IDP_OKTA"
+"#;
+
+fn environment() -> Environment {
+    Environment::of([("CEDARGATE_IDP_OKTA".to_owned(), "s3cret".to_owned())])
+}
+
+fn directory(files: &[(&str, &str)]) -> (TempDir, ConnectionFiles) {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let files = ConnectionFiles { dir: Some(directory.path().to_owned()) };
+    (directory, files)
+}
+
+fn load(files: &ConnectionFiles, secrets: SecretUse) -> Result<TenantConnections, String> {
+    let roles = ["clerk", "manager"].map(|name| RoleName::parse(name).unwrap());
+    let said = |error: ConnectionsError| {
+        let dir = format!("{}/", files.dir.as_ref().unwrap().display());
+        error.to_string().replace(&dir, "")
+    };
+    files.load(&roles, &environment(), secrets).map_err(said)
+}
+
+#[track_caller]
+fn mistakes(files: &[(&str, &str)]) -> String {
+    let (_directory, files) = directory(files);
+    load(&files, SecretUse::Needed).err().unwrap_or_default()
+}
+
+#[test]
+fn every_mistake_of_every_file_is_told_at_once_with_its_place() {
+    let acme = r#"
+[[oidc]]
+name = "Okta"
+title = ""
+issuer = "http://acme.okta.example"
+client_id = "a"
+client_secret = "s3cret"
+scopes = ["profile"]
+email_domains = ["@acme.example"]
+admission = "everybody"
+clock_skew_seconds = 301
+
+[[oidc.role]]
+claim = "groups"
+value = "warehouse"
+role = "clark"
+
+[[oidc.strength]]
+level = 4
+methods = ["sms"]
+"#;
+    let said = mistakes(&[("acme.toml", acme), ("Globex.toml", MINIMAL), ("notes.md", "anything")]);
+    let expected = "\
+mistakes in the connections
+Globex.toml:1:1: the file is named for its tenant, and `Globex` is not a tenant name: use 1 to 63 of a-z, 0-9 and inner `-`
+acme.toml:2:1: oidc[0].client_secret_file: missing; write a path, or `client_secret_variable` and the name of an environment variable
+acme.toml:3:8: oidc[0].name: `Okta` is not a connection's name: use 1 to 32 of a-z, 0-9 and `-`, beginning with a letter
+acme.toml:4:9: oidc[0].title: write 1 to 40 characters, not 0
+acme.toml:5:10: oidc[0].issuer: a provider's address begins with `https://`; `http://` is for `localhost`, `127.0.0.1` and `[::1]` alone
+acme.toml:8:10: oidc[0].scopes: `openid` is missing: without it there is no ID token
+acme.toml:9:18: oidc[0].email_domains: `@acme.example` is not a domain of addresses; write it as `acme.example`, in ASCII (`xn--` where it is not)
+acme.toml:10:13: oidc[0].admission: write `known`, `with_role` or `anyone`
+acme.toml:11:22: oidc[0].clock_skew_seconds: write an integer from 0 to 300, not `301`
+acme.toml:16:8: oidc[0].role[0].role: there is no role `clark`, expected one of `clerk`, `manager`
+acme.toml:18:1: oidc[0].strength[0]: write an `acr` or an `amr`
+acme.toml:19:9: oidc[0].strength[0].level: write an integer from 1 to 3, not `4`
+acme.toml:20:12: oidc[0].strength[0].methods: write `pwd`, `otp` or `hwk`";
+    let (known, unknown): (Vec<_>, Vec<_>) = said.lines().partition(|line| !line.contains("unknown key"));
+    assert_eq!(known.join("\n"), expected);
+    assert_eq!(unknown.len(), 1, "{unknown:?}");
+    assert!(unknown[0].starts_with("acme.toml:7:1: oidc[0].client_secret: unknown key"), "{unknown:?}");
+    assert!(!said.contains("s3cret"), "a secret is told");
+}
+
+#[test]
+fn connections_of_one_tenant_share_neither_name_nor_domain() {
+    let domains = format!("{MINIMAL}email_domains = [\"acme.example\"]\n");
+    let other = domains.replace("\"okta\"", "\"entra\"").replace("acme.example\"]", "ACME.example\"]");
+    assert_eq!(
+        mistakes(&[("acme.toml", &format!("{domains}{domains}"))]),
+        "mistakes in the connections\nacme.toml:11:8: oidc[1].name: there is a connection `okta` already"
+    );
+    assert_eq!(
+        mistakes(&[("acme.toml", &format!("{domains}{other}"))]),
+        "mistakes in the connections\n\
+         acme.toml:16:17: oidc[1].email_domains: people of `acme.example` are led to another connection already"
+    );
+    assert_eq!(mistakes(&[("acme.toml", &domains), ("globex.toml", &domains)]), "", "tenants are apart");
+}
+
+#[test]
+fn a_secret_stands_in_one_place_that_others_cannot_read() {
+    let file =
+        MINIMAL.replace("client_secret_variable = \"CEDARGATE_IDP_OKTA\"", "client_secret_file = \"okta.secret\"");
+    let (directory, files) = directory(&[("acme.toml", &file), ("okta.secret", "fr0m file\n")]);
+    let secret = directory.path().join("okta.secret");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(load(&files, SecretUse::Needed).unwrap_err().contains("chmod 600"));
+    assert!(load(&files, SecretUse::Unused).is_ok(), "a preview needs none");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let tenants = load(&files, SecretUse::Needed).unwrap();
+    let ConnectionKind::Oidc(settings) = &tenants.values().flatten().next().unwrap().kind;
+    match &settings.authentication {
+        ClientAuthentication::SecretBasic(secret) => assert_eq!(secret.expose(), "fr0m file"),
+        ClientAuthentication::SecretPost(_) => panic!("the default is the header"),
+    }
+    fs::write(&secret, "\n").unwrap();
+    assert!(load(&files, SecretUse::Needed).unwrap_err().contains("there is no secret in it"));
+
+    for (line, said) in [
+        ("client_secret_variable = \"CEDARGATE_MASTER_KEY\"", "write a name that begins with `CEDARGATE_IDP_`"),
+        ("client_secret_variable = \"CEDARGATE_IDP_NONE\"", "the environment variable `CEDARGATE_IDP_NONE` is not set"),
+        ("client_secret_variable = \"CEDARGATE_IDP_OKTA\"\nclient_secret_file = \"x\"", "`x` cannot be read"),
+    ] {
+        let text = MINIMAL.replace("client_secret_variable = \"CEDARGATE_IDP_OKTA\"", line);
+        let told = mistakes(&[("acme.toml", &text)]);
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn a_file_without_a_mistake_says_all_of_a_connection() {
+    let text = format!(
+        r#"{MINIMAL}
+client_authentication = "client_secret_post"
+admission = "with_role"
+[[oidc.require]]
+claim = "hd"
+value = "acme.example"
+[[oidc.role]]
+claim = "/realm_access/roles"
+value = "warehouse"
+role = "clerk"
+[[oidc.strength]]
+amr = "otp"
+level = 2
+methods = ["otp"]
+"#
+    );
+    let (_directory, files) = directory(&[("acme.toml", &text)]);
+    let tenants = load(&files, SecretUse::Needed).unwrap();
+    let connection = tenants.values().flatten().next().unwrap();
+    assert_eq!((connection.admission, connection.required.len()), (Admission::WithRole, 1));
+    assert_eq!((connection.roles.len(), connection.strengths.len()), (1, 1));
+    let ConnectionKind::Oidc(settings) = &connection.kind;
+    assert_eq!(settings.scopes, ["openid", "profile", "email"]);
+    assert_eq!((settings.clock_skew.as_secs(), settings.userinfo), (60, false));
+    assert!(matches!(settings.authentication, ClientAuthentication::SecretPost(_)));
+    assert_eq!(tenants.keys().next().unwrap().as_str(), "acme");
+}
+
+#[test]
+fn without_a_directory_there_are_no_connections() {
+    let none = ConnectionFiles::default().load(&[], &environment(), SecretUse::Needed).unwrap();
+    assert!(none.is_empty());
+    let gone = ConnectionFiles { dir: Some("/nowhere/at/all".into()) };
+    let refused = gone.load(&[], &environment(), SecretUse::Needed);
+    assert!(matches!(refused, Err(ConnectionsError::Unreadable { .. })));
+}

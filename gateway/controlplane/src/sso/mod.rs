@@ -1,0 +1,73 @@
+//! Sign-in by an identity provider: out to it, back from it, and what it says later.
+
+pub(crate) mod callback;
+pub(crate) mod discover;
+pub(crate) mod provider_logout;
+pub(crate) mod start;
+
+use cedargate_assertion::TenantScope;
+use cedargate_idp_adapters::oidc::Refused;
+use cedargate_model::{ConnectionName, EventBody, PrincipalId, RefusalCode, SessionId, SigninReason, SigninResult};
+
+use crate::RecordUnavailable;
+use crate::problem::{FAILED, Problem};
+use crate::recorder::signin_event;
+use crate::return_to::ReturnTo;
+use crate::router::ControlPlane;
+use crate::visit::Visit;
+
+/// One thing that became of a connection's sign-in.
+struct Became<'b> {
+    connection: Option<&'b ConnectionName>,
+    result: SigninResult,
+    reason: Option<SigninReason>,
+    who: Option<(PrincipalId, SessionId)>,
+}
+
+/// Makes the event durable. Nobody learns the outcome before that.
+async fn record(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    became: Became<'_>,
+) -> Result<(), Problem> {
+    let event = signin_event(visit, tenant, became.result, became.who);
+    let mut event = event.map_err(|error| Problem::new(FAILED).because(error))?;
+    if let EventBody::Signin(signin) = &mut event.body {
+        signin.connection = became.connection.cloned();
+        signin.reason = became.reason;
+    }
+    let unrecorded =
+        |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
+    control_plane.recorder.record(event).await.map_err(unrecorded)
+}
+
+/// The origin that the request came to, as a provider knows it: `https://acme.gateway.example`.
+pub(crate) fn origin(visit: &Visit) -> String {
+    format!("{}://{}", visit.scheme.as_str(), visit.host)
+}
+
+/// Where the provider sends people back to. Each connection has its own: an answer that arrives at another's is a mix-up
+/// (RFC 9700 §4.4.2).
+fn redirect_uri(visit: &Visit, connection: &ConnectionName) -> String {
+    format!("{}/auth/sso/{connection}/callback", origin(visit))
+}
+
+/// Where a sign-in by this connection begins.
+pub(crate) fn start_href(connection: &ConnectionName, return_to: &ReturnTo) -> String {
+    match return_to.is_home() {
+        true => format!("/auth/sso/{connection}"),
+        false => format!("/auth/sso/{connection}?return_to={}", return_to.as_query_value()),
+    }
+}
+
+/// Notes for the operator what was behind a refusal, which the record has as a code alone.
+pub(crate) fn log_cause(visit: &Visit, connection: &ConnectionName, refused: &Refused) {
+    tracing::info!(
+        error = refused as &dyn std::error::Error,
+        cedargate.connection = %connection,
+        cedargate.signin.reason = refused.reason.as_str(),
+        cedargate.request.id = %visit.request,
+        "a sign-in by a provider was refused"
+    );
+}

@@ -1,0 +1,115 @@
+//! Out to the provider.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use cedargate_assertion::TenantScope;
+use cedargate_identity::{Attempt, BeginAttemptError};
+use cedargate_idp_adapters::connection::LiveConnection;
+use cedargate_idp_adapters::oidc::Ask;
+use cedargate_model::{RefusalCode, SigninReason, SigninResult};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+
+use super::{Became, log_cause, record, redirect_uri};
+use crate::cookie;
+use crate::page::refusal;
+use crate::problem::{FAILED, PROVIDER_UNAVAILABLE, Problem, SIGNIN_BUSY};
+use crate::return_to::ReturnTo;
+use crate::router::ControlPlane;
+use crate::visit::{Site, Visit};
+
+/// How old a sign-in may be asked to be, at most: a day.
+const MAX_AGE_SECONDS_MAX: u32 = 86_400;
+
+/// What the link says. Values that are none count as missing.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default)]
+    return_to: String,
+    /// The level that has to be reached, where somebody is asked to confirm who they are.
+    #[serde(default)]
+    level: String,
+    /// How old the sign-in at the provider may be, in seconds.
+    #[serde(default)]
+    max_age: String,
+}
+
+/// `GET /auth/sso/{connection}`: begins a sign-in and sends the browser to the provider.
+///
+/// A link is enough to begin one, from anywhere: what comes of it is that the person signs in as themselves, in their own browser.
+pub(crate) async fn get(
+    State(control_plane): State<Arc<ControlPlane>>,
+    visit: Visit,
+    Path(name): Path<String>,
+    wish: Result<Query<Wish>, QueryRejection>,
+) -> Response {
+    let wish = wish.map(|Query(wish)| wish).unwrap_or_default();
+    let connections = control_plane.connections.load_full();
+    let found = match visit.site() {
+        Site::Tenant(tenant) => connections.find(&tenant.name, &name).map(|live| (tenant, live)),
+        Site::Directory => None,
+    };
+    let Some((tenant, live)) = found else {
+        return refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
+    };
+    let begun = begin(&control_plane, &visit, tenant, live, &wish).await;
+    begun.unwrap_or_else(|problem| refusal::show(problem.of_request(visit.request)))
+}
+
+async fn begin(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    live: &LiveConnection,
+    wish: &Wish,
+) -> Result<Response, Problem> {
+    let name = &live.connection.name;
+    let level = wish.level.parse().ok().filter(|level| (1..=3).contains(level));
+    let max_age_seconds = wish.max_age.parse().ok().map(|seconds: u32| seconds.min(MAX_AGE_SECONDS_MAX));
+    let is_confirmation = level.is_some() || max_age_seconds.is_some();
+    let attempt = Attempt {
+        connection: name.clone(),
+        return_to: ReturnTo::parse(&wish.return_to).as_str().to_owned(),
+        level,
+        max_age_seconds,
+        // Whoever confirms who they are has to be who they were.
+        person: visit.signed_in().filter(|_| is_confirmation).map(|signed_in| signed_in.principal),
+    };
+    let begun = match control_plane.attempts.begin(tenant.id, &attempt, visit.now).await {
+        Ok(begun) => begun,
+        Err(BeginAttemptError::Exhausted) => {
+            let became = failed(live, SigninReason::AttemptsExhausted);
+            record(control_plane, visit, tenant, became).await?;
+            return Err(Problem::new(SIGNIN_BUSY).retry_after(60));
+        }
+        Err(BeginAttemptError::Entropy(error)) => return Err(Problem::new(FAILED).because(error)),
+        Err(BeginAttemptError::Store(error)) => {
+            return Err(Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5));
+        }
+    };
+    let classes = level.map(|level| live.connection.classes_for(level)).unwrap_or_default();
+    let ask = Ask { classes: &classes, max_age_seconds };
+    let back = redirect_uri(visit, name);
+    match live.client.authorization_url(&back, &begun.state, &begun.browser, ask, visit.now).await {
+        Ok(url) => {
+            let set = cookie::set_signin(visit.scheme, &begun.browser)
+                .map_err(|error| Problem::new(FAILED).because(error))?;
+            let mut response = Redirect::to(url.as_str()).into_response();
+            response.headers_mut().insert(header::SET_COOKIE, set);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            Ok(response)
+        }
+        Err(refused) => {
+            log_cause(visit, name, &refused);
+            record(control_plane, visit, tenant, failed(live, refused.reason)).await?;
+            Err(Problem::new(PROVIDER_UNAVAILABLE).retry_after(5))
+        }
+    }
+}
+
+fn failed(live: &LiveConnection, reason: SigninReason) -> Became<'_> {
+    Became { connection: Some(&live.connection.name), result: SigninResult::Failed, reason: Some(reason), who: None }
+}

@@ -1,0 +1,105 @@
+//! A tenant's ways to identity providers: what is configured of each, and what a provider's word comes to.
+//!
+//! What is the same for every kind of provider stands here; what is OIDC's stands in [`crate::oidc`]. A further kind is a further
+//! variant of [`ConnectionKind`].
+
+mod admission;
+mod claims;
+mod domain;
+mod strength;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedargate_model::{ConnectionName, TenantName};
+
+pub use admission::{Admission, Judgement, RoleRule, Verdict};
+pub use claims::{ClaimMatch, ClaimPath, ClaimPathError, Claims};
+pub use domain::{EmailDomain, EmailDomainError};
+pub use strength::{Strength, StrengthRule, StrengthSign};
+
+use crate::oidc::{OidcClient, OidcSettings};
+
+/// One way to an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its name within the tenant.
+    pub name: ConnectionName,
+    /// What people read on the button.
+    pub title: String,
+    /// The domains of the addresses whose people are led here.
+    pub email_domains: Vec<EmailDomain>,
+    /// Who gets an account.
+    pub admission: Admission,
+    /// What a provider's word must say, all of it.
+    pub required: Vec<ClaimMatch>,
+    /// What gives roles.
+    pub roles: Vec<RoleRule>,
+    /// What is believed of how strongly somebody signed in.
+    pub strengths: Vec<StrengthRule>,
+    /// What kind of provider it is.
+    pub kind: ConnectionKind,
+}
+
+/// The kinds of provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionKind {
+    /// OpenID Connect.
+    Oidc(OidcSettings),
+}
+
+impl Connection {
+    /// What to ask the provider for where a level is needed: the classes that would reach it, weakest first.
+    pub fn classes_for(&self, level: u8) -> Vec<&str> {
+        strength::classes_for(level, &self.strengths)
+    }
+}
+
+/// A connection at work.
+#[derive(Debug)]
+pub struct LiveConnection {
+    /// What is configured.
+    pub connection: Connection,
+    /// The client of its provider.
+    pub client: OidcClient,
+}
+
+/// Every tenant's connections, as they are at one moment.
+#[derive(Debug, Default)]
+pub struct Connections {
+    tenants: BTreeMap<TenantName, Vec<Arc<LiveConnection>>>,
+}
+
+impl Connections {
+    /// These, in the order in which people are to see them.
+    pub fn new(tenants: BTreeMap<TenantName, Vec<Arc<LiveConnection>>>) -> Self {
+        Self { tenants }
+    }
+
+    /// A tenant's connections.
+    pub fn of(&self, tenant: &TenantName) -> &[Arc<LiveConnection>] {
+        self.tenants.get(tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// A tenant's connection of this name.
+    pub fn find(&self, tenant: &TenantName, name: &str) -> Option<&Arc<LiveConnection>> {
+        self.of(tenant).iter().find(|live| live.connection.name.as_str() == name)
+    }
+
+    /// The connection that the people of an address's domain are led to.
+    pub fn by_address(&self, tenant: &TenantName, address: &str) -> Option<&Arc<LiveConnection>> {
+        let (_, domain) = address.trim().rsplit_once('@')?;
+        let domain = EmailDomain::parse(domain).ok()?;
+        self.of(tenant).iter().find(|live| live.connection.email_domains.contains(&domain))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.tenants.values().map(Vec::len).sum()
+    }
+
+    /// Every connection, with its tenant.
+    pub fn all(&self) -> impl Iterator<Item = (&TenantName, &Arc<LiveConnection>)> {
+        self.tenants.iter().flat_map(|(tenant, connections)| connections.iter().map(move |live| (tenant, live)))
+    }
+}
