@@ -34,7 +34,10 @@ pub fn inspection(data: &[u8]) {
     // hidden the rest.
     let verdict = |scope| ENGINE.inspect_body(&body, scope).verdict(Threshold::default());
     let refused_without = verdict(&scope) == Verdict::Block;
-    assert!(!refused_without || verdict(&Scope::new(Mode::Block)) == Verdict::Block, "leaving a field alone refused it");
+    assert!(
+        !refused_without || verdict(&Scope::new(Mode::Block)) == Verdict::Block,
+        "leaving a field alone refused it"
+    );
     for length in [body.bytes.len() / 2, body.bytes.len().saturating_sub(1)] {
         let prefix = Body { bytes: &body.bytes[..length], complete: false, ..body };
         check(&ENGINE.inspect_body(&prefix, &scope));
