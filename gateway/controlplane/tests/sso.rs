@@ -207,6 +207,8 @@ async fn a_person_signs_in_and_arrives_where_they_were_going() {
     assert_eq!((person.strength.level, &*person.strength.methods), (1, &[AuthnMethod::Fed][..]));
     assert_eq!(person.authenticated_at.0, (sso.seconds() - 60) * 1_000_000, "when the provider says");
     assert_ne!(person.id, sso.house.ada, "the same address is nobody's proof");
+    let portal = sso.house.at(&sso.house.acme).browser().with_cookie(&answer.cookie_value().unwrap()).get("/").await;
+    assert!(portal.body.contains("ada@example.com") && !portal.body.contains("federated.invalid"), "{}", portal.body);
     let event = sso.event();
     assert_eq!((event.result, event.principal), (SigninResult::Succeeded, Some(person.id)));
     assert_eq!((event.session, event.reason), (Some(person.session), None));

@@ -32,6 +32,13 @@ pub struct Account {
     pub created_at: Micros,
 }
 
+impl Account {
+    /// What the person is shown as. It names nobody: only the id and an identity do.
+    pub fn shown(&self) -> &str {
+        self.display.as_deref().unwrap_or(self.email.as_str())
+    }
+}
+
 /// Whether an account may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountState {

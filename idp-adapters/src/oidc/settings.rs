@@ -108,7 +108,6 @@ impl fmt::Debug for ClientSecret {
 
 #[cfg(test)]
 impl OidcSettings {
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub(crate) fn for_tests(issuer: &str) -> Self {
         Self {
             issuer: OidcIssuer::parse(issuer).unwrap(),

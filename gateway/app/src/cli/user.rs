@@ -37,7 +37,7 @@ pub(crate) enum UserCommand {
         /// The tenant
         #[arg(long, value_parser = TenantName::parse)]
         tenant: TenantName,
-        /// Answer as JSON: {"users": [{"id", "email", "roles", "state"}]}
+        /// Answer as JSON: {"users": [{"id", "email", "roles", "state", "display" (where it is another)}]}
         #[arg(long)]
         json: bool,
     },
@@ -271,6 +271,9 @@ fn as_json(account: &Account, drawn: Option<&Zeroizing<String>>) -> Value {
         "roles": account.roles,
         "state": state(account),
     });
+    if let (Some(display), Some(object)) = (&account.display, value.as_object_mut()) {
+        object.insert("display".to_owned(), display.as_str().into());
+    }
     if let (Some(drawn), Some(object)) = (drawn, value.as_object_mut()) {
         object.insert("password".to_owned(), drawn.as_str().into());
     }
@@ -279,7 +282,9 @@ fn as_json(account: &Account, drawn: Option<&Zeroizing<String>>) -> Value {
 
 fn as_line(account: &Account) -> String {
     let roles: Vec<_> = account.roles.iter().map(RoleName::as_str).collect();
-    format!("{:<32} {:<9} {}  {}", account.email.as_str(), state(account), account.id, roles.join(" "))
+    // A provider chose what the person is shown as: it stands behind everything that we vouch for.
+    let shown = account.display.as_ref().map_or_else(String::new, |display| format!("  ({display})"));
+    format!("{:<32} {:<9} {}  {}{shown}", account.email.as_str(), state(account), account.id, roles.join(" "))
 }
 
 fn state(account: &Account) -> &'static str {

@@ -37,7 +37,7 @@ pub(crate) async fn show(
     let unavailable = |error| Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5);
     let account = control_plane.accounts.find(tenant.id, signed_in.principal).await.map_err(unavailable)?;
     // Gone since the assertion was signed, minutes ago at most: the id is all that is left to show.
-    let email = account.map_or_else(|| signed_in.principal.to_string(), |account| account.email.to_string());
+    let email = account.map_or_else(|| signed_in.principal.to_string(), |account| account.shown().to_owned());
     Ok(render(&Portal {
         tenant: tenant.name.as_str(),
         initial: initial(&email),
