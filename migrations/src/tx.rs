@@ -52,6 +52,18 @@ impl SystemTx {
         self.0.commit().await
     }
 
+    /// Which server answers, and since when it has run. Another one, or the same one started again, may hold an earlier state
+    /// of what this one held. SQLite's file has no server and is always itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn server(&mut self) -> Result<String, StoreError> {
+        match self.dialect() {
+            Dialect::Sqlite => Ok(String::new()),
+            Dialect::Postgres => Ok(self.query(POSTGRES_SERVER).fetch_one::<(String,)>().await?.0),
+        }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.0.dialect()
     }
@@ -64,6 +76,11 @@ impl SystemTx {
         Ok(self.query(sql).bind(name).fetch_optional::<(String,)>().await?.is_some())
     }
 }
+
+const POSTGRES_SERVER: &str = "
+SELECT concat_ws(' ', pg_catalog.pg_postmaster_start_time(), pg_catalog.inet_server_addr(), d.oid)
+FROM pg_catalog.pg_database AS d
+WHERE d.datname = pg_catalog.current_database()";
 
 /// A table's name, asked of the engine's own catalogue.
 const SQLITE_TABLE: &str = "

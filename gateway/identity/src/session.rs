@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use crate::federated::{self, Federation};
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Key, SessionCache};
-use crate::session_changes::{Generations, Heard, Mark, gone_on};
+use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
 use crate::session_rows::{self as rows, NewRow};
 use crate::{PresentedToken, SessionToken};
 
@@ -50,9 +50,6 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 /// How often [`Sessions::run_listening`] asks the store at most, and at least where answers may be old enough: what ends on
 /// one gateway is over on the others within about the second of these.
 const LISTEN_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
-
-/// Beyond so many changed accounts at once it is cheaper to read all sessions again.
-const CHANGES_MAX: usize = 10_000;
 
 /// Somebody has proved who they are: what a session is made from.
 #[derive(Clone, Debug)]
@@ -118,8 +115,8 @@ pub struct Sessions {
     pool: Pool,
     settings: SessionSettings,
     cache: Arc<SessionCache>,
-    /// The generations up to which everything was heard; none at first.
-    known: Arc<Mutex<Option<Generations>>>,
+    /// Up to where everything was heard; none at first, and after an answer that failed.
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 impl Sessions {
@@ -287,16 +284,20 @@ impl Sessions {
     /// [`StoreError`]; what is in memory gets older then, until nobody is known without the store.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped: the same is asked again.
+    /// Nothing is lost when the future is dropped: everything is read again.
     pub async fn listen(&self, now: Micros) -> Result<(), StoreError> {
         let mut known = self.known.lock().await;
-        // One state of the store for all of it: a generation and every change up to it.
+        let former = known.take();
         let mut tx = self.pool.read_system().await?;
-        let found = rows::generations(&mut tx).await?;
+        let server = tx.server().await?;
+        let generations = rows::generations(&mut tx).await?;
+        if generations.len() >= rows::GENERATIONS_MAX {
+            // Nothing is heard of so many: an answer is as old as its reading.
+            return Ok(());
+        }
+        let former = former.filter(|former| former.server == server).map(|former| former.generations);
         let mut heard = Heard::Unknown;
-        if found.len() < rows::GENERATIONS_MAX
-            && let Some(gone_on) = gone_on(known.as_ref(), &found)
-        {
+        if let Some(gone_on) = gone_on(former.as_ref(), &generations) {
             let mut marks = Vec::new();
             for (tenant, from) in gone_on {
                 let changed = rows::changed_since(&mut tx, tenant, from, CHANGES_MAX + 1 - marks.len()).await?;
@@ -311,7 +312,7 @@ impl Sessions {
         }
         drop(tx);
         self.cache.changes.hear(&heard, now);
-        *known = Some(found);
+        *known = Some(Known { server, generations });
         Ok(())
     }
 

@@ -114,8 +114,20 @@ pub(crate) enum Heard {
 /// The generation of every tenant that has one.
 pub(crate) type Generations = HashMap<TenantId, i64>;
 
+/// So many changes at once are not listed: it is cheaper to read all sessions again. Where a statement changes sessions that
+/// cannot be named one by one, their tenant goes on by more than this.
+pub(crate) const CHANGES_MAX: usize = 10_000;
+
+/// What the store was when it was asked.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Which server answered: another may have lost some of what this one said.
+    pub(crate) server: String,
+    pub(crate) generations: Generations,
+}
+
 /// The tenants that went on, each with the generation from which on its changes are unheard of. None where no listing of
-/// changes could tell: nothing was known before, or the store went back to an earlier state.
+/// changes could tell: nothing was known before, the store went back to an earlier state, or it went on too far.
 pub(crate) fn gone_on(known: Option<&Generations>, found: &Generations) -> Option<Vec<(TenantId, i64)>> {
     let known = known?;
     let went_back = |(tenant, before): (&TenantId, &i64)| found.get(tenant).is_none_or(|now| now < before);
@@ -123,14 +135,10 @@ pub(crate) fn gone_on(known: Option<&Generations>, found: &Generations) -> Optio
         return None;
     }
     let before = |tenant| known.get(tenant).copied().unwrap_or(0);
-    Some(
-        found
-            .iter()
-            .map(|(tenant, now)| (*tenant, before(tenant), *now))
-            .filter(|(_, before, now)| before < now)
-            .map(|(tenant, before, _)| (tenant, before))
-            .collect(),
-    )
+    let gone_on =
+        found.iter().map(|(tenant, now)| (*tenant, before(tenant), *now)).filter(|(_, before, now)| before < now);
+    let is_near = |before: i64, now: i64| usize::try_from(now - before).is_ok_and(|changes| changes <= CHANGES_MAX);
+    gone_on.map(|(tenant, before, now)| is_near(before, now).then_some((tenant, before))).collect()
 }
 
 #[cfg(test)]
@@ -186,6 +194,15 @@ mod tests {
         for found in [[(tenant(1), 4), (tenant(2), 2)].as_slice(), &[(tenant(1), 6)], &[]] {
             assert_eq!(gone_on(Some(&known), &found.iter().copied().collect()), None, "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_tenant_that_went_on_too_far_may_have_changed_anywhere() {
+        let known = Generations::from([(tenant(1), 5)]);
+        let far = i64::try_from(CHANGES_MAX).unwrap();
+        assert!(gone_on(Some(&known), &[(tenant(1), 5 + far)].into()).is_some());
+        assert_eq!(gone_on(Some(&known), &[(tenant(1), 6 + far)].into()), None);
+        assert_eq!(gone_on(Some(&known), &[(tenant(1), 5), (tenant(2), i64::MAX)].into()), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod house;
 use std::time::Duration;
 
 use cedargate_identity::{CreateSessionError, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
-use cedargate_migrations::testing::each_engine;
+use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
 use house::{House, NOW, hash, role};
 use uuid::Uuid;
@@ -468,4 +468,32 @@ async fn no_change_goes_unnoted() {
     let generation = operator.number("SELECT generation FROM session_generations").await;
     assert_eq!(operator.number(NOTED).await, generation);
     assert_eq!(operator.number("SELECT count(*) FROM sessions").await, 0, "they went with their account");
+}
+
+/// Statements of an operator's own, after which it cannot be said whose sessions changed.
+#[each_engine]
+async fn what_was_done_by_hand_takes_effect_too() {
+    let by_hand = match Engine::current() {
+        Engine::Sqlite => [
+            "UPDATE tenants SET name = 'other' WHERE name = 'acme'",
+            "PRAGMA foreign_keys = OFF; DELETE FROM accounts",
+            "PRAGMA foreign_keys = OFF; DELETE FROM tenants",
+        ]
+        .as_slice(),
+        Engine::Postgres => &[
+            "UPDATE tenants SET name = 'other' WHERE name = 'acme'",
+            "TRUNCATE sessions CASCADE",
+            "TRUNCATE account_roles",
+            "TRUNCATE accounts CASCADE",
+        ],
+    };
+    for sql in by_hand {
+        let (house, sessions, _, token) = signed_in().await;
+        sessions.listen(NOW).await.unwrap();
+        let before = sessions.find(house.acme, &token, NOW).await.unwrap();
+        assert!(before.is_some());
+        house.store.operator().await.run(sql).await;
+        sessions.listen(NOW).await.unwrap();
+        assert_ne!(sessions.find(house.acme, &token, NOW).await.unwrap(), before, "{sql}");
+    }
 }

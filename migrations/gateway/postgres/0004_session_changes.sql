@@ -70,9 +70,39 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_session_change(
 CREATE CONSTRAINT TRIGGER sessions_changed
 AFTER UPDATE OF tenant_id, account_id, token_hash, level, methods, authenticated_at, expires_at ON sessions
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_session_change();
-CREATE CONSTRAINT TRIGGER accounts_changed AFTER UPDATE OF email, version, disabled_at ON accounts
+CREATE CONSTRAINT TRIGGER accounts_changed
+AFTER UPDATE OF email, version, disabled_at OR DELETE ON accounts
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_session_change();
 CREATE CONSTRAINT TRIGGER account_roles_given AFTER INSERT ON account_roles
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_session_change();
 CREATE CONSTRAINT TRIGGER account_roles_taken AFTER UPDATE OR DELETE ON account_roles
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_session_change();
+
+-- Goes so far on that no changes are listed: all sessions are read again. Without a tenant it is the nil id's, for no tenant's
+-- rows are shown to the owner.
+CREATE FUNCTION note_all_sessions_changed() RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = public, pg_temp
+AS $$
+DECLARE
+    changed uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        changed := OLD.id;
+    END IF;
+    INSERT INTO session_generations AS g (tenant_id, generation) VALUES (changed, 1000000)
+    ON CONFLICT (tenant_id) DO UPDATE SET generation = g.generation + 1000000;
+    RETURN NULL;
+END;
+$$;
+REVOKE ALL ON FUNCTION note_all_sessions_changed() FROM public;
+
+CREATE CONSTRAINT TRIGGER tenants_changed AFTER UPDATE OF name OR DELETE ON tenants
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_all_sessions_changed();
+CREATE TRIGGER sessions_truncated AFTER TRUNCATE ON sessions
+FOR EACH STATEMENT EXECUTE FUNCTION note_all_sessions_changed();
+CREATE TRIGGER accounts_truncated AFTER TRUNCATE ON accounts
+FOR EACH STATEMENT EXECUTE FUNCTION note_all_sessions_changed();
+CREATE TRIGGER account_roles_truncated AFTER TRUNCATE ON account_roles
+FOR EACH STATEMENT EXECUTE FUNCTION note_all_sessions_changed();

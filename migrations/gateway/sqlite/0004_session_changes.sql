@@ -57,6 +57,25 @@ BEGIN
     INSERT INTO session_change_notes (tenant_id, account_id) VALUES (old.tenant_id, old.id);
 END;
 
+-- Sessions go with their account where foreign keys are enforced, which by hand they may not be.
+CREATE TRIGGER accounts_deleted AFTER DELETE ON accounts
+BEGIN
+    INSERT INTO session_change_notes (tenant_id, account_id) VALUES (old.tenant_id, old.id);
+END;
+
+-- Too far for its changes to be listed: all of the tenant's sessions are read again.
+CREATE TRIGGER tenants_renamed AFTER UPDATE OF name ON tenants
+BEGIN
+    INSERT INTO session_generations (tenant_id, generation) VALUES (old.id, 1000000)
+    ON CONFLICT (tenant_id) DO UPDATE SET generation = generation + 1000000;
+END;
+
+CREATE TRIGGER tenants_deleted AFTER DELETE ON tenants
+BEGIN
+    INSERT INTO session_generations (tenant_id, generation) VALUES (old.id, 1000000)
+    ON CONFLICT (tenant_id) DO UPDATE SET generation = generation + 1000000;
+END;
+
 CREATE TRIGGER account_roles_given AFTER INSERT ON account_roles
 BEGIN
     INSERT INTO session_change_notes (tenant_id, account_id) VALUES (new.tenant_id, new.account_id);
