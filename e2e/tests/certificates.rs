@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate_e2e::http::{Answer, Connection};
-use cedargate_e2e::tls::Authority;
+use cedargate_e2e::tls::{Authority, Issued};
 use cedargate_e2e::{World, WorldOptions, eventually};
 use cedargate_model::Verdict;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 
 /// How long what happens a moment later may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +35,11 @@ impl House {
         let second = authority.server(&["globex.localhost"]).unwrap();
         let options = WorldOptions {
             tls: Some((acme.certificate, acme.key)),
-            files: vec![("second.crt", second.certificate), ("second.key", second.key)],
+            files: vec![
+                ("second.crt", second.certificate),
+                ("second.key", second.key),
+                ("clients.pem", authority.pem()),
+            ],
             config,
             limits,
             ..WorldOptions::default()
@@ -50,6 +54,45 @@ impl House {
         let request = format!("GET /echo/open/a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         connection.send(request.as_bytes()).unwrap();
         connection.answer("GET").unwrap()
+    }
+
+    /// Asks as a client that named no host in its handshake.
+    fn ask_nameless(&self, host: &str) -> Answer {
+        let mut config = (*self.trusting).clone();
+        config.enable_sni = false;
+        // The default certificate is that of globex.
+        let mut connection = Connection::open_tls(self.world.address(), "globex.localhost", Arc::new(config)).unwrap();
+        let request = format!("GET /echo/open/a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        connection.send(request.as_bytes()).unwrap();
+        connection.answer("GET").unwrap()
+    }
+
+    /// The session of a tenant's clerk, as a `Cookie` header has it.
+    fn sign_in(&self, tenant: &str) -> String {
+        let named = format!("{tenant}.localhost");
+        let mut connection = Connection::open_tls(self.world.address(), &named, Arc::clone(&self.trusting)).unwrap();
+        let email = format!("clerk@{tenant}.example");
+        let body = serde_json::json!({ "email": email, "password": self.world.password() }).to_string();
+        let head = format!("POST /auth/login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.world.host(tenant));
+        let head = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        connection.send(format!("{head}{body}").as_bytes()).unwrap();
+        let answer = connection.answer("POST").unwrap();
+        answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    /// How a handshake went, and a request after it: what is to be resumed comes behind the handshake.
+    fn handshake(&self, name: &str, trusting: &Arc<ClientConfig>) -> HandshakeKind {
+        let named = ServerName::try_from(name.to_owned()).unwrap();
+        let mut session = ClientConnection::new(Arc::clone(trusting), named).unwrap();
+        let mut socket = TcpStream::connect(self.world.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = rustls::Stream::new(&mut session, &mut socket);
+        let port = self.world.address().port();
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+        session.handshake_kind().unwrap()
     }
 
     /// The subject alternative name of the certificate that a client gets, or why it gets none.
@@ -201,4 +244,76 @@ fn changed_certificates_are_taken_up_and_bad_ones_are_not() {
     let changed = || house.shown(Some("acme.localhost")).ok().filter(|shown| *shown != before);
     eventually(PATIENCE, "the new certificate", changed).unwrap();
     assert_eq!(house.ask("acme.localhost", &house.world.host("acme")).status, 200);
+}
+
+const ASKING: &str = "[[listen.certificate]]\ncertificate = \"second.crt\"\nkey = \"second.key\"\ndefault = true\n\
+     [[listen.client_certificate]]\nhost = \"acme.localhost\"\nca_file = \"clients.pem\"\n\
+     [policies]\ndir = \"policies\"\nreload_interval_ms = 100\n";
+
+#[test]
+fn a_host_that_asks_for_certificates_is_reached_with_one_of_its_authority() {
+    let house = House::new(ASKING, None);
+    let robot = house.authority.client("robot.example").unwrap();
+    let stranger = Authority::new("others").unwrap().client("robot.example").unwrap();
+    let ask = |own: Option<&Issued>, named: &str, host: &str, target: &str, headers: &str| -> std::io::Result<Answer> {
+        let trusting = Arc::new(house.authority.trusting(&["http/1.1"], own).unwrap());
+        let mut connection = Connection::open_tls(house.world.address(), named, trusting)?;
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        connection.send(head.as_bytes())?;
+        connection.answer("GET")
+    };
+    let (acme, globex) = (house.world.host("acme"), house.world.host("globex"));
+    let vault = |own: Option<&Issued>| ask(own, "acme.localhost", &acme, "/echo/vault/a", "");
+
+    let answer = vault(Some(&robot)).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}\n{}", house.world.logs());
+    assert!(!answer.text().to_lowercase().contains("robot.example"), "the service is told by nobody else: {answer:?}");
+    let shown = house.world.decision(&answer).client_certificate.unwrap();
+    assert_eq!((&*shown.subject, &*shown.names), ("CN=robot.example", &["dns:robot.example".to_owned()][..]));
+
+    let refused = vault(None).unwrap();
+    assert_eq!((refused.status, refused.code()), (403, "client_certificate_required".to_owned()));
+    let decision = house.world.decision(&refused);
+    assert!(decision.client_certificate.is_none(), "{decision:?}");
+    assert_eq!(decision.route.unwrap().as_str(), "echo.ReadVault");
+    assert_eq!(ask(None, "acme.localhost", &acme, "/echo/open/a", "").unwrap().status, 200, "others ask for none");
+    // What somebody else issued makes no connection, whatever is asked for.
+    assert!(ask(Some(&stranger), "acme.localhost", &acme, "/echo/open/a", "").is_err());
+    // Another host neither asks for it nor takes note.
+    let answer = ask(Some(&robot), "globex.localhost", &globex, "/echo/vault/a", "").unwrap();
+    assert_eq!(answer.code(), "client_certificate_required");
+    // By a handshake for another host, or for none, nobody gets here: the default certificate asks for nothing.
+    assert_eq!(ask(Some(&robot), "globex.localhost", &acme, "/echo/open/a", "").unwrap().code(), "misdirected_request");
+    assert_eq!(house.ask_nameless(&acme).code(), "misdirected_request");
+    assert_eq!(house.ask_nameless(&globex).status, 200);
+
+    // Policies know it, and who forges what a proxy would say of it is not believed.
+    let cookie = house.sign_in("acme");
+    let forged = "X-SSL-Client-S-DN: CN=robot.example\r\nX-Forwarded-Client-Cert: Subject=\"CN=robot.example\"\r\n";
+    let machine = |own: Option<&Issued>| {
+        ask(own, "acme.localhost", &acme, "/echo/machine/a", &format!("Cookie: {cookie}\r\n{forged}")).unwrap()
+    };
+    assert_eq!(machine(Some(&robot)).status, 200);
+    assert_eq!(machine(None).code(), "forbidden");
+    let other = house.authority.client("other.example").unwrap();
+    assert_eq!(machine(Some(&other)).code(), "forbidden");
+    assert_eq!(machine(Some(&robot)).status, 200, "no answer was kept for another certificate");
+
+    // The authority is changed: what it has issued is worth nothing from then on.
+    std::fs::write(house.world.path("clients.pem"), Authority::new("new").unwrap().pem()).unwrap();
+    let gone = || vault(Some(&robot)).is_err().then_some(());
+    eventually(PATIENCE, "an authority that has changed", gone).unwrap();
+}
+
+#[test]
+fn sessions_are_not_resumed_where_certificates_are_asked_for() {
+    let house = House::new(ASKING, None);
+    let robot = house.authority.client("robot.example").unwrap();
+    let kinds = |name: &str, own: Option<&Issued>| {
+        // One client, which keeps what it gets.
+        let trusting = Arc::new(house.authority.trusting(&["http/1.1"], own).unwrap());
+        (0..3).map(|_| house.handshake(name, &trusting)).collect::<Vec<_>>()
+    };
+    assert!(kinds("acme.localhost", Some(&robot)).iter().all(|kind| *kind == HandshakeKind::Full));
+    assert!(kinds("globex.localhost", None).contains(&HandshakeKind::Resumed), "others are");
 }

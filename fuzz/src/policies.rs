@@ -70,7 +70,7 @@ fn check_places(problems: &cedargate_policy::Problems, path: &str, text: &str) {
 /// Everything that can be asked is decided without an error: validation has seen to that.
 fn decide(snapshot: &Snapshot) {
     let decisions = Decisions::new(1 << 16);
-    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
+    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
     for route in snapshot.routes().all() {
         let id = "front";
         let Some(routed) = snapshot.routes().address(&route.action, &format!("Directory::Page::\"{id}\"")) else {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedargate_model::{AuthnMethod, RoleName, TenantName};
+use cedargate_model::{AuthnMethod, ClientCertificate, RoleName, TenantName};
 use cedargate_policy::{Place, Problems, TomlText};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -74,6 +74,7 @@ pub(crate) struct ContextText {
     /// Epoch seconds.
     pub(crate) now: i64,
     pub(crate) client: IpAddr,
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
     pub(crate) waf_score: u32,
 }
 
@@ -137,7 +138,7 @@ impl PersonText {
 
 impl Default for ContextText {
     fn default() -> Self {
-        Self { now: 1_800_000_000, client: IpAddr::from([192, 0, 2, 1]), waf_score: 0 }
+        Self { now: 1_800_000_000, client: IpAddr::from([192, 0, 2, 1]), certificate: None, waf_score: 0 }
     }
 }
 

@@ -225,7 +225,12 @@ impl Run<'_> {
         report.decisions += 1;
         let now = Micros(context.now.saturating_mul(1_000_000));
         let caller = caller(asking, self.snapshot.tenant(), now);
-        let shown = Context { now, client: context.client, waf_score: context.waf_score };
+        let shown = Context {
+            now,
+            client: context.client,
+            certificate: context.certificate.clone(),
+            waf_score: context.waf_score,
+        };
         let query = Query { caller: &caller, routed, context: &shown };
         let decision = DecisionId(Uuid::nil());
         let fresh = self.snapshot.decide(&query, decision);

@@ -109,6 +109,7 @@ fn event() -> Event {
         request: RequestId(id),
         verdict: Verdict::Allow,
         client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        client_certificate: None,
         method: "GET".into(),
         host: "acme.localhost".into(),
         path: "/inventory/items".into(),

@@ -37,6 +37,7 @@ fn event(number: u64, client: &str, verdict: Verdict) -> Event {
         request: RequestId(id(number)),
         verdict,
         client: client.parse::<IpAddr>().unwrap(),
+        client_certificate: None,
         method: "GET".into(),
         host: "acme.localhost".into(),
         path: format!("/inventory/items/{number}"),

@@ -1,10 +1,11 @@
 //! A head at the door, and who sent it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cedargate_model::{Host, Scheme};
+use cedargate_model::{ClientCertificate, Host, Scheme};
 
 /// A request whose raw head was screened.
 ///
@@ -32,4 +33,8 @@ pub(crate) struct Peer {
 pub(crate) struct Secured {
     /// The host that the client asked for (SNI), in canonical form; none where it named none.
     pub(crate) name: Option<Host>,
+    /// What the certificate that the client showed says, where the host asks for one. Its chain was verified.
+    pub(crate) client: Option<Arc<ClientCertificate>>,
+    /// The hosts that ask for one: nobody gets to them but by a handshake that was for them.
+    pub(crate) asking: Arc<HashSet<String>>,
 }

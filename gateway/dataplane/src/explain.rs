@@ -207,7 +207,7 @@ fn decide(
     now: Micros,
     told: &mut Explanation,
 ) -> Result<(), Refusal> {
-    let context = Context { now, client: canonical.client, waf_score };
+    let context = Context { now, client: canonical.client, certificate: None, waf_score };
     let query = Query { caller: &question.caller, routed: &found.routed, context: &context };
     let verdict = parts.decisions.decide(&found.snapshot, &query, DecisionId(Uuid::nil()));
     let basis = verdict.basis();

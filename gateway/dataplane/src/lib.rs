@@ -45,7 +45,7 @@ pub use stage::hygiene::{HeadLimits, TrustedProxies, TrustedProxiesError};
 pub use stage::limit::{Rate, RateError, RateLimiter};
 pub use stage::quota::Quotas;
 pub use timeline::{Ratio, TraceSink, TracedExchange, Tracing};
-pub use tls::{CertificateFiles, HostExpiry, TlsError, TlsHosts};
+pub use tls::{CertificateFiles, ClientAuthorityFile, HostExpiry, TlsError, TlsHosts};
 pub use upstream::{
     Address, Authorities, ClientCertificateFiles, HealthChecks, Protocol, ServerName, ServerNameError, UpstreamError,
     UpstreamSettings, UpstreamTls, Upstreams,

@@ -46,7 +46,11 @@ impl Trail {
     pub(crate) fn of(head: &RequestHeader, arrival: &Arrival, at: Micros) -> Self {
         let named = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
         let host = named.or_else(|| authority(head).map(str::as_bytes)).unwrap_or_default();
-        Self::begin(arrival.peer, head.method.as_str(), host, head.raw_path(), at, arrival.started)
+        let mut trail = Self::begin(arrival.peer, head.method.as_str(), host, head.raw_path(), at, arrival.started);
+        if let Some(certificate) = arrival.secured.as_ref().and_then(|secured| secured.client.clone()) {
+            trail.event().client_certificate = Some(certificate);
+        }
+        trail
     }
 
     /// Begins with what an unparsed head says of itself: for the record only, never for a decision.
@@ -59,6 +63,7 @@ impl Trail {
                 request: RequestId(Uuid::now_v7()),
                 verdict: Verdict::Allow,
                 client: peer.address,
+                client_certificate: None,
                 method: printable(method.as_bytes(), 32),
                 host: printable(host, 260),
                 path: printable(path, RAW_CHARACTERS_MAX),

@@ -64,6 +64,7 @@ pub(crate) async fn walk(
     limit::limit(&gateway.addresses, canonical.client, &mut trail.answer_headers)?;
     trail.mark(Stage::Limit);
 
+    route::check_certificate(&route, arrival.secured.as_deref())?;
     let known =
         authenticate::authenticate(&gateway.sessions, found.site.tenant, canonical.scheme, headers, now).await?;
     trail.caller(known, canonical.scheme);

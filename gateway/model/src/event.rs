@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId,
-    SigninReason, SnapshotId, Stage, TenantName,
+    ClientCertificate, ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId,
+    RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -58,6 +58,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The client's address.
     pub client: IpAddr,
+    /// The certificate that the client's connection was made with, where its host asks for one and it showed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The method as sent, cut to 32 characters.
     pub method: String,
     /// The host; as sent and cut to 260 characters where it is not canonical.
@@ -280,6 +283,7 @@ mod tests {
                     detail: String::new(),
                 },
                 client: IpAddr::from([127, 0, 0, 1]),
+                client_certificate: None,
                 method: "GET".into(),
                 host: "acme.localhost".into(),
                 path: "/a/../b".into(),

@@ -23,6 +23,7 @@
 
 mod caller;
 mod canonical;
+mod client_certificate;
 mod connection_name;
 mod event;
 mod host;
@@ -35,6 +36,7 @@ mod trace_parent;
 
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
+pub use client_certificate::ClientCertificate;
 pub use connection_name::{ConnectionName, ConnectionNameError};
 pub use event::{
     Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, ServiceEvent,

@@ -141,6 +141,8 @@ refusal_codes! {
 
     /// Two session cookies: somebody may have planted one.
     CookieAmbiguous = "cookie_ambiguous", Authenticate, 400, "The request carries more than one session cookie.";
+    /// The route asks for a client certificate, and the connection was made without one.
+    ClientCertificateRequired = "client_certificate_required", Authenticate, 403, "This address asks for a client certificate.";
     /// Credentials were presented and are bad.
     CredentialsInvalid = "credentials_invalid", Authenticate, 401, "These credentials are not valid.";
     /// The session store does not answer, so nobody can be known.

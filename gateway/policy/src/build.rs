@@ -381,6 +381,7 @@ impl Binding<'_> {
             action: Arc::clone(&action.text),
             upgrade: declared.upgrade,
             grpc: declared.grpc,
+            client_certificate: declared.client_certificate,
             cors: declared.cors.clone(),
             inspection: declared.inspection.clone(),
             timeout: declared.timeout,

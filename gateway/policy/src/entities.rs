@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
@@ -10,7 +10,7 @@ use cedar_policy::{
     EntityTypeName, EntityUid, ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression,
     Schema,
 };
-use cedargate_model::{AuthnMethod, AuthnStrength, Caller, Micros, Principal, RoleName, TenantId};
+use cedargate_model::{AuthnMethod, AuthnStrength, Caller, ClientCertificate, Micros, Principal, RoleName, TenantId};
 
 use crate::Context;
 use crate::platform::MEMBER;
@@ -147,12 +147,24 @@ pub(crate) fn cedar_context(authn: &Authn, context: &Context) -> Result<CedarCon
     let record = |record: Result<RestrictedExpression, ExpressionConstructionError>| {
         record.map_err(|error| ShowError::from(ContextCreationError::from(error)))
     };
-    Ok(CedarContext::from_pairs([
+    let certificate = context.certificate.as_deref().map(|certificate| record(shown_certificate(certificate)));
+    let certificate = certificate.transpose()?.map(|shown| ("certificate".to_owned(), shown));
+    let always = [
         ("authn".to_owned(), record(authn)?),
         ("waf".to_owned(), record(waf)?),
         ("client".to_owned(), RestrictedExpression::new_ip(canonical(context.client).to_string())),
         ("now".to_owned(), RestrictedExpression::new_datetime(datetime(context.now))),
-    ])?)
+    ];
+    Ok(CedarContext::from_pairs(always.into_iter().chain(certificate))?)
+}
+
+fn shown_certificate(certificate: &ClientCertificate) -> Result<RestrictedExpression, ExpressionConstructionError> {
+    let text = RestrictedExpression::new_string;
+    RestrictedExpression::new_record([
+        ("fingerprint".to_owned(), text(certificate.fingerprint.clone())),
+        ("subject".to_owned(), text(certificate.subject.clone())),
+        ("names".to_owned(), RestrictedExpression::new_set(certificate.names.iter().cloned().map(text))),
+    ])
 }
 
 /// Checks that what is shown to Cedar at run time conforms to the schema, so that run time need not.
@@ -165,7 +177,10 @@ pub(crate) fn check_conformance(
     resource_types: &BTreeSet<EntityTypeName>,
 ) -> Result<(), ShowError> {
     let tenant = tenant_uid(TenantId(uuid::Uuid::nil()));
-    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
+    let certificate =
+        ClientCertificate { fingerprint: String::new(), subject: String::new(), names: vec![String::new()] };
+    let certificate = Some(Arc::new(certificate));
+    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate, waf_score: 0 };
     let asker = Asker::new(&Caller::Anonymous, &tenant)?;
     for kind in resource_types {
         let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new("sample"));

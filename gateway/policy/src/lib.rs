@@ -20,7 +20,7 @@
 //!
 //! let path = NormalizedPath::parse("/")?;
 //! let Routing::Found(routed) = snapshot.routes().find(&Method::GET, &path) else { panic!("no route") };
-//! let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
+//! let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
 //! let query = Query { caller: &Caller::Anonymous, routed: &routed, context: &context };
 //! match decisions.decide(&snapshot, &query, DecisionId(uuid::Uuid::now_v7())) {
 //!     Verdict::Allow(allowed) => {

@@ -1,8 +1,9 @@
 //! What is asked of a snapshot.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use cedargate_model::{Caller, Micros};
+use cedargate_model::{Caller, ClientCertificate, Micros};
 
 use crate::Routed;
 
@@ -24,6 +25,8 @@ pub struct Context {
     pub now: Micros,
     /// The client's address: `context.client`. An IPv4 address in IPv6 clothing is shown as IPv4.
     pub client: IpAddr,
+    /// The certificate that the client's connection was made with: `context.certificate`, which is there only with one.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// What the inspection summed up: `context.waf.score`.
     pub waf_score: u32,
 }

@@ -146,6 +146,8 @@ mod tests {
             ("resource) when { context == context }", Reads { resource: false, ..Reads::EVERYTHING }),
             ("resource) when { context has authn }", Reads::ALL_CONTEXT),
             ("resource) when { context.other == 1 }", Reads::ALL_CONTEXT),
+            ("resource) when { context has certificate }", Reads::ALL_CONTEXT),
+            ("resource) when { context.certificate.subject == \"CN=a\" }", Reads::ALL_CONTEXT),
             ("resource) when { context[\"authn\"].level == 1 }", Reads { strength: true, ..Reads::default() }),
             (
                 "resource) when { context.authn == context.authn }",

@@ -32,7 +32,7 @@ fn on_a_small_stack(condition: String) -> Result<&'static str, String> {
         let sources = Sources::from_texts(texts(&[("directory/x.cedar", policy)])).unwrap();
         let snapshot = Snapshot::build(&sources, &TenantScope::bare_host()).map_err(|problems| problems.to_string())?;
         let routed = snapshot.routes().address("Directory::Action::\"ListTenants\"", "Directory::Page::\"tenants\"");
-        let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), waf_score: 0 };
+        let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
         let query = Query { caller: &Caller::Anonymous, routed: &routed.unwrap(), context: &context };
         Ok(Decisions::new(0).decide(&snapshot, &query, DecisionId(Uuid::nil())).as_str())
     };

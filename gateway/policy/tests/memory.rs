@@ -24,7 +24,8 @@ fn in_use() -> usize {
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
-const CONTEXT: Context = Context { now: Micros(0), client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), waf_score: 0 };
+const CONTEXT: Context =
+    Context { now: Micros(0), client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), certificate: None, waf_score: 0 };
 
 /// The shipped policies with one more, which tells snapshots apart and makes decisions depend on the resource's id.
 fn sources(generation: usize) -> Sources {

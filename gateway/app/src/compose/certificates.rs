@@ -18,7 +18,8 @@ const DAY_SECONDS: i64 = 24 * 60 * 60;
 pub(super) fn watched(config: &Config) -> Vec<PathBuf> {
     let own = config.listen.certificates.iter().flat_map(|certificate| [&certificate.certificate, &certificate.key]);
     let upstreams = config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()).flat_map(UpstreamTls::files);
-    own.chain(upstreams).cloned().collect()
+    let clients = config.listen.client_certificates.iter().map(|asked| &asked.authorities);
+    own.chain(clients).chain(upstreams).cloned().collect()
 }
 
 /// Reads every certificate; none where no listener has TLS.
@@ -31,7 +32,7 @@ pub(super) fn load(config: &Config) -> Result<Option<Arc<TlsHosts>>, StartError>
         key: certificate.key.clone(),
         default: certificate.default,
     });
-    Ok(Some(Arc::new(TlsHosts::load(files.collect(), config.listen.http2)?)))
+    Ok(Some(Arc::new(TlsHosts::load(files.collect(), config.listen.client_certificates.clone(), config.listen.http2)?)))
 }
 
 /// Counts and says until when certificates are valid.

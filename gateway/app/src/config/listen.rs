@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use cedargate_dataplane::{TrustedProxies, TrustedProxiesError};
+use cedargate_dataplane::{ClientAuthorityFile, TrustedProxies, TrustedProxiesError};
 
 use super::base_url::BaseUrl;
 use super::environment;
@@ -71,6 +71,7 @@ pub(crate) struct Listen {
     pub(crate) admin_address: SocketAddr,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) certificates: Vec<Certificate>,
+    pub(crate) client_certificates: Vec<ClientAuthorityFile>,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) http2: bool,
     pub(crate) threads: usize,
@@ -86,6 +87,7 @@ impl Listen {
         let threads = section.integer_as::<usize>(&THREADS);
         let drain_timeout = section.integer(&DRAIN_TIMEOUT_SECONDS);
         let certificates = listener::certificates(&mut section);
+        let client_certificates = listener::client_certificates(&mut section);
         let listeners = listener::listeners(&mut section, certificates);
         if let (Ok(admin), Ok((listeners, _))) = (&admin_address, &listeners)
             && listeners.iter().any(|listener| listener.address == *admin)
@@ -100,6 +102,7 @@ impl Listen {
             admin_address: admin_address?,
             listeners,
             certificates,
+            client_certificates: client_certificates?,
             trusted_proxies: trusted_proxies?,
             http2: http2?,
             threads: match threads? {

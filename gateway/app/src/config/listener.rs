@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cedargate_dataplane::ClientAuthorityFile;
+use cedargate_model::Host;
+
 use super::environment;
 use super::key::{Fallback, Key, Shape, Table};
 use super::listen::socket_address;
@@ -86,6 +89,30 @@ const CERTIFICATE_DEFAULT: Key = Key {
             say. At most one.",
 };
 
+pub(crate) const CLIENT_CERTIFICATE_TABLE: Table = Table {
+    header: "[[listen.client_certificate]]",
+    about: "Asks the TLS clients of a host for a certificate. Who shows a bad one gets no connection; who shows none gets as far as the \
+            routes: one with `client_certificate = true` refuses with 403. What a certificate says is in the record and, as \
+            `context.certificate`, known to policies. The host has no resumed sessions, and is reached only by connections that \
+            asked for it by name.",
+    keys: &[CLIENT_HOST, CLIENT_CA_FILE],
+};
+
+const CLIENT_HOST: Key = Key {
+    name: "host",
+    shape: Shape::Text("a host name, such as `machines.gateway.example`"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The host. One of the certificates must be for it.",
+};
+const CLIENT_CA_FILE: Key = Key {
+    name: "ca_file",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The authorities that may have issued its clients' certificates, as PEM. Changed files are taken up while the gateway runs.",
+};
+
 /// One address.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
@@ -113,6 +140,31 @@ pub(super) fn certificates(section: &mut Section<'_, '_>) -> Result<Vec<Certific
     });
     // Every table is read before the first one with a mistake ends it.
     read.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Reads `[[listen.client_certificate]]`.
+pub(super) fn client_certificates(section: &mut Section<'_, '_>) -> Result<Vec<ClientAuthorityFile>, Noted> {
+    let mut taken: Vec<Host> = Vec::new();
+    let read = section.sections("client_certificate")?.into_iter().map(|mut section| {
+        let mut host = section.text(&CLIENT_HOST, host_name);
+        if let Ok(asked) = &host {
+            match taken.contains(asked) {
+                true => host = Err(section.complain(&CLIENT_HOST, format!("`{asked}` stands here twice"))),
+                false => taken.push(asked.clone()),
+            }
+        }
+        let authorities = section.path(&CLIENT_CA_FILE);
+        section.finish();
+        Ok(ClientAuthorityFile { host: host?, authorities: authorities? })
+    });
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+fn host_name(text: &str) -> Result<Host, String> {
+    match Host::parse(text) {
+        Ok(host) if host.port().is_none() => Ok(host),
+        _ => Err(format!("`{text}` is not a host name; write `machines.gateway.example`")),
+    }
 }
 
 /// Reads `[[listen.listener]]`; adds the certificates that listeners have in short.

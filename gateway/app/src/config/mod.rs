@@ -65,6 +65,7 @@ const TABLES: &[Table] = &[
     listen::TABLE,
     listener::LISTENER_TABLE,
     listener::CERTIFICATE_TABLE,
+    listener::CLIENT_CERTIFICATE_TABLE,
     store::TABLE,
     secrets::TABLE,
     policies::TABLE,

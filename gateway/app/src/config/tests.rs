@@ -71,7 +71,7 @@ recording_off = "yes"
 c.toml:1:1: colour: unknown key, expected one of `listen`, `store`, `secrets`, `policies`, `upstreams`, `sessions`, `connections`, `limits`, `inspection`, `audit`, `ingest`, `telemetry`, `danger`
 c.toml:1:1: secrets.master_key_file: there is no master key; make one with `openssl rand -base64 32`, and set CEDARGATE_MASTER_KEY to it or name a file that holds it
 c.toml:4:12: listen.base_url: a base URL is scheme, host name and port alone, without a path: `https://gateway.example`
-c.toml:5:1: listen.admin_adress: unknown key, expected one of `base_url`, `admin_address`, `trusted_proxies`, `http2`, `threads`, `drain_timeout_seconds`, `certificate`, `listener`
+c.toml:5:1: listen.admin_adress: unknown key, expected one of `base_url`, `admin_address`, `trusted_proxies`, `http2`, `threads`, `drain_timeout_seconds`, `certificate`, `client_certificate`, `listener`
 c.toml:6:11: listen.threads: write an integer from 0 to 1024, not a string
 c.toml:7:32: listen.trusted_proxies: `10.0.0.0/33` is not an address or a network: write `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`
 c.toml:7:47: listen.trusted_proxies: write an address or a network, such as `10.0.0.7` or `10.0.0.0/8`, not an integer

@@ -6,7 +6,9 @@
 
 use std::io::Write as _;
 
-use cedargate_model::{Decision, Event, EventBody, Inspection, Outcome, OutcomeEnd, Subject, Verdict};
+use cedargate_model::{
+    ClientCertificate, Decision, Event, EventBody, Inspection, Outcome, OutcomeEnd, Subject, Verdict,
+};
 use uuid::Uuid;
 
 /// Appends an event.
@@ -52,6 +54,7 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
         request,
         verdict,
         client,
+        client_certificate,
         method,
         host,
         path,
@@ -81,6 +84,14 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
     key(out, "client");
     // Writing to memory cannot fail.
     let _ = write!(out, "\"{client}\"");
+    if let Some(certificate) = client_certificate {
+        let ClientCertificate { fingerprint, subject, names } = &**certificate;
+        out.extend_from_slice(b",\"client_certificate\":{\"fingerprint\":");
+        push_text(out, fingerprint);
+        text(out, "subject", subject);
+        list(out, "names", names.iter().map(AsRef::as_ref));
+        out.push(b'}');
+    }
     text(out, "method", method);
     text(out, "host", host);
     text(out, "path", path);
@@ -220,6 +231,7 @@ mod tests {
             ids in (uuid(), uuid()),
             verdict in verdict(),
             client in any::<IpAddr>(),
+            certificate in of((words(), words(), prop::collection::vec(words(), 0..3))),
             texts in (words(), words(), words()),
             routed in of((words(), words(), words())),
             subject in of((uuid(), uuid(), any::<u8>())),
@@ -236,6 +248,9 @@ mod tests {
                 request: RequestId(ids.1),
                 verdict,
                 client,
+                client_certificate: certificate.map(|(fingerprint, subject, names)| {
+                    Arc::new(ClientCertificate { fingerprint, subject, names })
+                }),
                 method: texts.0,
                 host: texts.1,
                 path: texts.2,

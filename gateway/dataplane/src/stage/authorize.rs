@@ -20,7 +20,8 @@ pub(crate) fn authorize(
     trail: &mut Trail,
 ) -> Result<Allowed, Refusal> {
     let decision = trail.decision();
-    let context = Context { now, client: canonical.client, waf_score };
+    let context =
+        Context { now, client: canonical.client, certificate: trail.event.client_certificate.clone(), waf_score };
     let query = Query { caller: &trail.caller, routed: &found.routed, context: &context };
     let verdict = decisions.decide(&found.snapshot, &query, decision);
     trail.decided_by(verdict.basis());

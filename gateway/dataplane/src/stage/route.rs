@@ -24,13 +24,30 @@ pub(crate) struct Found {
 /// where one certificate has both names and a client would share the connection (RFC 9110 §15.5.20, RFC 9113 §9.1.1).
 ///
 /// # Errors
-/// 421 where the two differ. A client that named no host got the default certificate and is free to ask.
+/// 421 where the two differ. A client that named no host got the default certificate and is free to ask, but for hosts that
+/// ask for a client certificate: it was asked for none.
 pub(crate) fn agree(host: &Host, secured: Option<&Secured>) -> Result<(), Refusal> {
     match secured.and_then(|secured| secured.name.as_ref()) {
         Some(named) if named.name() != host.name() => {
             Err(Refusal::new(RefusalCode::MisdirectedRequest, "`Host` is not the host of the TLS handshake"))
         }
+        None if secured.is_some_and(|secured| secured.asking.contains(host.name())) => Err(Refusal::new(
+            RefusalCode::MisdirectedRequest,
+            "the TLS handshake named no host, and this one asks for certificates",
+        )),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Holds a route that asks for a client certificate to it. A connection without TLS has none, nor has one that a proxy in front
+/// of us ended.
+///
+/// # Errors
+/// 403 without one.
+pub(crate) fn check_certificate(route: &Route, secured: Option<&Secured>) -> Result<(), Refusal> {
+    match route.client_certificate && secured.and_then(|secured| secured.client.as_ref()).is_none() {
+        true => Err(RefusalCode::ClientCertificateRequired.into()),
+        false => Ok(()),
     }
 }
 
@@ -86,7 +103,9 @@ mod tests {
     use super::*;
 
     fn agreed(named: Option<&str>, host: &str) -> Result<(), RefusalCode> {
-        let secured = Secured { name: named.map(|name| Host::parse(name).unwrap()) };
+        let name = named.map(|name| Host::parse(name).unwrap());
+        let asking = Arc::new(["vault.localhost".to_owned()].into());
+        let secured = Secured { name, client: None, asking };
         agree(&Host::parse(host).unwrap(), Some(&secured)).map_err(|refusal| refusal.code)
     }
 
@@ -103,5 +122,13 @@ mod tests {
             assert_eq!(agreed(Some("Acme.localhost"), host), Ok(()), "{host}");
         }
         assert_eq!(agreed(None, "acme.localhost"), Ok(()));
+    }
+
+    #[test]
+    fn who_named_no_host_does_not_get_to_one_that_asks_for_certificates() {
+        for host in ["vault.localhost", "VAULT.localhost:8443", "vault.localhost."] {
+            assert_eq!(agreed(None, host), Err(RefusalCode::MisdirectedRequest), "{host}");
+        }
+        assert_eq!(agreed(Some("vault.localhost"), "vault.localhost"), Ok(()));
     }
 }

@@ -24,6 +24,15 @@ pub struct CertificateFiles {
     pub default: bool,
 }
 
+/// Whose certificates the clients of a host are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthorityFile {
+    /// The host.
+    pub host: Host,
+    /// The authorities as PEM.
+    pub authorities: PathBuf,
+}
+
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -84,6 +93,21 @@ pub enum TlsError {
         first: PathBuf,
         /// The other's file.
         second: PathBuf,
+    },
+    /// A host asks for certificates and has none to show itself.
+    #[error("`{host}` asks clients for certificates and has no certificate of its own")]
+    AsksWithoutCertificate {
+        /// The host.
+        host: String,
+    },
+    /// The authorities of client certificates cannot be used.
+    #[error("the authorities in `{}` cannot be used", path.display())]
+    Authorities {
+        /// Their file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: rustls::server::VerifierBuilderError,
     },
     /// rustls refuses the settings.
     #[error("TLS cannot be set up")]

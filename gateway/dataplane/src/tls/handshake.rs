@@ -1,6 +1,7 @@
 //! One handshake: the ClientHello first, then the settings of the host that it names.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate_model::Host;
@@ -10,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::client;
 use super::hosts::{Chosen, TlsHosts};
 use super::stream::TlsConnection;
 use crate::arrival::Secured;
@@ -73,8 +75,17 @@ async fn shake(hosts: &TlsHosts, stream: Stream) -> Result<(Stream, Secured), Ha
     let refused = match hosts.choose(started.client_hello().server_name()) {
         Chosen::Settings(settings) => {
             let stream = started.into_stream(settings).await.map_err(HandshakeFailure::Failed)?;
-            let name = stream.get_ref().1.server_name().and_then(|name| Host::parse(name).ok());
-            let secured = Secured { name };
+            let session = stream.get_ref().1;
+            let name = session.server_name().and_then(|name| Host::parse(name).ok());
+            let client = session.peer_certificates().and_then(|chain| chain.first()).map(client::facts);
+            let client = match client {
+                None => None,
+                Some(Some(facts)) => Some(Arc::new(facts)),
+                Some(None) => {
+                    return Err(HandshakeFailure::Failed(io::Error::other("a client certificate beyond bounds")));
+                }
+            };
+            let secured = Secured { name, client, asking: hosts.asking() };
             return Ok((Box::new(TlsConnection::new(stream)), secured));
         }
         Chosen::Nameless => HandshakeFailure::Nameless,

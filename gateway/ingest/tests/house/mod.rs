@@ -147,6 +147,7 @@ impl House {
             request: RequestId(Uuid::now_v7()),
             verdict,
             client: IpAddr::from([127, 0, 0, 1]),
+            client_certificate: None,
             method: "POST".into(),
             host: format!("{tenant}.localhost"),
             path: format!("/{service}/items"),

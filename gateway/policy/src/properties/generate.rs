@@ -272,7 +272,7 @@ prop_compose! {
         client in client(),
         waf_score in prop::sample::select(vec![0_u32, 5]),
     ) -> Context {
-        Context { now: Micros((MORNING_SECONDS + later) * 1_000_000), client, waf_score }
+        Context { now: Micros((MORNING_SECONDS + later) * 1_000_000), client, certificate: None, waf_score }
     }
 }
 

@@ -192,7 +192,8 @@ impl World {
         let (snapshot, oracle) = site(at.live);
         let router = &site(at.live + at.astray).0;
         let caller = if at.anonymous { Caller::Anonymous } else { at.person.caller("a") };
-        let context = Context { now: Micros(at.now * 1_000_000), client: at.client, waf_score: at.score };
+        let context =
+            Context { now: Micros(at.now * 1_000_000), client: at.client, certificate: None, waf_score: at.score };
         let routed = toy::routed(router, at.address);
         let query = Query { caller: &caller, routed: &routed, context: &context };
         let first = self.decisions.outcome(snapshot, &query);

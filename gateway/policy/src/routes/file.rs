@@ -42,6 +42,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) resource_id: DeclaredId,
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) grpc: bool,
+    pub(crate) client_certificate: bool,
     pub(crate) cors: Vec<Origin>,
     pub(crate) inspection: RouteInspection,
     pub(crate) timeout: Duration,
@@ -80,6 +81,8 @@ struct RouteText {
     upgrade: Option<Upgrade>,
     #[serde(default)]
     grpc: bool,
+    #[serde(default)]
+    client_certificate: bool,
     #[serde(default)]
     cors: Vec<Spanned<String>>,
     #[serde(default)]
@@ -197,6 +200,7 @@ impl Reader<'_, '_> {
             resource_id,
             upgrade: route.upgrade,
             grpc: route.grpc,
+            client_certificate: route.client_certificate,
             cors,
             inspection,
             timeout: Duration::from_millis(*timeout_ms.get_ref()),

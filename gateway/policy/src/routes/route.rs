@@ -28,6 +28,8 @@ pub struct Route {
     pub upgrade: Option<Upgrade>,
     /// Whether this is gRPC: HTTP/2 on both sides, trailers, refusals as `grpc-status`.
     pub grpc: bool,
+    /// Whether a client gets here only over a connection that it made with a certificate.
+    pub client_certificate: bool,
     /// The other origins that a browser may call this route from, exact.
     pub cors: Vec<Origin>,
     /// How head and body are inspected.

@@ -24,7 +24,7 @@ fn dir() -> TempDir {
 }
 
 fn refused(files: Vec<CertificateFiles>) -> String {
-    let error = TlsHosts::load(files, true).err().unwrap();
+    let error = TlsHosts::load(files, Vec::new(), true).err().unwrap();
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -79,7 +79,9 @@ fn a_host_with_two_certificates_is_refused() {
 #[test]
 fn a_whole_name_goes_before_a_wildcard_and_nothing_else_is_found() {
     let dir = dir();
-    let hosts = TlsHosts::load(vec![issue(&dir, "w", &["*.example"]), issue(&dir, "a", &["a.example"])], true).unwrap();
+    let hosts =
+        TlsHosts::load(vec![issue(&dir, "w", &["*.example"]), issue(&dir, "a", &["a.example"])], Vec::new(), true)
+            .unwrap();
     for (name, file) in [
         ("a.example", Some(1)),
         ("A.EXAMPLE", Some(1)),
@@ -100,7 +102,7 @@ fn a_whole_name_goes_before_a_wildcard_and_nothing_else_is_found() {
 fn a_default_is_for_those_who_name_no_known_host() {
     let dir = dir();
     let default = CertificateFiles { default: true, ..issue(&dir, "d", &["d.example"]) };
-    let hosts = TlsHosts::load(vec![issue(&dir, "a", &["a.example"]), default], true).unwrap();
+    let hosts = TlsHosts::load(vec![issue(&dir, "a", &["a.example"]), default], Vec::new(), true).unwrap();
     for (name, file) in [(None, 1), (Some("nobody.example"), 1), (Some("a.example"), 0)] {
         assert_eq!(chosen(&hosts, name), Some(file), "{name:?}");
     }
@@ -110,7 +112,7 @@ fn a_default_is_for_those_who_name_no_known_host() {
 fn a_bad_new_certificate_leaves_the_former_and_lets_others_through() {
     let dir = dir();
     let (a, b) = (issue(&dir, "a", &["a.example"]), issue(&dir, "b", &["b.example"]));
-    let hosts = TlsHosts::load(vec![a.clone(), b.clone()], true).unwrap();
+    let hosts = TlsHosts::load(vec![a.clone(), b.clone()], Vec::new(), true).unwrap();
     let before = hosts.expiry();
     fs::write(&a.certificate, "garbage").unwrap();
     issue(&dir, "b", &["b.example", "c.example"]);
@@ -135,7 +137,9 @@ fn a_bad_new_certificate_leaves_the_former_and_lets_others_through() {
 #[test]
 fn settings_are_never_shared_between_certificates() {
     let dir = dir();
-    let hosts = TlsHosts::load(vec![issue(&dir, "a", &["a.example"]), issue(&dir, "b", &["b.example"])], true).unwrap();
+    let hosts =
+        TlsHosts::load(vec![issue(&dir, "a", &["a.example"]), issue(&dir, "b", &["b.example"])], Vec::new(), true)
+            .unwrap();
     let tickets = |name| match hosts.choose(Some(name)) {
         Chosen::Settings(settings) => settings.ticketer.clone(),
         Chosen::Nameless | Chosen::Unknown => panic!("{name} has no settings"),

@@ -1,0 +1,145 @@
+//! Certificates that clients show: who may have issued them, and what they say.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cedargate_model::ClientCertificate;
+use rustls::RootCertStore;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use sha2::{Digest as _, Sha256};
+use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName};
+
+use super::certificate::{TlsError, chain};
+
+/// Asks for a certificate of these authorities. A client without one gets as far as the routes, which may insist; one with a bad
+/// certificate does not get a connection.
+pub(super) fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in chain(path)? {
+        roots.add(certificate).map_err(|_| TlsError::Malformed { path: path.to_owned() })?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
+    builder.build().map_err(|source| TlsError::Authorities { path: path.to_owned(), source })
+}
+
+/// What a verified certificate says. `None` if it says more than is kept, or what cannot be read: nobody is let in as somebody whom
+/// half a name describes.
+pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let subject = distinguished_name(parsed.subject())?;
+    let mut names = match parsed.subject_alternative_name().ok()? {
+        Some(extension) => extension.value.general_names.iter().filter_map(name).collect::<Option<Vec<_>>>()?,
+        None => Vec::new(),
+    };
+    names.sort();
+    names.dedup();
+    let fits =
+        |text: &String| text.len() <= ClientCertificate::SUBJECT_BYTES_MAX && !text.chars().any(char::is_control);
+    let is_within = names.len() <= ClientCertificate::NAMES_MAX && names.iter().chain([&subject]).all(fits);
+    let fingerprint = Sha256::digest(certificate).iter().map(|octet| format!("{octet:02x}")).collect();
+    is_within.then_some(ClientCertificate { fingerprint, subject, names })
+}
+
+/// A distinguished name as text, in the certificate's order. What would end a value or begin another is escaped as in RFC 4514 §2.4:
+/// `CN=robot, O=Admin` is never a name whose common name is `robot, O=Admin`.
+fn distinguished_name(name: &X509Name<'_>) -> Option<String> {
+    let attribute = |attribute: &AttributeTypeAndValue<'_>| {
+        let oid = attribute.attr_type();
+        let kind = oid2abbrev(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned);
+        let mut escaped = format!("{kind}=");
+        for letter in attribute.as_str().ok()?.chars() {
+            if matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' | '#') {
+                escaped.push('\\');
+            }
+            escaped.push(letter);
+        }
+        Some(escaped)
+    };
+    let part = |part: &RelativeDistinguishedName<'_>| part.iter().map(attribute).collect::<Option<Vec<_>>>();
+    let parts = name.iter().map(|each| Some(part(each)?.join("+"))).collect::<Option<Vec<_>>>()?;
+    Some(parts.join(", "))
+}
+
+/// A name of a kind that policies know. `Some(None)` for one that cannot be read.
+fn name(name: &GeneralName<'_>) -> Option<Option<String>> {
+    match name {
+        GeneralName::DNSName(name) => Some(Some(format!("dns:{}", name.to_ascii_lowercase()))),
+        GeneralName::RFC822Name(name) => Some(Some(format!("email:{name}"))),
+        GeneralName::URI(uri) => Some(Some(format!("uri:{uri}"))),
+        GeneralName::IPAddress(octets) => Some(address(octets).map(|address| format!("ip:{address}"))),
+        _ => None,
+    }
+}
+
+fn address(octets: &[u8]) -> Option<std::net::IpAddr> {
+    match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(Into::into),
+        _ => <[u8; 16]>::try_from(octets).ok().map(Into::into),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn issued(change: impl FnOnce(&mut CertificateParams)) -> Option<ClientCertificate> {
+        let mut params = CertificateParams::default();
+        change(&mut params);
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        facts(certificate.der())
+    }
+
+    #[test]
+    fn a_certificate_is_told_by_its_names() {
+        let told = issued(|params| {
+            params.distinguished_name.push(DnType::CommonName, "robot");
+            let names = [
+                SanType::URI("spiffe://example/robot".try_into().unwrap()),
+                SanType::DnsName("Robot.example".try_into().unwrap()),
+                SanType::IpAddress([10, 0, 0, 7].into()),
+                SanType::Rfc822Name("robot@example".try_into().unwrap()),
+            ];
+            params.subject_alt_names = names.to_vec();
+        });
+        let told = told.unwrap();
+        assert!(told.subject.ends_with("CN=robot"), "{}", told.subject);
+        assert_eq!(
+            told.names,
+            ["dns:robot.example", "email:robot@example", "ip:10.0.0.7", "uri:spiffe://example/robot"]
+        );
+        assert_eq!(told.fingerprint.len(), 64);
+    }
+
+    #[test]
+    fn a_value_cannot_pass_for_another_attribute() {
+        let told = issued(|params| {
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, r#"robot, O=Admin+OU=\"x"#);
+        });
+        assert_eq!(told.unwrap().subject, r#"CN=robot\, O\=Admin\+OU\=\\\"x"#);
+    }
+
+    #[test]
+    fn a_certificate_that_says_too_much_says_nothing() {
+        let long = issued(|params| {
+            params.distinguished_name.push(DnType::OrganizationName, "x".repeat(ClientCertificate::SUBJECT_BYTES_MAX));
+        });
+        assert_eq!(long, None);
+        let many = issued(|params| {
+            let name = |n| SanType::DnsName(format!("a{n}.example").try_into().unwrap());
+            params.subject_alt_names = (0..=ClientCertificate::NAMES_MAX).map(name).collect();
+        });
+        assert_eq!(many, None);
+        let broken = issued(|params| params.distinguished_name.push(DnType::CommonName, "a\nb"));
+        assert_eq!(broken, None);
+    }
+}
