@@ -20,4 +20,4 @@ mod world;
 
 pub use browser::Browser;
 pub use process::{binary, eventually};
-pub use world::{Person, World, WorldOptions};
+pub use world::{Person, World, WorldOptions, free_address};

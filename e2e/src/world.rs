@@ -38,6 +38,8 @@ pub struct WorldOptions {
     pub instead_of_echo: Option<String>,
     /// Further lines of the table `[listen]`.
     pub listen: &'static str,
+    /// Further tables of listeners.
+    pub listen_more: String,
     /// Where gateway and inventory tell their spans, and further lines of the table `[telemetry]`.
     pub collector: Option<(String, &'static str)>,
     /// Certificate chain and key in PEM: then the gateway listens with TLS.
@@ -451,7 +453,10 @@ fn populate(dir: &Path, password: &str) -> io::Result<()> {
 }
 
 /// An address on this machine that nobody listens on at the time.
-pub(crate) fn free_address() -> io::Result<SocketAddr> {
+///
+/// # Errors
+/// Those of the socket.
+pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
@@ -494,6 +499,8 @@ threads = 2
 address = "{address}"
 {tls}
 
+{listen_more}
+
 [store]
 state_dir = "state"
 {store}
@@ -524,6 +531,7 @@ health_interval_ms = 100
         limits = options.limits.unwrap_or(GENEROUS),
         store = options.stores.as_ref().map(|[gateway, ..]| format!("url = \"{gateway}\"")).unwrap_or_default(),
         listen = options.listen,
+        listen_more = options.listen_more,
         more = options.config,
     );
     std::fs::write(dir.join("cedargate.toml"), config)?;

@@ -45,6 +45,19 @@ impl House {
         ]
     }
 
+    /// The session of acme's clerk, as a `cookie` field has it.
+    fn sign_in(&self) -> String {
+        let mut config = (*self.trusting).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut connection = Connection::open_tls(self.world.address(), "acme.localhost", Arc::new(config)).unwrap();
+        let body = serde_json::json!({ "email": "clerk@acme.example", "password": self.world.password() }).to_string();
+        let head = format!("POST /auth/login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.world.host("acme"));
+        let head = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        connection.send(format!("{head}{body}").as_bytes()).unwrap();
+        let answer = connection.answer("POST").unwrap();
+        answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+
     fn refusals(&self) -> f64 {
         let metrics = self.world.admin("/metrics").unwrap().text();
         let counts = metrics.lines().filter_map(|line| line.strip_prefix("cedargate_refusals_total{"));
@@ -337,4 +350,134 @@ fn an_address_has_so_many_connections() {
         frames.ended(1).is_ok().then_some(())
     };
     eventually(PATIENCE, "a place that is free again", served).unwrap();
+}
+
+#[test]
+fn a_stream_over_the_bound_is_refused_and_the_others_go_on() {
+    let house = House::new(Some("streams_max = 4"));
+    let host = house.world.host("acme");
+    let mut frames = house.frames();
+    // Settings are agreed on first: the bound holds from then on.
+    frames.head(1, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    assert!(frames.ended(1).is_ok());
+    for stream in [3, 5, 7, 9, 11] {
+        frames.head(stream, &house.asks(&host, "POST", "/echo/a"), false).unwrap();
+    }
+    assert_eq!(frames.ended(11), Ended::Reset(REFUSED_STREAM), "four are under way");
+    frames.send(kind::DATA, END_STREAM, 9, b"{}").unwrap();
+    assert_eq!(frames.ended(9).code(), "signin_required");
+    frames.head(13, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    assert!(frames.ended(13).is_ok(), "there is room again");
+}
+
+#[test]
+fn a_large_body_is_held_back_and_inspected_while_it_passes() {
+    let house = House::new(None);
+    let host = house.world.host("acme");
+    let cookie = house.sign_in();
+    let mut frames = house.frames();
+    // Settings are agreed on first: only then is the window as large as this takes.
+    frames.head(1, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    assert!(frames.ended(1).is_ok());
+    let length = 100_000.to_string();
+    let mut send = |stream: u32, body: &[u8]| {
+        let mut fields = house.asks(&host, "POST", "/echo/held/a");
+        fields.extend([
+            (&b"content-type"[..], &b"application/x-www-form-urlencoded"[..]),
+            (b"cookie", cookie.as_bytes()),
+        ]);
+        fields.push((b"content-length", length.as_bytes()));
+        frames.head(stream, &fields, false).unwrap();
+        for piece in body.chunks(10_000) {
+            frames.send(kind::DATA, 0, stream, piece).unwrap();
+        }
+        frames.send(kind::DATA, END_STREAM, stream, b"").unwrap();
+        frames.ended(stream)
+    };
+    let harmless = send(3, &[b'a'; 100_000]);
+    assert!(harmless.is_ok(), "{harmless:?}\n{}", house.world.logs());
+    let mut attack = vec![b'a'; 100_000];
+    let text = b"&q=1'+UNION+SELECT+password+FROM+users--&";
+    attack[60_000..60_000 + text.len()].copy_from_slice(text);
+    assert_eq!(send(5, &attack).code(), "attack_detected");
+    assert!(!house.world.logs().contains("UNION"), "the service has seen nothing of it");
+}
+
+#[test]
+fn a_client_that_gives_no_window_holds_up_nobody_else() {
+    let house = House::new(None);
+    let host = house.world.host("acme");
+    let mut stalled = house.frames();
+    // SETTINGS_INITIAL_WINDOW_SIZE: nothing may be sent on any stream.
+    stalled.send(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).unwrap();
+    stalled.head(1, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    let head = loop {
+        let frame = stalled.read().unwrap();
+        if frame.kind == kind::HEADERS {
+            break frame;
+        }
+    };
+    assert_eq!(head.stream, 1);
+    let mut frames = house.frames();
+    for n in 0..5 {
+        frames.head(2 * n + 1, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+        assert!(frames.ended(2 * n + 1).is_ok());
+    }
+    stalled.send(kind::WINDOW_UPDATE, 0, 1, &100_000_u32.to_be_bytes()).unwrap();
+    assert!(matches!(stalled.ended(1), Ended::Answered(_, body) if body.contains("/echo/open/a")));
+}
+
+#[test]
+fn with_prior_knowledge_http_2_needs_no_tls_where_a_listener_says_so() {
+    let listener = cedargate_e2e::free_address().unwrap();
+    let config = format!("[[listen.listener]]\naddress = \"{listener}\"\nhttp2_prior_knowledge = true\n");
+    let world = World::start(&WorldOptions { listen_more: config, ..WorldOptions::default() }).unwrap();
+    let host = world.host("acme");
+    let fields: Vec<Field<'_>> = vec![
+        (b":method", b"GET"),
+        (b":scheme", b"http"),
+        (b":authority", host.as_bytes()),
+        (b":path", b"/echo/open/a"),
+    ];
+    let mut frames = Frames::begin(Connection::open(listener).unwrap()).unwrap();
+    frames.head(1, &fields, true).unwrap();
+    assert!(frames.ended(1).is_ok(), "{}", world.logs());
+    // HTTP/1.1 on the same listener, also where it begins alike.
+    for (method, status) in [("GET", 200), ("PUT", 405)] {
+        let head = format!("{method} /echo/open/a HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(cedargate_e2e::http::exchange(listener, method, head.as_bytes()).unwrap().status, status);
+    }
+    let mut frames = Frames::begin(Connection::open(world.address()).unwrap()).unwrap();
+    assert!(matches!(frames.ended(1), Ended::Gone(None)), "another listener does not say so");
+}
+
+#[test]
+fn at_shutdown_clients_are_told_and_what_is_under_way_is_finished() {
+    let house = House::new(None);
+    let host = house.world.host("acme");
+    let cookie = house.sign_in();
+    let mut frames = house.frames();
+    let mut fields = house.asks(&host, "POST", "/echo/large/a");
+    fields.extend([(&b"content-type"[..], &b"text/plain"[..]), (b"cookie", cookie.as_bytes())]);
+    frames.head(1, &fields, false).unwrap();
+    frames.send(kind::DATA, 0, 1, b"begun, ").unwrap();
+    frames.send(kind::PING, 0, 0, &[7; 8]).unwrap();
+    // Once this is answered, the stream has been taken.
+    while frames.read().unwrap().kind != kind::PING {}
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(i32::try_from(house.world.gateway_id()).unwrap()).unwrap(),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    let goaway = loop {
+        let frame = frames.read().unwrap();
+        if frame.kind == kind::GOAWAY {
+            break frame;
+        }
+    };
+    assert_eq!(goaway.payload.get(4..8), Some(&[0; 4][..]), "no error");
+    frames.send(kind::DATA, END_STREAM, 1, b"and ended").unwrap();
+    let ended = frames.ended(1);
+    assert!(ended.is_ok(), "{ended:?}\n{}", house.world.logs());
+    assert!(house.world.wait_for_gateway(PATIENCE).unwrap().success());
 }
