@@ -14,7 +14,7 @@ use cedargate_demo::credentials::{Credentials, TenantCredentials, new_password};
 use cedargate_demo::gateway::{Gateway, Settings};
 use cedargate_demo::people::TENANTS;
 use cedargate_demo::process::Process;
-use cedargate_identity::{Accounts, Email, NewAccount, SessionSettings, Sessions, SignIn};
+use cedargate_identity::{Accounts, Device, Email, NewAccount, SessionSettings, Sessions, SignIn};
 use cedargate_migrations::{Pool, StoreUrl};
 use cedargate_model::{AuthnMethod, AuthnStrength, Clock as _, RoleName, SystemClock, TenantId};
 
@@ -231,7 +231,8 @@ async fn begun(
     let mut requests = String::new();
     for (host, tenant, principal) in people.iter().cycle().take(count) {
         let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
-        let sign_in = SignIn { tenant: *tenant, principal: *principal, strength, replaces: None };
+        let sign_in =
+            SignIn { tenant: *tenant, principal: *principal, strength, replaces: None, device: Device::default() };
         let begun = sessions.create(sign_in, SystemClock.now()).await?;
         requests.push_str(&format!("/inventory/items\t{host}:{port}\tcedargate={}\n", &*begun.token.expose()));
     }

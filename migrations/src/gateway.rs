@@ -2,7 +2,7 @@
 
 use crate::{Migration, MigrationSet};
 
-/// Tenants, accounts, their identities elsewhere, and sessions: everything that the gateway itself keeps.
+/// Tenants, accounts, their identities elsewhere, factors, and sessions: everything that the gateway itself keeps.
 pub const GATEWAY: MigrationSet = MigrationSet {
     name: "gateway",
     migrations: &[
@@ -41,6 +41,24 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             name: "signin_attempts",
             sqlite: include_str!("../gateway/sqlite/0006_signin_attempts.sql"),
             postgres: include_str!("../gateway/postgres/0006_signin_attempts.sql"),
+        },
+        Migration {
+            version: 7,
+            name: "session_devices",
+            sqlite: include_str!("../gateway/sqlite/0007_session_devices.sql"),
+            postgres: include_str!("../gateway/postgres/0007_session_devices.sql"),
+        },
+        Migration {
+            version: 8,
+            name: "totp_factors",
+            sqlite: include_str!("../gateway/sqlite/0008_totp_factors.sql"),
+            postgres: include_str!("../gateway/postgres/0008_totp_factors.sql"),
+        },
+        Migration {
+            version: 9,
+            name: "recovery_codes",
+            sqlite: include_str!("../gateway/sqlite/0009_recovery_codes.sql"),
+            postgres: include_str!("../gateway/postgres/0009_recovery_codes.sql"),
         },
     ],
 };

@@ -148,13 +148,16 @@ async fn the_gateways_schema_keeps_the_laws() {
             "federated_sessions",
             "identities",
             "logout_tokens",
+            "recovery_codes",
             "schema_migrations",
             "session_changes",
+            "session_devices",
             "session_generations",
             "sessions",
             "signin_attempts",
             "tenant_hosts",
-            "tenants"
+            "tenants",
+            "totp_factors"
         ]
     );
 }

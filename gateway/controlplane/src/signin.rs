@@ -91,6 +91,7 @@ async fn begin(
         principal: authenticated.principal,
         strength: authenticated.strength,
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
+        device: visit.device(),
     };
     let begun = match control_plane.sessions.create(sign_in, visit.now).await {
         Ok(begun) => begun,
@@ -141,7 +142,8 @@ struct Session<'s> {
     expires_in_seconds: u64,
 }
 
-fn answer(visit: &Visit, wanted: Wanted, return_to: &ReturnTo, begun: &Begun) -> Result<Response, Problem> {
+/// Sets the session's cookie, and takes a person on; a program is told what it has.
+pub(crate) fn answer(visit: &Visit, wanted: Wanted, return_to: &ReturnTo, begun: &Begun) -> Result<Response, Problem> {
     let cookie = cookie::set(visit.scheme, &begun.token).map_err(|error| Problem::new(FAILED).because(error))?;
     let principal = &begun.principal;
     let mut response = match wanted {

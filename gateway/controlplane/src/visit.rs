@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::{AssertedSubject, DECISION_HEADER, IDENTITY_HEADER, Identity, REQUEST_HEADER, TenantScope};
-use cedargate_identity::directory;
+use cedargate_identity::{Agent, Device, directory};
 use cedargate_model::{DecisionId, Host, Micros, PrincipalId, RequestId, Scheme, SessionId};
 use http::HeaderMap;
 use http::request::Parts;
@@ -22,6 +22,8 @@ pub(crate) struct Visit {
     pub(crate) host: Host,
     pub(crate) scheme: Scheme,
     pub(crate) client: IpAddr,
+    /// How the client's program calls itself.
+    pub(crate) agent: Option<Agent>,
     pub(crate) decision: DecisionId,
     pub(crate) request: RequestId,
     /// When it arrived here.
@@ -59,6 +61,11 @@ impl Visit {
         }
     }
 
+    /// What a session that begins here is shown to be from.
+    pub(crate) fn device(&self) -> Device {
+        Device { address: Some(self.client), agent: self.agent.clone() }
+    }
+
     fn read(control_plane: &ControlPlane, headers: &HeaderMap) -> Result<Self, Problem> {
         let now = control_plane.clock.now();
         let token = single(headers, IDENTITY_HEADER).ok_or(Problem::new(IDENTITY_MISSING))?;
@@ -78,6 +85,7 @@ impl Visit {
                     _ => return None,
                 },
                 client: single(headers, "x-forwarded-for")?.parse().ok()?,
+                agent: single(headers, "user-agent").and_then(Agent::of),
                 decision: single(headers, DECISION_HEADER)?.parse().ok()?,
                 request: single(headers, REQUEST_HEADER)?.parse().ok()?,
                 now,

@@ -154,6 +154,16 @@ RETURNING id, account_id, token_hash";
     }
 }
 
+/// A session took another's place: the provider that it came from may end this one now.
+pub(crate) async fn carry_over(tx: &mut TenantTx, from: SessionId, to: SessionId) -> Result<(), StoreError> {
+    const CARRY_OVER: &str = "
+UPDATE federated_sessions
+SET session_id = $3
+WHERE tenant_id = $1
+  AND session_id = $2";
+    tx.query(CARRY_OVER).bind(from.0).bind(to.0).execute().await.map(drop)
+}
+
 /// Writes where a session came from, beside the session, in its transaction.
 pub(crate) async fn insert(tx: &mut TenantTx, session: SessionId, federation: &Federation) -> Result<(), StoreError> {
     const INSERT: &str = "

@@ -1,4 +1,4 @@
-//! Accounts, sessions and tenants, and the store behind them.
+//! Accounts, their factors, sessions and tenants, and the store behind them.
 //!
 //! Three things are always true of what stands here:
 //! - a session's token leaves this crate once, at sign-in; store, cache and logs know its SHA-256 or nothing;
@@ -7,8 +7,12 @@
 //!   effect within a second, and what did not change is read once;
 //! - a token of one tenant is unknown to every other.
 //!
+//! Of a second factor's secret this crate knows what is sealed, or a hash; whoever judges codes opens it.
+//!
 //! ```
-//! use cedargate_identity::{Accounts, Email, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn, Tenants};
+//! use cedargate_identity::{
+//!     Accounts, Device, Email, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn, Tenants,
+//! };
 //! use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 //! use cedargate_model::{AuthnMethod, AuthnStrength, Micros, RoleName, TenantName};
 //!
@@ -26,7 +30,9 @@
 //!
 //! let sessions = Sessions::new(pool, SessionSettings::default());
 //! let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
-//! let begun = sessions.create(SignIn { tenant: acme.id, principal: ada.id, strength, replaces: None }, now).await?;
+//! let device = Device::default();
+//! let sign_in = SignIn { tenant: acme.id, principal: ada.id, strength, replaces: None, device };
+//! let begun = sessions.create(sign_in, now).await?;
 //!
 //! let cookie = begun.token.expose();
 //! let presented = PresentedToken::parse(&cookie).ok_or("malformed")?;
@@ -44,18 +50,23 @@
 mod account;
 mod accounts;
 mod attempts;
+mod device;
 mod email;
+mod factor;
+mod factors;
 mod federated;
 mod identities;
 mod identity;
 mod principal;
 mod random;
+mod recovery;
 mod session;
 mod session_cache;
 mod session_changes;
 mod session_rows;
 mod tenant;
 mod token;
+mod totp_factors;
 
 pub use account::{
     Account, AccountState, CreateAccountError, NewAccount, PasswordHash, PasswordHashError, RolesError,
@@ -66,12 +77,19 @@ pub use attempts::{
     ATTEMPT_TTL, Attempt, BeginAttemptError, BegunAttempt, BrowserSecret, SigninAttempts, SpendAttemptError,
 };
 pub use cedargate_migrations::StoreError;
+pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
+pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
+pub use factors::{Factors, Removed};
 pub use federated::{EndedSession, Ending, Federation};
 pub use identities::{Arrival, ArriveError, Identities, LinkError};
 pub use identity::{Identity, IdentityError, Issuer, Subject};
 pub use principal::MEMBER;
 pub use random::EntropyError;
-pub use session::{Begun, CreateSessionError, Maintained, SessionSettings, SessionStats, Sessions, SignIn};
+pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
+pub use session::{
+    Begun, CreateSessionError, Maintained, OwnSession, SessionSettings, SessionStats, Sessions, SignIn, StepUpError,
+};
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};
+pub use totp_factors::{EnrolError, SealedTotp};

@@ -12,7 +12,11 @@ use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
 use crate::session_rows::{self as rows, NewRow};
-use crate::{PresentedToken, SessionToken};
+use crate::{Device, PresentedToken, SessionToken};
+
+mod own;
+
+pub use own::{OwnSession, StepUpError};
 
 /// How long sessions live, and how much of them is kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub struct SignIn {
     pub strength: AuthnStrength,
     /// The session that the client already had here when it signed in. It ends: one browser, one session.
     pub replaces: Option<SessionId>,
+    /// From where, as the person is shown it.
+    pub device: Device,
 }
 
 /// A session that has just begun.
@@ -148,6 +154,8 @@ impl Sessions {
             strength: sign_in.strength,
             authenticated_at,
             now,
+            began_at: now,
+            device: sign_in.device,
             expires_at: now.after(self.settings.absolute_timeout),
         };
         let mut tx = self.pool.tenant(sign_in.tenant).begin().await?;

@@ -11,6 +11,7 @@ use crate::principal::{methods_from_text, methods_to_text, roles_of_principal};
 use crate::session_cache::Key;
 use crate::session_changes::Generations;
 use crate::token::TokenHash;
+use crate::{Agent, Device};
 
 /// How many sessions one account may have at once; the oldest give way. A script that signs in for every call must not
 /// fill the store.
@@ -26,6 +27,8 @@ pub(crate) struct NewRow {
     pub(crate) strength: AuthnStrength,
     pub(crate) authenticated_at: Micros,
     pub(crate) now: Micros,
+    pub(crate) began_at: Micros,
+    pub(crate) device: Device,
     pub(crate) expires_at: Micros,
 }
 
@@ -41,6 +44,9 @@ pub(crate) async fn insert(tx: &mut TenantTx, new: &NewRow) -> Result<(), StoreE
 INSERT INTO sessions
     (tenant_id, id, account_id, token_hash, level, methods, authenticated_at, last_seen_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    const INSERT_DEVICE: &str = "
+INSERT INTO session_devices (tenant_id, session_id, began_at, address, agent)
+VALUES ($1, $2, $3, $4, $5)";
     tx.query(INSERT)
         .bind(new.id.0)
         .bind(new.account.0)
@@ -50,6 +56,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         .bind(new.authenticated_at.0)
         .bind(new.now.0)
         .bind(new.expires_at.0)
+        .execute()
+        .await?;
+    tx.query(INSERT_DEVICE)
+        .bind(new.id.0)
+        .bind(new.began_at.0)
+        .bind(new.device.address.map(|address| address.to_string()))
+        .bind(new.device.agent.as_ref().map(Agent::as_str))
         .execute()
         .await
         .map(drop)
@@ -186,6 +199,12 @@ LIMIT $3";
 pub(crate) fn token_of((hash,): (Vec<u8>,)) -> Result<TokenHash, StoreError> {
     let impossible = || StoreError::Impossible { table: "sessions", column: "token_hash", id: String::new() };
     TokenHash::from_bytes(&hash).ok_or_else(impossible)
+}
+
+/// Sessions that were deleted by a text of somebody else's, as their ids and their places in memory.
+pub(crate) fn ended_of(tenant: TenantId, rows: Vec<(Uuid, Vec<u8>)>) -> Result<(Vec<SessionId>, Vec<Key>), StoreError> {
+    let one = |(id, hash)| token_of((hash,)).map(|hash| (SessionId(id), Key::new(tenant, hash)));
+    rows.into_iter().map(one).collect()
 }
 
 #[derive(FromRow)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClientCertificate, ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId,
-    RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName,
+    AccountEvent, ClientCertificate, ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode,
+    RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -42,6 +42,8 @@ pub enum EventBody {
     Folded(Folded),
     /// Somebody signed in, failed to, or signed out.
     Signin(Signin),
+    /// Somebody proved a second factor, or changed what an account signs in with or where it is signed in.
+    Account(Box<AccountEvent>),
     /// A service says what it did under a decision. Boxed like a decision: it is as large.
     ServiceEvent(Box<ServiceEvent>),
 }

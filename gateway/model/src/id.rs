@@ -37,6 +37,8 @@ uuid_id! {
     PrincipalId;
     /// Identifies a session in logs and audit events. It is not the secret that the cookie carries.
     SessionId;
+    /// Identifies a factor that a person signs in with: an authenticator app, a passkey. UUIDv7.
+    FactorId;
     /// Identifies one decision, allowed or refused. UUIDv7, so that ids sort by time.
     DecisionId;
     /// Identifies one exchange with a client. UUIDv7.

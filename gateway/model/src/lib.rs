@@ -21,6 +21,7 @@
 //! To add a refusal: one row in `refusal.rs`. It then has a stable code, a status, a public sentence, a place in the
 //! metrics and a row in the reference, and the renderer cannot forget it.
 
+mod account_event;
 mod caller;
 mod canonical;
 mod client_certificate;
@@ -34,6 +35,7 @@ mod signin_reason;
 mod time;
 mod trace_parent;
 
+pub use account_event::{AccountAct, AccountEvent, ProofKind};
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;
@@ -44,8 +46,8 @@ pub use event::{
 };
 pub use host::{Host, HostError};
 pub use id::{
-    DecisionId, EventId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId, TenantId, TenantName,
-    TenantNameError,
+    DecisionId, EventId, FactorId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId, TenantId,
+    TenantName, TenantNameError,
 };
 pub use path::{NormalizedPath, PathError};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};

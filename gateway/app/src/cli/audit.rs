@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
-use cedargate_model::{Decision, DecisionId, Event, EventBody, ServiceEvent, SigninResult, TenantName, Verdict};
+use cedargate_model::{
+    AccountAct, AccountEvent, Decision, DecisionId, Event, EventBody, ServiceEvent, SigninResult, TenantName, Verdict,
+};
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
 use serde_json::json;
@@ -134,6 +136,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Amendment(amendment) => amendment.decision == wanted,
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
+        EventBody::Account(done) => done.decision == Some(wanted),
         EventBody::ServiceEvent(said) => said.decision == wanted,
         EventBody::Folded(_) => false,
     });
@@ -164,6 +167,12 @@ fn summary(event: &Event) -> String {
             let why = signin.reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let result = signed(signin.result);
             format!("sign-in  {} {result} {who} from {}{by}{why}", signin.decision, signin.client)
+        }
+        EventBody::Account(done) => {
+            let AccountEvent { decision, principal, client, act, .. } = &**done;
+            let decision = decision.map_or("-".to_owned(), |decision| decision.to_string());
+            let from = client.map_or("by the operator".to_owned(), |client| format!("from {client}"));
+            format!("account  {decision} {} {principal} {from}", acted(act))
         }
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
@@ -201,6 +210,20 @@ fn signed(result: SigninResult) -> &'static str {
         SigninResult::SignedOut => "signed out",
         SigninResult::EndedByProvider => "ended by the provider",
         SigninResult::EndingRefused => "ending refused",
+    }
+}
+
+fn acted(act: &AccountAct) -> String {
+    match act {
+        AccountAct::FactorAdded { factor, method } => format!("added {} {factor} to", method.as_str()),
+        AccountAct::FactorRenamed { factor } => format!("renamed {factor} of"),
+        AccountAct::FactorRemoved { factor, method } => format!("removed {} {factor} of", method.as_str()),
+        AccountAct::FactorsRemoved { count } => format!("removed all {count} factors of"),
+        AccountAct::ProofFailed { method } => format!("failed {} of", method.as_str()),
+        AccountAct::ProofDelayed { method } => format!("delayed {} of", method.as_str()),
+        AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),
+        AccountAct::RecoveryCodesDrawn { count } => format!("drew {count} recovery codes for"),
+        AccountAct::SessionsEnded { ended } => format!("ended {} sessions of", ended.len()),
     }
 }
 

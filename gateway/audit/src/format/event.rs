@@ -30,9 +30,11 @@ pub(crate) fn append_json(out: &mut Vec<u8>, event: &Event) -> serde_json::Resul
             Ok(())
         }
         // Rare enough.
-        EventBody::Amendment(_) | EventBody::Folded(_) | EventBody::Signin(_) | EventBody::ServiceEvent(_) => {
-            serde_json::to_writer(out, event)
-        }
+        EventBody::Amendment(_)
+        | EventBody::Folded(_)
+        | EventBody::Signin(_)
+        | EventBody::Account(_)
+        | EventBody::ServiceEvent(_) => serde_json::to_writer(out, event),
     }
 }
 

@@ -2,14 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod house;
-
 use std::time::Duration;
 
-use cedargate_identity::{CreateSessionError, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
+use crate::house::{House, NOW, hash, role};
+use cedargate_identity::{CreateSessionError, Device, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
 use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
-use house::{House, NOW, hash, role};
 use uuid::Uuid;
 
 const SETTINGS: SessionSettings = SessionSettings {
@@ -20,7 +18,13 @@ const SETTINGS: SessionSettings = SessionSettings {
 };
 
 fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
-    SignIn { tenant, principal, strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] }, replaces: None }
+    SignIn {
+        tenant,
+        principal,
+        strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+        replaces: None,
+        device: Device::default(),
+    }
 }
 
 fn after_secs(seconds: u64) -> Micros {

@@ -1,14 +1,12 @@
 //! Tenants and accounts on a real store.
 
-mod house;
-
+use crate::house::{House, NOW, hash, role};
 use cedargate_identity::{
     AccountState, AddHostError, CreateAccountError, CreateTenantError, Email, NewAccount, PasswordHash,
     UpdateAccountError, directory,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{Host, Micros, PrincipalId, TenantId, TenantName};
-use house::{House, NOW, hash, role};
 use uuid::Uuid;
 
 #[each_engine]

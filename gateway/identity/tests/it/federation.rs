@@ -2,18 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod house;
-
 use std::time::Duration;
 
 use cedargate_identity::{
-    ATTEMPT_TTL, AccountState, Arrival, ArriveError, Attempt, Ending, Federation, Identities, Identity, Issuer,
+    ATTEMPT_TTL, AccountState, Arrival, ArriveError, Attempt, Device, Ending, Federation, Identities, Identity, Issuer,
     LinkError, PresentedToken, SessionSettings, Sessions, SignIn, SigninAttempts, SpendAttemptError, Subject,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{AuthnMethod, AuthnStrength, ConnectionName, Micros, PrincipalId, TenantId};
-use house::{House, NOW, role};
 use uuid::Uuid;
+
+use crate::house::{House, NOW, role};
 
 fn connection(name: &str) -> ConnectionName {
     ConnectionName::parse(name).unwrap()
@@ -38,7 +37,7 @@ fn arrival(identity: Identity, roles: &[&str]) -> Arrival {
 
 fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
     let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Fed] };
-    SignIn { tenant, principal, strength, replaces: None }
+    SignIn { tenant, principal, strength, replaces: None, device: Device::default() }
 }
 
 fn federation(identity: Identity, provider_session: Option<&str>) -> Federation {
@@ -289,4 +288,21 @@ async fn a_provider_ends_the_sessions_that_it_means_and_no_others() {
     let subject = Ending::Subject(ada().subject);
     assert_eq!(sessions.end_federated(house.acme, &okta, &issuer, &subject).await.unwrap().len(), 2);
     assert_eq!(alive().await, [false, false, false, false, true], "a sign-in without the provider is not its to end");
+}
+
+#[each_engine]
+async fn a_provider_still_ends_a_session_that_its_person_has_stepped_up() {
+    let house = House::new().await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let identities = Identities::new(house.pool.clone());
+    let account = identities.arrive(house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
+    let from = federation(ada(), Some("s1"));
+    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+    let proven = AuthnStrength { level: 2, methods: vec![AuthnMethod::Otp] };
+    let stronger = sessions.step_up(house.acme, begun.principal.session, proven, NOW).await.unwrap();
+    assert_eq!(stronger.principal.strength.methods, [AuthnMethod::Otp, AuthnMethod::Fed]);
+    assert!(sessions.federation(house.acme, stronger.principal.session).await.unwrap() == Some(from));
+    let subject = Ending::Subject(ada().subject);
+    let ended = sessions.end_federated(house.acme, &ada().connection, &ada().issuer, &subject).await.unwrap();
+    assert_eq!(ended.iter().map(|ended| ended.session).collect::<Vec<_>>(), [stronger.principal.session]);
 }

@@ -1,0 +1,257 @@
+//! What people do with sessions of their own: prove again who they are, see where they are signed in, end it there.
+
+use std::net::IpAddr;
+
+use cedargate_migrations::{StoreError, TenantTx};
+use cedargate_model::{AuthnStrength, Micros, PrincipalId, SessionId, TenantId};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Begun, Sessions};
+use crate::principal::methods_from_text;
+use crate::random::{EntropyError, uuid_at};
+use crate::session_cache::Key;
+use crate::session_rows::{self as rows, NewRow};
+use crate::{Agent, Device, Removed, SessionToken, federated};
+
+/// A session as its person is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSession {
+    /// Its id. The token is nobody's to see.
+    pub id: SessionId,
+    /// When the person signed in.
+    pub began_at: Micros,
+    /// When it was last used, to about a minute.
+    pub last_seen_at: Micros,
+    /// When it is over at the latest.
+    pub expires_at: Micros,
+    /// How strongly the person proved who they are.
+    pub strength: AuthnStrength,
+    /// From where it was begun.
+    pub device: Device,
+}
+
+/// Why a session was not replaced by a stronger one.
+#[derive(Debug, thiserror::Error)]
+pub enum StepUpError {
+    /// The session is over, or was replaced already.
+    #[error("the session `{0}` is over")]
+    SessionGone(SessionId),
+    /// What was proved is weaker than what the session says already. Its age would then be that of a weaker proof.
+    #[error("the session has level {has}, and only {proven} was proved")]
+    TooWeak {
+        /// The session's level.
+        has: u8,
+        /// The level of the proof.
+        proven: u8,
+    },
+    /// No token could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The store failed.
+    #[error("the session could not be stored")]
+    Store(#[from] StoreError),
+}
+
+impl Sessions {
+    /// Replaces a session by one of the same person with a fresh token, of the strength that was just proved: the level of
+    /// the proof, and the methods of both. The former one ends in the same transaction; of two at once, one replaces it.
+    ///
+    /// The person, the beginning, the device and the end stay: proving who one is again does not make a session live longer.
+    ///
+    /// # Security
+    /// The caller has checked that `proven` was proved by the person whose session it is.
+    ///
+    /// # Errors
+    /// [`StepUpError`]; the former session then goes on.
+    pub async fn step_up(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        proven: AuthnStrength,
+        now: Micros,
+    ) -> Result<Begun, StepUpError> {
+        let token = SessionToken::draw()?;
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let former = find(&mut tx, session).await?.filter(|former| now < former.expires_at);
+        let former = former.ok_or(StepUpError::SessionGone(session))?;
+        // INVARIANT (age of the level): a session is as old as a proof of its own level.
+        if proven.level < former.strength.level {
+            return Err(StepUpError::TooWeak { has: former.strength.level, proven: proven.level });
+        }
+        let methods = former.strength.methods.into_iter().chain(proven.methods).collect();
+        let row = NewRow {
+            id: SessionId(uuid_at(now)?),
+            account: former.account,
+            token: token.hash(),
+            strength: AuthnStrength { level: proven.level, methods },
+            authenticated_at: now,
+            now,
+            began_at: former.began_at,
+            device: former.device,
+            expires_at: former.expires_at,
+        };
+        rows::insert(&mut tx, &row).await?;
+        federated::carry_over(&mut tx, session, row.id).await?;
+        // Of two at once, the one that deletes it has replaced it; the other's work is given up.
+        let ended = rows::delete(&mut tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
+        let loaded = rows::find_by_token(&mut tx, row.token).await?;
+        // Disabled meanwhile: nothing is written, and the session is dead as it is.
+        let loaded = loaded.ok_or(StepUpError::SessionGone(session))?;
+        tx.commit().await?;
+        self.cache.forget([Key::new(tenant, ended)]);
+        Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
+    }
+
+    /// A person's live sessions, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        principal: PrincipalId,
+        now: Micros,
+    ) -> Result<Vec<OwnSession>, StoreError> {
+        // An account has a bounded number of sessions.
+        const LIST: &str = "
+SELECT
+    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, d.began_at, d.address, d.agent
+FROM sessions AS s
+LEFT JOIN session_devices AS d ON d.tenant_id = s.tenant_id AND d.session_id = s.id
+WHERE s.tenant_id = $1
+  AND s.account_id = $2
+  AND s.expires_at > $3
+ORDER BY s.last_seen_at DESC, s.id DESC
+LIMIT 100";
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        let found: Vec<OwnRow> = tx.query(LIST).bind(principal.0).bind(now.0).fetch_all().await?;
+        drop(tx);
+        let mut sessions = found
+            .into_iter()
+            .map(|row| row.into_former().map(|former| former.into_own()))
+            .collect::<Result<Vec<_>, _>>()?;
+        sessions.retain(|session| {
+            !super::is_over(session.last_seen_at, session.expires_at, self.settings.idle_timeout, now)
+        });
+        Ok(sessions)
+    }
+
+    /// Ends one of a person's sessions, whosoever else's id is given. Says whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the session then goes on.
+    pub async fn end_own(
+        &self,
+        tenant: TenantId,
+        principal: PrincipalId,
+        session: SessionId,
+    ) -> Result<bool, StoreError> {
+        const END: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND id = $3
+RETURNING token_hash";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let ended: Option<(Vec<u8>,)> = tx.query(END).bind(principal.0).bind(session.0).fetch_optional().await?;
+        let ended = ended.map(rows::token_of).transpose()?;
+        tx.commit().await?;
+        self.cache.forget(ended.map(|hash| Key::new(tenant, hash)));
+        Ok(ended.is_some())
+    }
+
+    /// Ends all of a person's sessions but one, and says which.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the sessions then go on.
+    pub async fn end_others(
+        &self,
+        tenant: TenantId,
+        principal: PrincipalId,
+        keep: SessionId,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        const END: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND id <> $3
+RETURNING id, token_hash";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END).bind(principal.0).bind(keep.0).fetch_all().await?;
+        let (ended, keys) = rows::ended_of(tenant, ended)?;
+        tx.commit().await?;
+        self.cache.forget(keys);
+        Ok(ended)
+    }
+
+    /// Hears of sessions that ended with a factor: from memory they are gone at once.
+    pub fn forget_ended(&self, removed: &Removed) {
+        self.cache.forget(removed.keys.iter().copied());
+    }
+}
+
+async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Former>, StoreError> {
+    const FIND: &str = "
+SELECT
+    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, d.began_at, d.address, d.agent
+FROM sessions AS s
+LEFT JOIN session_devices AS d ON d.tenant_id = s.tenant_id AND d.session_id = s.id
+WHERE s.tenant_id = $1
+  AND s.id = $2";
+    let row: Option<OwnRow> = tx.query(FIND).bind(session.0).fetch_optional().await?;
+    row.map(OwnRow::into_former).transpose()
+}
+
+/// A whole row.
+struct Former {
+    id: SessionId,
+    account: PrincipalId,
+    strength: AuthnStrength,
+    began_at: Micros,
+    last_seen_at: Micros,
+    expires_at: Micros,
+    device: Device,
+}
+
+impl Former {
+    fn into_own(self) -> OwnSession {
+        let Self { id, strength, began_at, last_seen_at, expires_at, device, .. } = self;
+        OwnSession { id, began_at, last_seen_at, expires_at, strength, device }
+    }
+}
+
+#[derive(FromRow)]
+struct OwnRow {
+    id: Uuid,
+    account_id: Uuid,
+    level: i64,
+    methods: String,
+    authenticated_at: i64,
+    began_at: Option<i64>,
+    last_seen_at: i64,
+    expires_at: i64,
+    address: Option<String>,
+    agent: Option<String>,
+}
+
+impl OwnRow {
+    fn into_former(self) -> Result<Former, StoreError> {
+        let id = self.id;
+        let impossible = |column| StoreError::Impossible { table: "sessions", column, id: id.hyphenated().to_string() };
+        let address = self.address.map(|text| text.parse::<IpAddr>()).transpose().map_err(|_| impossible("address"))?;
+        Ok(Former {
+            id: SessionId(id),
+            account: PrincipalId(self.account_id),
+            strength: AuthnStrength {
+                level: u8::try_from(self.level).map_err(|_| impossible("level"))?,
+                methods: methods_from_text(&self.methods).ok_or_else(|| impossible("methods"))?,
+            },
+            // A session of before this was kept has proved who it is once.
+            began_at: Micros(self.began_at.unwrap_or(self.authenticated_at)),
+            last_seen_at: Micros(self.last_seen_at),
+            expires_at: Micros(self.expires_at),
+            device: Device { address, agent: self.agent.as_deref().and_then(Agent::of) },
+        })
+    }
+}

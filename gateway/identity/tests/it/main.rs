@@ -1,0 +1,7 @@
+//! Accounts, factors and sessions on a real store, in one program.
+
+mod accounts;
+mod factors;
+mod federation;
+mod house;
+mod sessions;
