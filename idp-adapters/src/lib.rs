@@ -38,7 +38,9 @@
 //! # }
 //! ```
 //!
-//! To add a way in that is proved to us (TOTP, WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that
+//! [`second`] is what a person who is signed in proves beside: codes of an authenticator app, recovery codes.
+//!
+//! To add a way in that is proved to us (WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that
 //! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider (SAML): a variant of
 //! [`connection::ConnectionKind`] and a module beside [`oidc`]; rules, admission and strength are [`connection`]'s. Beginning a
 //! session is the caller's.
@@ -47,5 +49,9 @@ mod adapter;
 pub mod connection;
 pub mod local;
 pub mod oidc;
+pub mod second;
+mod throttle;
+mod vault;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};
+pub use vault::{Vault, VaultError};

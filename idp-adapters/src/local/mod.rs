@@ -2,7 +2,6 @@
 
 mod hasher;
 mod password;
-mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,11 +11,11 @@ use cedargate_model::{AuthnMethod, AuthnStrength, Micros, TenantId};
 
 pub use hasher::{HashError, HashParameters, HashingLimits};
 pub use password::{NewPassword, NewPasswordError, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PresentedPassword};
-pub use throttle::{DelayCurve, DelaySettings};
 
+use crate::throttle::{Admission, Throttle};
+pub use crate::throttle::{DelayCurve, DelaySettings};
 use crate::{Authenticated, SignInAdapter, SignInError};
 use hasher::{PasswordHasher, Verification};
-use throttle::{Admission, Throttle};
 
 /// How local accounts are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

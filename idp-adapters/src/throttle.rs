@@ -57,7 +57,7 @@ impl DelayCurve {
 /// Whether an attempt may be made.
 #[derive(Debug)]
 #[must_use]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// Try it. It counts as failed until [`Throttle`] hears otherwise.
     Admitted(Attempt),
     /// Do not.
@@ -69,12 +69,12 @@ pub(super) enum Admission {
 
 /// An attempt that was counted as a failure beforehand.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     account: AccountKey,
     address: IpAddr,
 }
 
-/// SHA-256 of tenant and address as typed, so that an entry has the same size whatever is typed.
+/// SHA-256 of tenant and name as typed, so that an entry has the same size whatever is typed.
 type AccountKey = [u8; 32];
 
 /// Failures of one account or address.
@@ -85,14 +85,14 @@ struct Failures {
 }
 
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     settings: DelaySettings,
     accounts: Cache<AccountKey, Failures>,
     addresses: Cache<IpAddr, Failures>,
 }
 
 impl Throttle {
-    pub(super) fn new(settings: DelaySettings) -> Self {
+    pub(crate) fn new(settings: DelaySettings) -> Self {
         // moka's own clock only gives memory back; what counts is judged by the caller's.
         let idle = settings.forget_after.saturating_mul(2);
         Self {
@@ -102,8 +102,9 @@ impl Throttle {
         }
     }
 
-    pub(super) fn admit(&self, tenant: TenantId, email: &str, client: IpAddr, now: Micros) -> Admission {
-        let attempt = Attempt { account: account_key(tenant, email), address: network_of(client) };
+    /// Judges an attempt at what `name` names in the tenant: an address as typed, or an account's id.
+    pub(crate) fn admit(&self, tenant: TenantId, name: &str, client: IpAddr, now: Micros) -> Admission {
+        let attempt = Attempt { account: account_key(tenant, name), address: network_of(client) };
         let forget_after = self.settings.forget_after;
         let judge = |failures, curve| judge(failures, curve, forget_after, now);
 
@@ -119,13 +120,13 @@ impl Throttle {
 
     /// The person is who they say: their account's failures are forgotten. The address's are not, or one good account
     /// would let it guess at all others.
-    pub(super) fn succeeded(&self, attempt: Attempt) {
+    pub(crate) fn succeeded(&self, attempt: Attempt) {
         self.accounts.invalidate(&attempt.account);
         uncount(&self.addresses, attempt.address);
     }
 
     /// We could not try it, so nobody failed.
-    pub(super) fn not_tried(&self, attempt: Attempt) {
+    pub(crate) fn not_tried(&self, attempt: Attempt) {
         uncount(&self.accounts, attempt.account);
         uncount(&self.addresses, attempt.address);
     }

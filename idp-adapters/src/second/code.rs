@@ -1,0 +1,61 @@
+//! Codes, as typed.
+
+use std::fmt;
+
+use cedargate_identity::RecoveryCode;
+use cedargate_model::ProofKind;
+use zeroize::Zeroizing;
+
+use super::totp::DIGITS;
+
+/// A code as somebody typed it: of an app, or to recover. `Debug` hides it; memory is wiped on drop.
+pub struct PresentedCode(Shape);
+
+enum Shape {
+    /// Six digits.
+    Totp(Zeroizing<String>),
+    Recovery(RecoveryCode),
+    /// No code is like that.
+    Neither,
+}
+
+impl PresentedCode {
+    /// Takes what was typed, whatever it is: the two kinds of code do not look alike.
+    pub fn new(text: &str) -> Self {
+        // Blanks as apps show them: `123 456`. With room for all, no copy is left behind by growing.
+        let mut plain = Zeroizing::new(String::with_capacity(DIGITS));
+        plain.extend(text.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}')).take(DIGITS + 1));
+        if plain.len() == DIGITS && plain.bytes().all(|octet| octet.is_ascii_digit()) {
+            return Self(Shape::Totp(plain));
+        }
+        Self(RecoveryCode::parse(text).map_or(Shape::Neither, Shape::Recovery))
+    }
+
+    /// What kind of proof it is meant to be; an app's code where it cannot be told.
+    pub fn kind(&self) -> ProofKind {
+        match self.0 {
+            Shape::Recovery(_) => ProofKind::RecoveryCode,
+            Shape::Totp(_) | Shape::Neither => ProofKind::Totp,
+        }
+    }
+
+    pub(super) fn as_totp(&self) -> Option<&str> {
+        match &self.0 {
+            Shape::Totp(code) => Some(code),
+            Shape::Recovery(_) | Shape::Neither => None,
+        }
+    }
+
+    pub(super) fn as_recovery(&self) -> Option<&RecoveryCode> {
+        match &self.0 {
+            Shape::Recovery(code) => Some(code),
+            Shape::Totp(_) | Shape::Neither => None,
+        }
+    }
+}
+
+impl fmt::Debug for PresentedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedCode(..)")
+    }
+}
