@@ -14,10 +14,11 @@
 //! # use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
+//! # use cedargate_idp_adapters::second::SecondFactors;
 //! # use cedargate_model::SystemClock;
 //! # fn example(
-//! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, tenants: Tenants, identities: Identities,
-//! #     attempts: SigninAttempts, recorder: Arc<dyn Recorder>,
+//! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
+//! #     identities: Identities, attempts: SigninAttempts, recorder: Arc<dyn Recorder>,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -28,6 +29,7 @@
 //!     connections: Arc::new(ArcSwap::from_pointee(Connections::default())),
 //!     identities,
 //!     attempts,
+//!     second,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
 //!     recorder,
@@ -40,9 +42,12 @@
 //! To add a page: a file under `page/` with a template of the same name, a line in [`router`], and a route with its Cedar
 //! action in `policies/gateway/routes.toml`.
 
+mod account;
 mod assets;
 mod cookie;
 mod keys;
+mod otpauth;
+mod own;
 mod page;
 mod problem;
 mod recorder;
@@ -51,6 +56,8 @@ mod router;
 mod signin;
 mod signout;
 mod sso;
+mod stepup;
+mod submitted;
 mod visit;
 mod wanted;
 

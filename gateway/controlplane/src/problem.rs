@@ -66,6 +66,41 @@ pub(crate) const LOGOUT_TOKEN_REFUSED: Kind = Kind {
     code: "logout_token_refused",
     sentence: "The logout token is not accepted.",
 };
+pub(crate) const REQUEST_MALFORMED: Kind = Kind {
+    status: StatusCode::BAD_REQUEST,
+    code: "request_malformed",
+    sentence: "The fields that were sent are not the ones that are asked for.",
+};
+pub(crate) const PROOF_FAILED: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "proof_failed",
+    sentence: "That is not right, or it was used before.",
+};
+pub(crate) const PROOF_DELAYED: Kind = Kind {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    code: "proof_delayed",
+    sentence: "Too many failed attempts. Please wait before the next one.",
+};
+pub(crate) const PROOF_TOO_WEAK: Kind = Kind {
+    status: StatusCode::FORBIDDEN,
+    code: "proof_too_weak",
+    sentence: "Your sign-in is stronger than that. Confirm it with what you signed in with.",
+};
+pub(crate) const FACTOR_MISSING: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    code: "factor_missing",
+    sentence: "Add a second factor first: recovery codes are for whoever loses one.",
+};
+pub(crate) const FACTOR_NAME_INVALID: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "factor_name_invalid",
+    sentence: "A name has 1 to 60 characters on one line.",
+};
+pub(crate) const FACTORS_TOO_MANY: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    code: "factors_too_many",
+    sentence: "The account has as many factors as it may have. Remove one first.",
+};
 pub(crate) const FAILED: Kind = Kind {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     code: "controlplane_failed",
@@ -86,12 +121,14 @@ pub(crate) struct Problem {
     pub(crate) kind: Kind,
     pub(crate) retry_after_seconds: Option<u64>,
     pub(crate) request: Option<RequestId>,
+    /// The level of the sign-in that would do.
+    step_up: Option<u8>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: impl Into<Kind>) -> Self {
-        Self { kind: kind.into(), retry_after_seconds: None, request: None, cause: None }
+        Self { kind: kind.into(), retry_after_seconds: None, request: None, step_up: None, cause: None }
     }
 
     pub(crate) fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -102,6 +139,15 @@ impl Problem {
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    pub(crate) fn step_up(mut self, level: u8) -> Self {
+        self.step_up = Some(level);
+        self
+    }
+
+    pub(crate) fn step_up_level(&self) -> Option<u8> {
+        self.step_up
     }
 
     pub(crate) fn of_request(mut self, request: RequestId) -> Self {
@@ -131,7 +177,13 @@ impl Problem {
         }
         if self.kind.status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2 wants a challenge. Browsers ignore schemes that they do not know.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="cedargate""#));
+            // What is asked for is said as the data plane says it (RFC 9470 §3).
+            let challenge = match self.step_up {
+                Some(3) => r#"Bearer realm="cedargate", error="insufficient_user_authentication", acr_values="aal3""#,
+                Some(_) => r#"Bearer realm="cedargate", error="insufficient_user_authentication", acr_values="aal2""#,
+                None => r#"Bearer realm="cedargate""#,
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

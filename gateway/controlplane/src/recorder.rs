@@ -1,10 +1,12 @@
-//! Where sign-ins are recorded.
+//! Where sign-ins, and what people do with their accounts, are recorded.
 
 use async_trait::async_trait;
 use cedargate_assertion::TenantScope;
-use cedargate_model::{Event, EventBody, EventId, PrincipalId, SessionId, Signin, SigninResult};
+use cedargate_model::{
+    AccountAct, AccountEvent, Event, EventBody, EventId, PrincipalId, SessionId, Signin, SigninResult,
+};
 
-use crate::visit::Visit;
+use crate::visit::{SignedIn, Visit};
 
 /// Makes events durable. The app implements it with the audit spool.
 #[async_trait]
@@ -28,21 +30,39 @@ pub(crate) fn signin_event(
     result: SigninResult,
     who: Option<(PrincipalId, SessionId)>,
 ) -> Result<Event, getrandom::Error> {
+    let signin = Signin {
+        decision: visit.decision,
+        result,
+        principal: who.map(|(principal, _)| principal),
+        session: who.map(|(_, session)| session),
+        client: visit.client,
+        connection: None,
+        reason: None,
+    };
+    event(visit, tenant, EventBody::Signin(signin))
+}
+
+/// The event of something that somebody did with their own account, or tried.
+pub(crate) fn account_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    own: SignedIn,
+    act: AccountAct,
+) -> Result<Event, getrandom::Error> {
+    let done = AccountEvent {
+        decision: Some(visit.decision),
+        principal: own.principal,
+        session: Some(own.session),
+        client: Some(visit.client),
+        act,
+    };
+    event(visit, tenant, EventBody::Account(Box::new(done)))
+}
+
+fn event(visit: &Visit, tenant: &TenantScope, body: EventBody) -> Result<Event, getrandom::Error> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;
     let millis = u64::try_from(visit.now.0.div_euclid(1_000)).unwrap_or(0);
-    Ok(Event {
-        id: EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()),
-        at: visit.now,
-        tenant: Some(tenant.name.clone()),
-        body: EventBody::Signin(Signin {
-            decision: visit.decision,
-            result,
-            principal: who.map(|(principal, _)| principal),
-            session: who.map(|(_, session)| session),
-            client: visit.client,
-            connection: None,
-            reason: None,
-        }),
-    })
+    let id = EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid());
+    Ok(Event { id, at: visit.now, tenant: Some(tenant.name.clone()), body })
 }

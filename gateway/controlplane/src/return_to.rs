@@ -57,8 +57,10 @@ impl ReturnTo {
         };
         // The same parser as the walk's: what it accepts is what a request for it may look like.
         let path = NormalizedPath::parse(path).ok()?;
-        // Signing in again, or signing out, is not where anybody was going.
-        if path.as_str() == "/auth" || path.as_str().starts_with("/auth/") {
+        // Signing in again, or signing out, is not where anybody was going. One's own account may be.
+        let is_within =
+            |folder: &str| path.as_str().strip_prefix(folder).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+        if is_within("/auth") && !is_within("/auth/account") {
             return None;
         }
         match query {
@@ -143,6 +145,8 @@ mod tests {
             "/auth",
             "/%61uth/logout",
             "/auth/login?return_to=/",
+            "/auth/accounting",
+            "/auth/account/../logout",
             "*",
         ] {
             let arrived = ReturnTo::parse(text);
@@ -160,6 +164,8 @@ mod tests {
             "/search?q=100%&next=//evil.example&u=https://evil.example/",
             "/caf%C3%A9",
             "/authors",
+            "/auth/account",
+            "/auth/account/totp",
             "/a?b?c",
             "/a?",
         ] {

@@ -12,14 +12,15 @@ use cedargate_assertion::{JWKS_PATH, Verifier};
 use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
+use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_model::{Clock, RefusalCode};
 use http::HeaderMap;
 
-use crate::page::{self, home, refusal, stepup};
+use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, assets, keys, signin, signout, sso};
+use crate::{Recorder, account, assets, keys, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -39,6 +40,8 @@ pub struct ControlPlane {
     pub identities: Identities,
     /// Sign-ins that were sent to an identity provider.
     pub attempts: SigninAttempts,
+    /// What they prove beside.
+    pub second: SecondFactors,
     /// The tenants that the bare host lists.
     pub tenants: Tenants,
     /// Verifies assertions for [`AUDIENCE`], and holds the keys that are published. Replaced when keys rotate.
@@ -76,7 +79,16 @@ pub fn router(control_plane: ControlPlane) -> Router {
             "/auth/sso/{connection}/backchannel-logout",
             post(sso::provider_logout::post).layer(DefaultBodyLimit::max(LOGOUT_BYTES_MAX)),
         )
-        .route("/auth/step-up", get(stepup::show))
+        .route("/auth/step-up", get(page::stepup::show).post(stepup::post))
+        .route("/auth/account", get(account::show))
+        .route("/auth/account/totp", get(account::totp::new).post(account::totp::begin))
+        .route("/auth/account/totp/{id}", get(account::totp::show).post(account::totp::finish))
+        .route("/auth/account/factors/{id}", get(account::factor::show))
+        .route("/auth/account/factors/{id}/name", post(account::factor::rename))
+        .route("/auth/account/factors/{id}/remove", post(account::factor::remove))
+        .route("/auth/account/recovery-codes", get(account::recovery::show).post(account::recovery::draw))
+        .route("/auth/account/sessions/{id}/end", post(account::sessions::end))
+        .route("/auth/account/sessions/end-others", post(account::sessions::end_others))
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
         .fallback(not_found)

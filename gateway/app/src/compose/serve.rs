@@ -11,9 +11,10 @@ use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
-use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+use cedargate_identity::{Accounts, Factors, Identities, Sessions, SigninAttempts, Tenants};
 use cedargate_idp_adapters::connection::Connections;
-use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
+use cedargate_idp_adapters::local::{DelaySettings, LocalAccounts, LocalSettings};
+use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
@@ -143,6 +144,7 @@ fn start(
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
+    let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(ring.vault()), DelaySettings::default());
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
@@ -200,6 +202,7 @@ fn start(
         connections: Arc::clone(&connections),
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(pool.clone()),
+        second,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
         recorder: Arc::new(SpoolRecorder(spool.clone())),

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 /// 32 octets that open every sealed file. `Debug` hides them, memory is wiped on drop.
+#[derive(Clone)]
 pub(crate) struct MasterKey(Zeroizing<[u8; 32]>);
 
 /// A text that is no master key. The text is not repeated.

@@ -13,8 +13,8 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::MasterKey;
 use super::seal::{self, SealError};
+use super::{MasterKey, StoreVault};
 use crate::files;
 
 /// What a key is for. Each signs nothing else.
@@ -105,6 +105,11 @@ impl KeyRingError {
 impl KeyRing {
     pub(crate) fn new(dir: impl Into<PathBuf>, master: MasterKey) -> Self {
         Self { dir: dir.into(), master }
+    }
+
+    /// Seals secrets for the store, under the same master key.
+    pub(crate) fn vault(&self) -> StoreVault {
+        StoreVault(self.master.clone())
     }
 
     /// Makes the keys that are missing and opens the ones that are there. Says which it made.

@@ -44,25 +44,25 @@ pub(crate) async fn show(
         email,
         // Everybody here is a member: that is no news.
         roles: visit.identity.roles.iter().filter(|role| role.as_str() != MEMBER).collect(),
-        strength: strength(&visit.identity.methods, visit.identity.level),
+        strength: strength(visit.identity.methods.iter().map(String::as_str), visit.identity.level),
         since: ago(visit.now.since(signed_in.authenticated_at)),
         services: &control_plane.services,
     }))
 }
 
-fn strength(methods: &[String], level: u8) -> String {
-    let word = |method: &String| match method.as_str() {
+pub(crate) fn strength<'m>(methods: impl IntoIterator<Item = &'m str>, level: u8) -> String {
+    let word = |method: &'m str| match method {
         "pwd" => "password".to_owned(),
         "otp" => "one-time code".to_owned(),
         "hwk" => "security key".to_owned(),
         "fed" => "single sign-on".to_owned(),
         other => other.to_owned(),
     };
-    let words: Vec<_> = methods.iter().map(word).collect();
+    let words: Vec<_> = methods.into_iter().map(word).collect();
     format!("{} (level {level} of 3)", words.join(" and "))
 }
 
-fn ago(passed: Duration) -> String {
+pub(crate) fn ago(passed: Duration) -> String {
     let (count, unit) = match passed.as_secs() {
         0..60 => return "just now".to_owned(),
         seconds @ 60..3_600 => (seconds / 60, "minute"),

@@ -1,27 +1,26 @@
 //! What to do when a stronger or fresher sign-in is asked for.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::Response;
-use cedargate_model::RefusalCode;
 use serde::Deserialize;
 
-use super::{refusal, render};
-use crate::problem::Problem;
+use super::render;
+use crate::own::{Own, SECOND_FACTOR, unavailable};
+use crate::problem::{PROOF_DELAYED, Problem};
 use crate::return_to::ReturnTo;
-use crate::visit::{Site, Visit};
+use crate::router::ControlPlane;
 
 #[derive(Template)]
 #[template(path = "stepup.html")]
 struct StepUp {
-    /// A fresher sign-in with the same means suffices.
-    freshness_suffices: bool,
-    level: u8,
-    current_level: u8,
-    return_to: ReturnTo,
-    /// The same, escaped for a query.
-    signin_href: String,
+    asked: Asked,
+    ways: Ways,
+    notice: Option<&'static str>,
+    wait_seconds: Option<u64>,
 }
 
 /// What the data plane's challenge says (RFC 9470 §3). Values that are none count as missing.
@@ -33,35 +32,77 @@ pub(crate) struct Challenge {
     return_to: String,
 }
 
-/// Says which sign-in is needed, and whether there is a way to it.
-pub(crate) async fn show(visit: Visit, challenge: Result<Query<Challenge>, QueryRejection>) -> Response {
-    let Site::Tenant(_) = visit.site() else {
-        return refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
-    };
-    let challenge = challenge.map(|Query(challenge)| challenge).unwrap_or_default();
-    let return_to = ReturnTo::parse(&challenge.return_to);
-    let current_level = visit.identity.level;
-    let level = challenge.level.parse().ok().filter(|level| (1..=3).contains(level)).unwrap_or(2);
-    render(&StepUp {
-        freshness_suffices: level <= current_level,
-        level,
-        current_level,
-        signin_href: format!("/auth/login?return_to={}", escape(return_to.as_str())),
-        return_to,
-    })
+/// What is asked for, as far as it can be believed: whoever changes the address asks for something else and gets nothing by it.
+pub(crate) struct Asked {
+    /// The level to reach. Never below the session's own: as old as a weaker proof it would be, and say otherwise.
+    level: u8,
+    current_level: u8,
+    pub(crate) return_to: ReturnTo,
 }
 
-/// Percent-encodes what would end a query's value. The text is visible ASCII already.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("%26"),
-            '+' => escaped.push_str("%2B"),
-            '%' => escaped.push_str("%25"),
-            '=' => escaped.push_str("%3D"),
-            plain => escaped.push(plain),
-        }
+impl Asked {
+    pub(crate) fn of(level: &str, return_to: &str, current_level: u8) -> Self {
+        let level = level.parse().ok().filter(|level| (1..=3).contains(level)).unwrap_or(SECOND_FACTOR);
+        Self { level: level.max(current_level), current_level, return_to: ReturnTo::parse(return_to) }
     }
-    escaped
+
+    /// A fresher sign-in with the same means suffices.
+    fn freshness_suffices(&self) -> bool {
+        self.level <= self.current_level
+    }
+}
+
+/// By what this person can confirm who they are.
+struct Ways {
+    code: bool,
+    password: bool,
+    /// Nothing that they have is strong enough, and they may add something.
+    enrol: bool,
+    /// They have a factor, and not one that is strong enough.
+    weaker_factor: bool,
+}
+
+impl Ways {
+    async fn of(control_plane: &ControlPlane, own: &Own, level: u8) -> Result<Self, Problem> {
+        let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
+        let store = control_plane.second.store();
+        let has_factor = !store.list(tenant, principal).await.map_err(unavailable)?.is_empty();
+        let account = control_plane.accounts.find(tenant, principal).await.map_err(unavailable)?;
+        let has_password = account.is_some_and(|account| account.password.is_some());
+        let code = has_factor && level <= SECOND_FACTOR;
+        Ok(Self {
+            code,
+            password: has_password && level < SECOND_FACTOR,
+            enrol: !has_factor && level == SECOND_FACTOR,
+            weaker_factor: has_factor && !code,
+        })
+    }
+}
+
+/// `GET /auth/step-up`: says which sign-in is needed, and asks for it.
+pub(crate) async fn show(
+    State(control_plane): State<Arc<ControlPlane>>,
+    own: Own,
+    challenge: Result<Query<Challenge>, QueryRejection>,
+) -> Response {
+    let Challenge { level, return_to } = challenge.map(|Query(challenge)| challenge).unwrap_or_default();
+    let asked = Asked::of(&level, &return_to, own.visit.identity.level);
+    match Ways::of(&control_plane, &own, asked.level).await {
+        Ok(ways) => render(&StepUp { asked, ways, notice: None, wait_seconds: None }),
+        Err(problem) => own.refuse(problem),
+    }
+}
+
+/// Shows the page again after a proof that was none. What was typed is never shown again.
+pub(crate) async fn show_again(control_plane: &ControlPlane, own: &Own, asked: Asked, problem: Problem) -> Response {
+    let problem = problem.of_request(own.visit.request);
+    match Ways::of(control_plane, own, asked.level).await {
+        Ok(ways) => {
+            problem.log();
+            let notice = Some(problem.kind.sentence);
+            let wait_seconds = problem.retry_after_seconds.filter(|_| problem.kind == PROOF_DELAYED);
+            problem.dress(render(&StepUp { asked, ways, notice, wait_seconds }))
+        }
+        Err(problem) => own.refuse(problem),
+    }
 }

@@ -187,6 +187,7 @@ async fn begin(
         principal: account.id,
         strength: judged.strength,
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
+        device: visit.device(),
     };
     let authenticated_at = auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE));
     let begun = control_plane.sessions.create_federated(sign_in, &federation, authenticated_at, visit.now).await;

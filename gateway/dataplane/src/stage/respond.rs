@@ -78,6 +78,8 @@ pub(crate) struct RequestFacts<'a> {
     grpc: bool,
     /// Path and query to come back to, where the request was a person's navigation.
     return_to: Option<&'a str>,
+    /// Whether something was sent that a person would not want to lose.
+    sends: bool,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -91,7 +93,7 @@ impl<'a> RequestFacts<'a> {
 
     /// The facts of a head that was not parsed.
     pub(crate) fn unparsed(request: RequestId) -> Self {
-        Self { request, decision: None, reads_pages: false, grpc: false, return_to: None }
+        Self { request, decision: None, reads_pages: false, grpc: false, return_to: None, sends: false }
     }
 
     fn new(
@@ -106,7 +108,7 @@ impl<'a> RequestFacts<'a> {
         let mode = headers.get("sec-fetch-mode").map(HeaderValue::as_bytes);
         let navigates = reads_pages && matches!(mode, None | Some(b"navigate"));
         let return_to = target.filter(|target| navigates && *method == Method::GET && may_return_to(target));
-        Self { request, decision, reads_pages, grpc: false, return_to }
+        Self { request, decision, reads_pages, grpc: false, return_to, sends: !method.is_safe() }
     }
 }
 
@@ -150,6 +152,8 @@ struct Told {
     request: RequestId,
     decision: Option<DecisionId>,
     next: Option<Next>,
+    /// What was sent is not kept: the browser has it, and sends it again once the person may.
+    resend: bool,
     step_up: Option<StepUp>,
 }
 
@@ -199,6 +203,7 @@ impl Told {
             request: facts.request,
             decision: decision.or(facts.decision),
             next: next(&refusal.challenge, facts.return_to),
+            resend: facts.sends && matches!(refusal.challenge, Challenge::SignIn | Challenge::StepUp { .. }),
             step_up,
         }
     }
@@ -257,7 +262,12 @@ fn may_return_to(target: &str) -> bool {
     target.len() <= RETURN_TO_BYTES_MAX
         && target.bytes().all(|b| b.is_ascii_graphic())
         // No `//host`, no backslash, no dot segment: those are refused for every request.
-        && NormalizedPath::parse(path).is_ok_and(|path| !path.as_str().starts_with("/auth/"))
+        && NormalizedPath::parse(path).is_ok_and(|path| !path.as_str().starts_with("/auth/") || is_account(path.as_str()))
+}
+
+/// One's own account is the one of the gateway's pages that asks for a fresher sign-in, so it is come back to.
+fn is_account(path: &str) -> bool {
+    path.strip_prefix("/auth/account").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn challenge_headers(refusal: &Refusal, headers: &mut Vec<(HeaderName, HeaderValue)>) {

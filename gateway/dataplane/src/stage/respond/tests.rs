@@ -141,6 +141,19 @@ fn nobody_but_a_navigation_is_led_away() {
     assert_eq!(told(&render(&forbidden, &browser("GET", "/a")), "location"), None);
 }
 
+/// What a person sent is lost unless they hear in time that their browser still has it.
+#[test]
+fn whoever_sent_something_is_told_how_to_keep_it() {
+    for refusal in [sign_in(), step_up(None)] {
+        let sent = render(&refusal, &browser("POST", "/a"));
+        assert!(body(&sent).contains("was not passed on") && body(&sent).contains("target=\"_blank\""));
+        let asked = render(&refusal, &facts("GET", "/a", &[("accept", BROWSER), ("sec-fetch-mode", "cors")]));
+        assert!(!body(&asked).contains("was not passed on") && !body(&asked).contains("_blank"));
+    }
+    let forbidden = render(&refusal(RefusalCode::Forbidden, Challenge::None), &browser("POST", "/a"));
+    assert!(!body(&forbidden).contains("was not passed on"));
+}
+
 #[test]
 fn sign_in_never_leads_to_another_host_or_to_itself() {
     for target in [
@@ -167,7 +180,10 @@ fn sign_in_never_leads_to_another_host_or_to_itself() {
         assert!(body(&answer).contains("href=\"/auth/login\""), "{target}");
     }
     assert!(!may_return_to(&format!("/{}", "a".repeat(RETURN_TO_BYTES_MAX))));
-    assert!(may_return_to("/"));
+    assert!(!may_return_to("/auth/accounting"));
+    for target in ["/", "/auth/account", "/auth/account/totp"] {
+        assert!(may_return_to(target), "{target}");
+    }
 }
 
 #[test]

@@ -2,13 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod house;
-
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::house::{Answer, DECISION, House, PASSWORD, REQUEST, credentials};
 use cedargate_model::SigninResult;
-use house::{Answer, DECISION, House, PASSWORD, REQUEST, credentials};
 use http::StatusCode;
 
 const FORM: &str = "email=ada%40example.com&password=correct+horse+battery";

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod house;
-mod provider;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,10 +18,11 @@ use cedargate_idp_adapters::oidc::{
 use cedargate_model::{
     AuthnMethod, Caller, Clock, ConnectionName, Principal, RoleName, Signin, SigninReason, SigninResult, TenantId,
 };
-use house::{Answer, House, PASSWORD, credentials};
 use http::StatusCode;
-use provider::{Provider, Sent, Signed, merge};
 use serde_json::{Value, json};
+
+use crate::house::{Answer, House, PASSWORD, credentials};
+use crate::provider::{Provider, Sent, Signed, merge};
 
 const SIGNIN_COOKIE: &str = "cedargate-signin";
 

@@ -15,17 +15,23 @@ use axum::body::Body;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
 use cedargate_identity::{
-    Accounts, Email, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SigninAttempts, Tenants,
-    directory, session_cookie_name,
+    Accounts, Device, Email, Factors, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn,
+    SigninAttempts, Tenants, directory, session_cookie_name,
 };
 use cedargate_idp_adapters::connection::Connections;
-use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
+use cedargate_idp_adapters::local::{DelaySettings, HashParameters, LocalAccounts, LocalSettings, NewPassword};
+use cedargate_idp_adapters::second::SecondFactors;
+use cedargate_idp_adapters::{Vault, VaultError};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
-use cedargate_model::{Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme, Signin, TenantName};
+use cedargate_model::{
+    AccountAct, AuthnMethod, AuthnStrength, Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme,
+    Signin, TenantName,
+};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tower::ServiceExt;
+use zeroize::Zeroizing;
 
 pub(crate) const ISSUER: &str = "https://gateway.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -40,6 +46,7 @@ pub(crate) struct House {
     pub(crate) sessions: Sessions,
     pub(crate) local: LocalAccounts,
     pub(crate) connections: Arc<ArcSwap<Connections>>,
+    pub(crate) second: SecondFactors,
     pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<MockClock>,
     pub(crate) recorder: Arc<MemoryRecorder>,
@@ -75,6 +82,7 @@ impl House {
         let new = NewAccount { email, roles: vec![RoleName::parse("clerk").unwrap()], password: Some(password) };
         let ada = accounts.create(acme.id, new, clock.now()).await.unwrap().id;
 
+        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer), DelaySettings::default());
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
@@ -85,6 +93,7 @@ impl House {
             sessions: sessions.clone(),
             accounts: accounts.clone(),
             local: local.clone(),
+            second: second.clone(),
             tenants,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             recorder: recorder.clone(),
@@ -102,6 +111,7 @@ impl House {
             sessions,
             local,
             connections,
+            second,
             issuer,
             clock,
             recorder,
@@ -144,6 +154,26 @@ impl House {
         let answer = self.at(&self.acme).post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.cookie_value().unwrap()
+    }
+
+    /// A session of ada's that began although nothing can be recorded.
+    pub(crate) async fn sign_in_unrecorded(&self) -> String {
+        let sign_in = SignIn {
+            tenant: self.acme.id,
+            principal: self.ada,
+            strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+            replaces: None,
+            device: Device::default(),
+        };
+        let begun = self.sessions.create(sign_in, self.clock.now()).await.unwrap();
+        begun.token.expose().to_string()
+    }
+
+    /// Another account of acme, with the same password.
+    pub(crate) async fn account(&self, email: &str) -> PrincipalId {
+        let password = self.local.hash(NewPassword::parse(PASSWORD).unwrap()).await.unwrap();
+        let new = NewAccount { email: Email::parse(email).unwrap(), roles: vec![], password: Some(password) };
+        self.accounts.create(self.acme.id, new, self.clock.now()).await.unwrap().id
     }
 
     /// Whether the gateway would know somebody by this cookie.
@@ -234,6 +264,7 @@ impl Visitor<'_> {
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::ACCEPT, self.accept)
+            .header(header::USER_AGENT, "a test")
             .header("cedargate-identity", &*issued.token)
             .header("cedargate-decision", DECISION)
             .header("cedargate-request", REQUEST)
@@ -286,6 +317,20 @@ impl Answer {
     }
 }
 
+/// Keeps secrets as they are, under their names.
+struct Drawer;
+
+impl Vault for Drawer {
+    fn seal(&self, name: &str, secret: &str) -> Result<String, VaultError> {
+        Ok(format!("{name}|{secret}"))
+    }
+
+    fn open(&self, name: &str, sealed: &str) -> Result<Zeroizing<String>, VaultError> {
+        let secret = sealed.strip_prefix(&format!("{name}|")).ok_or_else(|| VaultError("another name".into()))?;
+        Ok(Zeroizing::new(secret.to_owned()))
+    }
+}
+
 /// A clock that only moves when it is told to.
 pub(crate) struct MockClock(AtomicI64);
 
@@ -311,6 +356,16 @@ impl MemoryRecorder {
             _ => None,
         };
         events.into_iter().map(|event| signin(event).unwrap()).collect()
+    }
+
+    /// What people did with their accounts since the last call of this or the other.
+    pub(crate) fn take_acts(&self) -> Vec<AccountAct> {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let act = |event: Event| match event.body {
+            EventBody::Account(done) => Some(done.act),
+            _ => None,
+        };
+        events.into_iter().filter_map(act).collect()
     }
 }
 

@@ -1,0 +1,115 @@
+//! One factor: its name, and its end.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use cedargate_identity::{Factor, FactorName};
+use cedargate_model::{AccountAct, FactorId, RefusalCode};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::totp::factor_id;
+use super::{done, to_the_end};
+use crate::own::{Own, unavailable};
+use crate::page::factor;
+use crate::problem::{FACTOR_NAME_INVALID, Problem};
+use crate::router::ControlPlane;
+use crate::submitted::submitted;
+use crate::wanted::Wanted;
+
+/// `GET /auth/account/factors/{id}`.
+pub(crate) async fn show(
+    State(control_plane): State<Arc<ControlPlane>>,
+    own: Own,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Response {
+    let id = match factor_id(id) {
+        Ok(id) => id,
+        Err(problem) => return own.refuse(problem),
+    };
+    match find(&control_plane, &own, id).await {
+        Ok(found) => factor::show(&own, &found, None),
+        Err(problem) => own.refuse_page(problem, &format!("/auth/account/factors/{id}")),
+    }
+}
+
+async fn find(control_plane: &ControlPlane, own: &Own, id: FactorId) -> Result<Factor, Problem> {
+    own.require_strength(control_plane).await?;
+    let found = control_plane.second.store().find(own.tenant.id, own.signed_in.principal, id).await;
+    found.map_err(unavailable)?.ok_or(Problem::new(RefusalCode::RouteUnknown))
+}
+
+#[derive(Deserialize)]
+struct Renamed {
+    name: String,
+}
+
+/// `POST /auth/account/factors/{id}/name`.
+pub(crate) async fn rename(
+    State(control_plane): State<Arc<ControlPlane>>,
+    own: Own,
+    id: Result<Path<Uuid>, PathRejection>,
+    request: Request,
+) -> Response {
+    let (id, body) = match (factor_id(id), submitted::<Renamed>(request).await) {
+        (Ok(id), Ok(body)) => (id, body),
+        (Err(problem), _) | (_, Err(problem)) => return own.refuse(problem),
+    };
+    let found = match find(&control_plane, &own, id).await {
+        Ok(found) => found,
+        Err(problem) => return own.refuse(problem),
+    };
+    let renaming = {
+        let own = own.clone();
+        async move {
+            let name = FactorName::parse(&body.name).map_err(|_| Problem::new(FACTOR_NAME_INVALID))?;
+            let store = control_plane.second.store();
+            let renamed = store.rename(own.tenant.id, own.signed_in.principal, id, &name).await;
+            match renamed.map_err(unavailable)? {
+                true => own.record(&control_plane, AccountAct::FactorRenamed { factor: id }).await,
+                false => Err(Problem::new(RefusalCode::RouteUnknown)),
+            }
+        }
+    };
+    match (to_the_end(renaming).await, own.wanted) {
+        (Ok(()), wanted) => done(wanted),
+        (Err(problem), Wanted::Page) if problem.kind == FACTOR_NAME_INVALID => {
+            factor::show(&own, &found, Some(&problem.of_request(own.visit.request)))
+        }
+        (Err(problem), _) => own.refuse(problem),
+    }
+}
+
+/// `POST /auth/account/factors/{id}/remove`: every other session of the person ends with it.
+pub(crate) async fn remove(
+    State(control_plane): State<Arc<ControlPlane>>,
+    own: Own,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Response {
+    let id = match factor_id(id) {
+        Ok(id) => id,
+        Err(problem) => return own.refuse(problem),
+    };
+    let removing = {
+        let own = own.clone();
+        async move {
+            own.require_strength(&control_plane).await?;
+            let (tenant, principal, keep) = (own.tenant.id, own.signed_in.principal, own.signed_in.session);
+            let removed =
+                control_plane.second.store().remove(tenant, principal, id, keep).await.map_err(unavailable)?;
+            let Some(removed) = removed else { return Err(Problem::new(RefusalCode::RouteUnknown)) };
+            control_plane.sessions.forget_ended(&removed);
+            own.record(&control_plane, AccountAct::FactorRemoved { factor: id, method: removed.kind }).await?;
+            match removed.ended.is_empty() {
+                true => Ok(()),
+                false => own.record(&control_plane, AccountAct::SessionsEnded { ended: removed.ended }).await,
+            }
+        }
+    };
+    match to_the_end(removing).await {
+        Ok(()) => done(own.wanted),
+        Err(problem) => own.refuse(problem),
+    }
+}

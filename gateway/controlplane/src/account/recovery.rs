@@ -1,0 +1,71 @@
+//! New recovery codes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use cedargate_identity::RecoveryCode;
+use cedargate_model::AccountAct;
+use serde::Serialize;
+
+use super::totp::undrawn;
+use super::{to_the_end, uncached};
+use crate::own::{Own, unavailable};
+use crate::page::enrolment;
+use crate::problem::{FACTOR_MISSING, Problem};
+use crate::return_to::ReturnTo;
+use crate::router::ControlPlane;
+use crate::wanted::Wanted;
+
+/// `GET /auth/account/recovery-codes`: asks once more, because the former ones then count no more.
+pub(crate) async fn show(State(control_plane): State<Arc<ControlPlane>>, own: Own) -> Response {
+    match allowed(&control_plane, &own).await {
+        Ok(()) => enrolment::ask_for_codes(),
+        Err(problem) => own.refuse_page(problem, "/auth/account/recovery-codes"),
+    }
+}
+
+#[derive(Serialize)]
+struct Drawn<'c> {
+    recovery_codes: Vec<&'c str>,
+}
+
+/// `POST /auth/account/recovery-codes`: shows new ones, this once.
+pub(crate) async fn draw(State(control_plane): State<Arc<ControlPlane>>, own: Own) -> Response {
+    let drawing = {
+        let own = own.clone();
+        async move {
+            allowed(&control_plane, &own).await?;
+            draw_codes(&control_plane, &own).await
+        }
+    };
+    match (to_the_end(drawing).await, own.wanted) {
+        (Ok(codes), Wanted::Page) => enrolment::finished(&codes, &ReturnTo::home()),
+        (Ok(codes), Wanted::Json) => {
+            let shown: Vec<_> = codes.iter().map(RecoveryCode::expose).collect();
+            uncached(Json(Drawn { recovery_codes: shown.iter().map(|code| code.as_str()).collect() }))
+        }
+        (Err(problem), _) => own.refuse(problem),
+    }
+}
+
+/// Codes recover factors: whoever has none has nothing to recover, and a code must not become their only one.
+async fn allowed(control_plane: &ControlPlane, own: &Own) -> Result<(), Problem> {
+    own.require_strength(control_plane).await?;
+    let factors = control_plane.second.store().list(own.tenant.id, own.signed_in.principal).await;
+    match factors.map_err(unavailable)?.is_empty() {
+        true => Err(Problem::new(FACTOR_MISSING)),
+        false => Ok(()),
+    }
+}
+
+/// Draws them, and makes the event durable before anybody sees them.
+pub(super) async fn draw_codes(control_plane: &ControlPlane, own: &Own) -> Result<Vec<RecoveryCode>, Problem> {
+    let store = control_plane.second.store();
+    let codes = store.draw_recovery_codes(own.tenant.id, own.signed_in.principal, own.visit.now).await;
+    let codes = codes.map_err(undrawn)?;
+    let count = u32::try_from(codes.len()).unwrap_or(u32::MAX);
+    own.record(control_plane, AccountAct::RecoveryCodesDrawn { count }).await?;
+    Ok(codes)
+}

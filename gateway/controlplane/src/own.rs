@@ -1,0 +1,94 @@
+//! Somebody who is signed in and works on their own account.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use cedargate_assertion::TenantScope;
+use cedargate_identity::StoreError;
+use cedargate_model::{AccountAct, RefusalCode};
+use http::request::Parts;
+
+use crate::RecordUnavailable;
+use crate::page::refusal;
+use crate::problem::{FAILED, Problem};
+use crate::recorder::account_event;
+use crate::router::ControlPlane;
+use crate::visit::{SignedIn, Site, Visit};
+use crate::wanted::Wanted;
+
+/// The level from which on a sign-in has a second factor.
+pub(crate) const SECOND_FACTOR: u8 = 2;
+
+/// A visit of somebody who is signed in, to a tenant's host.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) visit: Visit,
+    pub(crate) tenant: TenantScope,
+    pub(crate) signed_in: SignedIn,
+    pub(crate) wanted: Wanted,
+}
+
+impl Own {
+    /// Renders a problem as this visit wants it.
+    pub(crate) fn refuse(&self, problem: Problem) -> Response {
+        refusal::answer(self.wanted, problem.of_request(self.visit.request))
+    }
+
+    /// Whoever has a factor proves it before anything about factors changes: a stolen password must not be enough to put
+    /// another phone in the place of the owner's. Whoever has none enrols their first with the sign-in that they have; the
+    /// route's condition has made sure that it is fresh.
+    ///
+    /// # Errors
+    /// The refusal of a sign-in that has no second factor while the account does; or the store's.
+    pub(crate) async fn require_strength(&self, control_plane: &ControlPlane) -> Result<(), Problem> {
+        if self.visit.identity.level >= SECOND_FACTOR {
+            return Ok(());
+        }
+        let factors = control_plane.second.store().list(self.tenant.id, self.signed_in.principal).await;
+        match factors.map_err(unavailable)?.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::new(RefusalCode::StepUpRequired).step_up(SECOND_FACTOR)),
+        }
+    }
+
+    /// As a page's refusal: whoever needs a stronger sign-in is taken to it, and back to `path`.
+    pub(crate) fn refuse_page(&self, problem: Problem, path: &str) -> Response {
+        match (problem.step_up_level(), self.wanted) {
+            (Some(level), Wanted::Page) => {
+                Redirect::to(&format!("/auth/step-up?level={level}&return_to={path}")).into_response()
+            }
+            _ => self.refuse(problem),
+        }
+    }
+
+    /// Makes an event of this account durable.
+    ///
+    /// # Errors
+    /// It may not be; then what it stands for is not answered.
+    pub(crate) async fn record(&self, control_plane: &ControlPlane, act: AccountAct) -> Result<(), Problem> {
+        let event = account_event(&self.visit, &self.tenant, self.signed_in, act)
+            .map_err(|error| Problem::new(FAILED).because(error))?;
+        let unrecorded =
+            |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
+        control_plane.recorder.record(event).await.map_err(unrecorded)
+    }
+}
+
+/// The store does not answer.
+pub(crate) fn unavailable(error: StoreError) -> Problem {
+    Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5)
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Own {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let wanted = Wanted::of(&parts.headers);
+        let visit = Visit::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        let refuse = |code| refusal::answer(wanted, Problem::new(code).of_request(visit.request));
+        let Site::Tenant(tenant) = visit.site() else { return Err(refuse(RefusalCode::RouteUnknown)) };
+        // The tenant's policies let nobody else in; whoever comes all the same needs a sign-in.
+        let Some(signed_in) = visit.signed_in() else { return Err(refuse(RefusalCode::SigninRequired)) };
+        let tenant = tenant.clone();
+        Ok(Self { visit, tenant, signed_in, wanted })
+    }
+}

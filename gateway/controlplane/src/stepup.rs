@@ -1,0 +1,152 @@
+//! Proving again who one is: a code or a password, and a session that says so.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use cedargate_identity::{Begun, StepUpError};
+use cedargate_idp_adapters::local::{Credentials, PresentedPassword};
+use cedargate_idp_adapters::second::{PresentedCode, Proven};
+use cedargate_idp_adapters::{SignInAdapter, SignInError};
+use cedargate_model::{AccountAct, ProofKind, RefusalCode};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::own::{Own, unavailable};
+use crate::page::stepup;
+use crate::problem::{FAILED, PROOF_DELAYED, PROOF_FAILED, PROOF_TOO_WEAK, Problem, REQUEST_MALFORMED, SIGNIN_BUSY};
+use crate::return_to::ReturnTo;
+use crate::router::ControlPlane;
+use crate::signin;
+use crate::submitted::submitted;
+use crate::wanted::Wanted;
+
+/// What somebody sent to prove who they are: one of the two.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    password: String,
+    /// What was asked for, to show the same page again.
+    #[serde(default)]
+    level: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+enum Presented {
+    Code(PresentedCode),
+    Password(PresentedPassword),
+}
+
+impl Presented {
+    fn read(code: String, password: String) -> Result<Self, Problem> {
+        let code = Zeroizing::new(code);
+        match (code.trim().is_empty(), password.is_empty()) {
+            (false, true) => Ok(Self::Code(PresentedCode::new(&code))),
+            (true, false) => Ok(Self::Password(PresentedPassword::new(password))),
+            // Two proofs at once would be two opinions.
+            (true, true) | (false, false) => Err(Problem::new(REQUEST_MALFORMED)),
+        }
+    }
+
+    fn kind(&self) -> ProofKind {
+        match self {
+            Self::Code(code) => code.kind(),
+            Self::Password(_) => ProofKind::Password,
+        }
+    }
+}
+
+/// `POST /auth/step-up`: a form from the page, or the same as JSON from a program.
+pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, own: Own, request: Request) -> Response {
+    let Body { code, password, level, return_to } = match submitted(request).await {
+        Ok(body) => body,
+        Err(problem) => return own.refuse(problem),
+    };
+    let asked = stepup::Asked::of(&level, &return_to, own.visit.identity.level);
+    let outcome = match Presented::read(code, password) {
+        Ok(presented) => {
+            // On a task of its own: a client that goes away must not keep a failure from being counted and recorded.
+            let proving = prove_again(Arc::clone(&control_plane), own.clone(), presented);
+            tokio::spawn(proving).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)))
+        }
+        Err(problem) => Err(problem),
+    };
+    let back: &ReturnTo = &asked.return_to;
+    match (outcome.and_then(|begun| signin::answer(&own.visit, own.wanted, back, &begun)), own.wanted) {
+        (Ok(response), _) => response,
+        (Err(problem), Wanted::Page) => stepup::show_again(&control_plane, &own, asked, problem).await,
+        (Err(problem), Wanted::Json) => own.refuse(problem),
+    }
+}
+
+/// Judges the proof, replaces the session, and makes the event durable. Nobody learns the outcome before that.
+async fn prove_again(control_plane: Arc<ControlPlane>, own: Own, presented: Presented) -> Result<Begun, Problem> {
+    let kind = presented.kind();
+    match judge(&control_plane, &own, presented).await {
+        Ok(proven) => replace_session(&control_plane, &own, proven).await,
+        Err(error) => Err(refused(&control_plane, &own, kind, error).await),
+    }
+}
+
+async fn judge(control_plane: &ControlPlane, own: &Own, presented: Presented) -> Result<Proven, SignInError> {
+    let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
+    let (client, now) = (own.visit.client, own.visit.now);
+    match presented {
+        Presented::Code(code) => control_plane.second.prove(tenant, principal, &code, client, now).await,
+        Presented::Password(password) => {
+            let account = control_plane.accounts.find(tenant, principal).await?;
+            let email = account.map(|account| account.email.to_string()).unwrap_or_default();
+            let again = control_plane.local.sign_in(tenant, Credentials::new(email, password), client, now).await?;
+            // The same person: the address may have become somebody else's in this instant.
+            if again.principal != principal {
+                return Err(SignInError::Failed);
+            }
+            Ok(Proven { kind: ProofKind::Password, factor: None, strength: again.strength })
+        }
+    }
+}
+
+/// The session of somebody who has just proved who they are, in place of the one that they had.
+pub(crate) async fn replace_session(control_plane: &ControlPlane, own: &Own, proven: Proven) -> Result<Begun, Problem> {
+    let Proven { kind, factor, strength } = proven;
+    let (tenant, now) = (own.tenant.id, own.visit.now);
+    let replaced = control_plane.sessions.step_up(tenant, own.signed_in.session, strength, now).await;
+    let begun = replaced.map_err(|error| match error {
+        StepUpError::SessionGone(_) => Problem::new(RefusalCode::SigninRequired),
+        StepUpError::TooWeak { .. } => Problem::new(PROOF_TOO_WEAK),
+        StepUpError::Entropy(error) => Problem::new(FAILED).because(error),
+        StepUpError::Store(error) => unavailable(error),
+    })?;
+    let (into, level) = (begun.principal.session, begun.principal.strength.level);
+    let recorded = own.record(control_plane, AccountAct::SteppedUp { method: kind, factor, into, level }).await;
+    if let Err(problem) = recorded {
+        // Nobody has its token, and now nobody gets it: the person signs in anew.
+        if let Err(error) = control_plane.sessions.end(tenant, into).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an unrecorded session could not be ended");
+        }
+        return Err(problem);
+    }
+    Ok(begun)
+}
+
+/// Records that something proved nothing, and says what the person may know.
+pub(crate) async fn refused(control_plane: &ControlPlane, own: &Own, method: ProofKind, error: SignInError) -> Problem {
+    let (act, problem) = match error {
+        SignInError::Failed => (AccountAct::ProofFailed { method }, Problem::new(PROOF_FAILED)),
+        SignInError::Delayed { retry_after } => {
+            // Rounded up: whoever comes back on time must not be told to wait again.
+            let seconds = retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+            (AccountAct::ProofDelayed { method }, Problem::new(PROOF_DELAYED).retry_after(seconds))
+        }
+        SignInError::Busy => return Problem::new(SIGNIN_BUSY).retry_after(1),
+        SignInError::Store(error) => return unavailable(error),
+        SignInError::Broken(error) => return Problem::new(FAILED).because(error),
+    };
+    match own.record(control_plane, act).await {
+        Ok(()) => problem,
+        Err(unrecorded) => unrecorded,
+    }
+}

@@ -1,0 +1,8 @@
+//! The gateway's own pages over a real store, in one program.
+
+mod account;
+mod house;
+mod pages;
+mod provider;
+mod signin;
+mod sso;
