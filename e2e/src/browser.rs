@@ -93,6 +93,16 @@ impl Browser {
         })
     }
 
+    /// The text of what this CSS selector finds.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn text_of(&self, selector: &str) -> io::Result<String> {
+        let found = self.element(selector)?;
+        let text = self.ask("GET", &format!("/element/{found}/text"), &Value::Null)?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Waits until the page shows this text.
     ///
     /// # Errors

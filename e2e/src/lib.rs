@@ -16,6 +16,7 @@ pub mod http;
 mod process;
 pub mod soak;
 pub mod tls;
+pub mod totp;
 mod world;
 
 pub use browser::Browser;

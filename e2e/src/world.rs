@@ -22,8 +22,14 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 const LOG_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The role and tenant of everybody who has an account: `<role>@<tenant>.example`.
-const PEOPLE: [(&str, &str); 5] =
-    [("viewer", "acme"), ("clerk", "acme"), ("manager", "acme"), ("admin", "acme"), ("clerk", "globex")];
+const PEOPLE: [(&str, &str); 6] = [
+    ("viewer", "acme"),
+    ("clerk", "acme"),
+    ("manager", "acme"),
+    ("admin", "acme"),
+    ("clerk", "globex"),
+    ("manager", "globex"),
+];
 
 /// How an installation differs from the plain one.
 #[derive(Clone, Debug, Default)]

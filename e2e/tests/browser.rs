@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use cedargate_e2e::{Browser, World};
+use cedargate_e2e::{Browser, World, totp};
 use cedargate_model::{EventBody, SigninResult, Verdict};
 
 /// Where `CEDARGATE_SCREENSHOTS=DIR` asks for pictures to look at.
@@ -47,7 +47,6 @@ fn a_person_signs_in_arrives_is_refused_and_signs_out() {
 
     browser.go(&url(&world, "acme", "/echo/strong/a")).unwrap();
     assert!(browser.url().unwrap().contains("/auth/step-up"), "{}", browser.url().unwrap());
-    look(&browser, "step-up");
     browser.go(&url(&world, "globex", "/echo/a")).unwrap();
     assert!(browser.url().unwrap().contains("/auth/login"), "a session is good for its own tenant only");
 
@@ -72,6 +71,58 @@ fn a_person_signs_in_arrives_is_refused_and_signs_out() {
     );
 }
 
+/// Without JavaScript: asked for a second factor, the person adds one and goes on; the next time they show a code of it.
+#[test]
+fn a_person_adds_a_second_factor_and_confirms_who_they_are_with_it() {
+    let world = World::shared();
+    let browser = Browser::open(false).unwrap();
+    browser.go(&url(&world, "acme", "/auth/login")).unwrap();
+    sign_in(&browser, "clerk@acme.example", world.password());
+    browser.arrive("/").unwrap();
+    browser.go(&url(&world, "acme", "/echo/strong/a?page=2")).unwrap();
+    browser.shows("Your account has no second factor yet").unwrap();
+    look(&browser, "step-up-without-factor");
+    browser.click("a[href^='/auth/account/totp']").unwrap();
+    browser.shows("Add an authenticator app").unwrap();
+    look(&browser, "factor-new");
+    browser.fill("input[name=name]", "Work phone").unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.shows("Scan this with your app").unwrap();
+    look(&browser, "factor-key");
+    let key = browser.text_of("#key").unwrap().replace(' ', "");
+    let step = totp::step_now();
+    browser.fill("input[name=code]", &totp::code(&key, step)).unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.shows("Keep these recovery codes").unwrap();
+    look(&browser, "recovery-codes");
+    browser.click("a.button").unwrap();
+    browser.arrive("/echo/strong/a?page=2").unwrap();
+    browser.shows("/echo/strong/a?page=2").unwrap();
+
+    browser.go(&url(&world, "acme", "/auth/account")).unwrap();
+    browser.shows("Work phone").unwrap();
+    look(&browser, "account");
+    browser.click("a[href^='/auth/account/factors/']").unwrap();
+    browser.shows("Remove Work phone").unwrap();
+    look(&browser, "factor");
+    browser.go(&url(&world, "acme", "/")).unwrap();
+    browser.click("form[action='/auth/logout'] button").unwrap();
+    browser.arrive("/auth/login").unwrap();
+
+    browser.go(&url(&world, "acme", "/echo/strong/a?page=3")).unwrap();
+    sign_in(&browser, "clerk@acme.example", world.password());
+    browser.shows("Code from your authenticator app").unwrap();
+    look(&browser, "step-up");
+    browser.fill("input[name=code]", &totp::code(&key, step)).unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.shows("That is not right, or it was used before").unwrap();
+    look(&browser, "step-up-failed");
+    browser.fill("input[name=code]", &totp::code(&key, (step + 1).max(totp::step_now()))).unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.arrive("/echo/strong/a?page=3").unwrap();
+    browser.shows("/echo/strong/a?page=3").unwrap();
+}
+
 #[test]
 fn pages_obey_their_own_policy_and_hide_the_session_from_scripts() {
     let world = World::shared();
@@ -79,7 +130,7 @@ fn pages_obey_their_own_policy_and_hide_the_session_from_scripts() {
     browser.go(&url(&world, "acme", "/auth/login")).unwrap();
     sign_in(&browser, "manager@acme.example", world.password());
     browser.arrive("/").unwrap();
-    for path in ["/", "/auth/login", "/nowhere", "/auth/step-up?level=2"] {
+    for path in ["/", "/auth/login", "/nowhere", "/auth/account", "/auth/step-up?level=2"] {
         browser.go(&url(&world, "acme", path)).unwrap();
     }
     look(&browser, "step-up-signed-in");

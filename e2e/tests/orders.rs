@@ -90,6 +90,55 @@ fn who_takes_an_order_does_not_confirm_it_and_a_large_one_has_its_own_way() {
     }
 }
 
+/// Globex asks for a second factor where an order is large: who has none adds one, who has one shows a code of it.
+#[test]
+fn a_large_order_at_globex_waits_for_a_second_factor_and_is_then_confirmed() {
+    let world = World::shared();
+    let (clerk, manager) = (world.sign_in("clerk", "globex"), world.sign_in("manager", "globex"));
+    let any = [("If-Match", "*")];
+    let place = |email| {
+        let id = draft(&world, &clerk, email, 21);
+        assert_eq!(send(&world, &clerk, &format!("/orders/orders/{id}/place"), &any, &json!({})).status, 200);
+        format!("/orders/orders/{id}/confirm-large")
+    };
+    let confirm = |person: &Person, path: &str| send(&world, person, path, &any, &json!({}));
+    let [first, second] = [place("first@example.org"), place("second@example.org")];
+    let refused = confirm(&manager, &first);
+    assert_eq!((refused.status, refused.code()), (401, "step_up_required".to_owned()), "{refused:?}");
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("aal2"), "{challenge}");
+
+    let begun = send(&world, &manager, "/auth/account/totp", &[], &json!({"name": "phone"})).json();
+    let (id, key) = (text(&begun["id"]), text(&begun["key"]));
+    let step = cedargate_e2e::totp::step_now();
+    let code = json!({"code": cedargate_e2e::totp::code(&key, step)});
+    let enrolled = send(&world, &manager, &format!("/auth/account/totp/{id}"), &[], &code);
+    assert_eq!(enrolled.status, 200, "{enrolled:?}\n{}", world.logs());
+    assert_eq!(enrolled.json()["recovery_codes"].as_array().unwrap().len(), 10);
+    let strong = Person { cookie: cookie(&enrolled), ..manager.clone() };
+    assert_eq!(confirm(&strong, &first).status, 200);
+    assert_eq!(confirm(&manager, &second).code(), "signin_required", "the session before is over");
+
+    let again = world.sign_in("manager", "globex");
+    assert_eq!(confirm(&again, &second).code(), "step_up_required");
+    assert_eq!(send(&world, &again, "/auth/step-up", &[], &code).code(), "proof_failed", "a code counts once");
+    // The next step's code is good already, and still.
+    let code = json!({"code": cedargate_e2e::totp::code(&key, (step + 1).max(cedargate_e2e::totp::step_now()))});
+    let stepped_up = send(&world, &again, "/auth/step-up", &[], &code);
+    assert_eq!((stepped_up.status, &stepped_up.json()["level"]), (200, &json!(2)), "{stepped_up:?}");
+    let strong = Person { cookie: cookie(&stepped_up), ..again };
+    assert_eq!(confirm(&strong, &second).status, 200);
+    let shown = world.cedargate(&["audit", "show", "--tenant", "globex", "state/audit"]).unwrap();
+    for act in ["added totp", "drew 10 recovery codes", "failed totp", "stepped up to 2 by totp"] {
+        assert!(shown.contains(act), "{act} in {shown}");
+    }
+    assert!(!shown.contains(&key));
+}
+
+fn cookie(answer: &cedargate_e2e::http::Answer) -> String {
+    text(&json!(answer.header("set-cookie").unwrap().split(';').next().unwrap()))
+}
+
 #[test]
 fn another_tenant_finds_nothing_of_an_order() {
     let world = World::shared();

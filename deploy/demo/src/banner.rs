@@ -35,6 +35,7 @@ impl fmt::Display for Banner<'_> {
             self.lines_to_try(f, tenant)?;
             self.order_to_place(f, tenant)?;
         }
+        self.second_factor(f)?;
         writeln!(f, "\nWhat happened stands in the audit log\n")?;
         let audit = for_shell(Path::new(audit));
         writeln!(f, "  {audit}\n")?;
@@ -99,6 +100,35 @@ impl Banner<'_> {
             f,
             "  {curl} -b {jar} -X POST \\\n    -H 'If-Match: \"1\"' -H 'Idempotency-Key: \"{key}\"' \\\n    {url}{path}"
         )
+    }
+}
+
+/// What asks for a second factor: refused to whoever has only signed in, done after a code.
+const STRONG: &str = "/confirm-large";
+
+impl Banner<'_> {
+    /// Whoever is refused only for the want of a second factor adds one.
+    fn second_factor(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let strong = |person: &PersonCredentials| person.may_not.iter().find(|what| what.ends_with(STRONG)).cloned();
+        let people = self.credentials.tenants.iter().flat_map(|t| t.people.iter().map(move |person| (t, person)));
+        let Some((tenant, person, what)) = people.filter_map(|(t, person)| Some((t, person, strong(person)?))).next()
+        else {
+            return Ok(());
+        };
+        let path = what.trim_start_matches("POST ");
+        let jar = for_shell(&self.directory.join("cookies-strong"));
+        let (url, curl) = (&tenant.url, CURL);
+        writeln!(f, "\nConfirm a large order with a second factor as {}\n", person.email)?;
+        sign_in(f, "sign in", &jar, url, person)?;
+        writeln!(f, "  # refused: {} asks for a second factor, and says so (RFC 9470)", tenant.name)?;
+        writeln!(f, "  {curl} -b {jar} -X POST -H 'If-Match: *' \\\n    {url}{path}\n")?;
+        writeln!(f, "  # open {url}/auth/account as {}, add an authenticator app;", person.email)?;
+        writeln!(f, "  # with the next code that it shows, this session steps up, and the order is confirmed")?;
+        writeln!(
+            f,
+            "  code=123456; {curl} -b {jar} -c {jar} \\\n    {url}/auth/step-up --json \"{{\\\"code\\\": \\\"$code\\\"}}\" && \\"
+        )?;
+        writeln!(f, "  {curl} -b {jar} -X POST -H 'If-Match: *' \\\n    {url}{path}")
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Items {
     item: String,
     spare: String,
     order: String,
+    /// The largest order.
+    large: String,
 }
 
 impl Items {
@@ -28,6 +30,7 @@ impl Items {
         let session = client.sign_in(reader.email, password).await?;
         let answer = client.ask("GET /inventory/items", Some(&session)).await?;
         let drafts = client.ask("GET /orders/orders?state=draft&limit=1", Some(&session)).await?;
+        let by_size = client.ask("GET /orders/orders?sort=-total_minor&limit=1", Some(&session)).await?;
         client.sign_out(&session).await?;
         let items = answer.body.get("items").and_then(|items| items.as_array());
         let mut ids = items.into_iter().flatten().filter_map(|item| item.get("id")?.as_str());
@@ -35,13 +38,16 @@ impl Items {
         let spare = ids.next_back().unwrap_or(item);
         let order = drafts.body.get("items").and_then(|drafts| drafts.as_array()?.first()?.get("id")?.as_str());
         let order = order.with_context(|| format!("{} has no drafts (status {})", tenant.name, drafts.status))?;
-        Ok(Self { item: item.to_owned(), spare: spare.to_owned(), order: order.to_owned() })
+        let large = by_size.body.get("items").and_then(|orders| orders.as_array()?.first()?.get("id")?.as_str());
+        let large = large.with_context(|| format!("{} has no orders (status {})", tenant.name, by_size.status))?;
+        Ok(Self { item: item.to_owned(), spare: spare.to_owned(), order: order.to_owned(), large: large.to_owned() })
     }
 
-    /// What somebody may or may not do, with these in place of `{item}`, `{spare}` and `{order}`.
+    /// What somebody may or may not do, with these in place of `{item}`, `{spare}`, `{order}` and `{large}`.
     pub fn fill_in(&self, what: &[&str]) -> Vec<String> {
         let one = |what: &&str| {
-            what.replace("{item}", &self.item).replace("{spare}", &self.spare).replace("{order}", &self.order)
+            let what = what.replace("{item}", &self.item).replace("{spare}", &self.spare);
+            what.replace("{order}", &self.order).replace("{large}", &self.large)
         };
         what.iter().map(one).collect()
     }
@@ -101,8 +107,9 @@ mod tests {
 
     #[test]
     fn items_take_their_places() {
-        let items = Items { item: "1".into(), spare: "2".into(), order: "3".into() };
-        let filled = items.fill_in(&["GET /i/{item}/lots", "DELETE /i/{spare}", "POST /o/{order}/place"]);
-        assert_eq!(filled, ["GET /i/1/lots", "DELETE /i/2", "POST /o/3/place"]);
+        let items = Items { item: "1".into(), spare: "2".into(), order: "3".into(), large: "4".into() };
+        let filled =
+            items.fill_in(&["GET /i/{item}/lots", "DELETE /i/{spare}", "POST /o/{order}/place", "GET /o/{large}"]);
+        assert_eq!(filled, ["GET /i/1/lots", "DELETE /i/2", "POST /o/3/place", "GET /o/4"]);
     }
 }

@@ -12,7 +12,8 @@ pub struct Tenant {
 /// Somebody who can sign in.
 ///
 /// What they may do is checked at every start by asking the running gateway, so that this list cannot drift away from the
-/// policies. `{item}` and `{spare}` stand for two of the tenant's items, `{order}` for one of its drafts.
+/// policies. `{item}` and `{spare}` stand for two of the tenant's items, `{order}` for one of its drafts, `{large}` for its
+/// largest order.
 #[derive(Clone, Copy, Debug)]
 pub struct Person {
     /// What they sign in with.
@@ -43,6 +44,8 @@ const CUSTOMERS: &str = "GET /orders/customers";
 const TAKE: &str = "POST /orders/orders";
 const PLACE: &str = "POST /orders/orders/{order}/place";
 const CONFIRM: &str = "POST /orders/orders/{order}/confirm";
+/// An order above 10,000. Globex asks for a second factor, which nobody has who has only signed in.
+const CONFIRM_LARGE: &str = "POST /orders/orders/{large}/confirm-large";
 const CANCEL: &str = "POST /orders/orders/{order}/cancel";
 
 /// Everybody.
@@ -88,6 +91,15 @@ pub const TENANTS: &[Tenant] = &[
                 roles: &["admin"],
                 may: &[LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, ORDERS, ORDER, CUSTOMERS],
                 may_not: &[DELETE, RECEIVE, MOVE, TAKE, PLACE],
+            },
+            Person {
+                email: "greta@globex.example",
+                roles: &["manager"],
+                may: &[
+                    LIST, GET, LOTS, MOVEMENTS, CREATE, UPDATE, RECEIVE, MOVE, ORDERS, ORDER, CUSTOMERS, TAKE, PLACE,
+                    CONFIRM, CANCEL,
+                ],
+                may_not: &[DELETE, CONFIRM_LARGE],
             },
             Person {
                 email: "carol@globex.example",

@@ -113,7 +113,7 @@ async fn what_is_told_is_true_and_survives_its_end() {
     }
     assert!(is_open(admin_port(&credentials)));
     let pasted: Vec<String> = first.lines_to_paste().iter().map(|line| paste(line)).collect();
-    let ends = ["\n200", "\n200", "\n403", "\n403", "\n200", "\n200", "\n200", ""];
+    let ends = ["\n200", "\n200", "\n403", "\n403", "\n200", "\n200", "\n200", "\n200", "\n401", ""];
     assert_eq!(pasted.len(), ends.len(), "{}", first.told);
     for (answer, end) in pasted.iter().zip(ends) {
         assert!(answer.ends_with(end), "{pasted:#?}");
@@ -122,7 +122,8 @@ async fn what_is_told_is_true_and_survives_its_end() {
     assert!(pasted[5].contains(r#""state":"draft""#) && pasted[5].contains("etag: \"1\""), "{}", pasted[5]);
     assert!(pasted[6].contains(r#""state":"placed""#), "{}", pasted[6]);
     assert_eq!(paste(&first.lines_to_paste()[6]), pasted[6], "placed once, answered again");
-    assert!(pasted[7].contains("holds") && pasted[7].contains("proved with the trusted key"), "{}", pasted[7]);
+    assert!(pasted[8].contains("step_up_required"), "{}", pasted[8]);
+    assert!(pasted[9].contains("holds") && pasted[9].contains("proved with the trusted key"), "{}", pasted[9]);
     let entries = audit_entries(&credentials);
     assert!(entries > 0);
 
