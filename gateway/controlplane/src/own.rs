@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::StoreError;
+use cedargate_identity::{Account, StoreError};
 use cedargate_model::{AccountAct, RefusalCode};
 use http::request::Parts;
 
@@ -70,6 +70,15 @@ impl Own {
         let unrecorded =
             |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
         control_plane.recorder.record(event).await.map_err(unrecorded)
+    }
+}
+
+/// What a person is shown as: by their address, or by what their identity provider calls them.
+pub(crate) fn shown(account: Option<Account>, own: &Own) -> String {
+    match account {
+        Some(account) => account.display.unwrap_or_else(|| account.email.to_string()),
+        // Gone since the assertion was signed, minutes ago at most: the id is all that is left to show.
+        None => own.signed_in.principal.to_string(),
     }
 }
 

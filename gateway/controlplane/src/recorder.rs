@@ -50,10 +50,10 @@ pub(crate) fn account_event(
     act: AccountAct,
 ) -> Result<Event, getrandom::Error> {
     let done = AccountEvent {
-        decision: Some(visit.decision),
+        decision: visit.decision,
         principal: own.principal,
-        session: Some(own.session),
-        client: Some(visit.client),
+        session: own.session,
+        client: visit.client,
         act,
     };
     event(visit, tenant, EventBody::Account(Box::new(done)))

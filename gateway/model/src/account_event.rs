@@ -10,17 +10,14 @@ use crate::{DecisionId, FactorId, PrincipalId, SessionId};
 /// key or a factor's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountEvent {
-    /// The decision that let the request through; none where an operator did it at the machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<DecisionId>,
+    /// The decision that let the request through.
+    pub decision: DecisionId,
     /// Whose account.
     pub principal: PrincipalId,
-    /// The session in which it was done, as it was before; none where an operator did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionId>,
-    /// The client's address; none where an operator did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<IpAddr>,
+    /// The session in which it was done, as it was before.
+    pub session: SessionId,
+    /// The client's address.
+    pub client: IpAddr,
     /// What.
     #[serde(flatten)]
     pub act: AccountAct,
@@ -48,11 +45,6 @@ pub enum AccountAct {
         factor: FactorId,
         /// Of which kind.
         method: ProofKind,
-    },
-    /// All factors and recovery codes of the account count no more.
-    FactorsRemoved {
-        /// How many factors there were.
-        count: u32,
     },
     /// What was shown proved nothing.
     ProofFailed {
@@ -119,10 +111,10 @@ mod tests {
     fn an_account_event_reads_back_as_it_was_written() {
         let id = uuid::Uuid::from_u128;
         let done = AccountEvent {
-            decision: Some(DecisionId(id(1))),
+            decision: DecisionId(id(1)),
             principal: PrincipalId(id(2)),
-            session: Some(SessionId(id(3))),
-            client: Some(IpAddr::from([192, 0, 2, 1])),
+            session: SessionId(id(3)),
+            client: IpAddr::from([192, 0, 2, 1]),
             act: AccountAct::SteppedUp { method: ProofKind::Totp, factor: None, into: SessionId(id(4)), level: 2 },
         };
         let text = serde_json::to_string(&done).unwrap();

@@ -136,7 +136,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Amendment(amendment) => amendment.decision == wanted,
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
-        EventBody::Account(done) => done.decision == Some(wanted),
+        EventBody::Account(done) => done.decision == wanted,
         EventBody::ServiceEvent(said) => said.decision == wanted,
         EventBody::Folded(_) => false,
     });
@@ -170,9 +170,7 @@ fn summary(event: &Event) -> String {
         }
         EventBody::Account(done) => {
             let AccountEvent { decision, principal, client, act, .. } = &**done;
-            let decision = decision.map_or("-".to_owned(), |decision| decision.to_string());
-            let from = client.map_or("by the operator".to_owned(), |client| format!("from {client}"));
-            format!("account  {decision} {} {principal} {from}", acted(act))
+            format!("account  {decision} {} {principal} from {client}", acted(act))
         }
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
@@ -218,7 +216,6 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::FactorAdded { factor, method } => format!("added {} {factor} to", method.as_str()),
         AccountAct::FactorRenamed { factor } => format!("renamed {factor} of"),
         AccountAct::FactorRemoved { factor, method } => format!("removed {} {factor} of", method.as_str()),
-        AccountAct::FactorsRemoved { count } => format!("removed all {count} factors of"),
         AccountAct::ProofFailed { method } => format!("failed {} of", method.as_str()),
         AccountAct::ProofDelayed { method } => format!("delayed {} of", method.as_str()),
         AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),

@@ -3,7 +3,8 @@
 use std::io::{self, BufRead as _};
 
 use cedargate_identity::{
-    Account, AccountState, Accounts, CreateAccountError, Email, NewAccount, PasswordHash, Tenants, UpdateAccountError,
+    Account, AccountState, Accounts, CreateAccountError, Email, Factors, NewAccount, PasswordHash, Tenants,
+    UpdateAccountError,
 };
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings, NewPassword};
 use cedargate_migrations::Pool;
@@ -62,6 +63,16 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Remove an account's second factors and recovery codes, and end its sessions: for whoever has lost them
+    ///
+    /// Be sure whom you are talking to: from then on the password alone enrols a new factor.
+    RemoveFactors {
+        #[command(flatten)]
+        who: Who,
+        /// Answer as JSON: {"id", "email", "roles", "state", "removed"}
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop an account from signing in, and end its sessions
     Disable {
         #[command(flatten)]
@@ -110,6 +121,7 @@ impl UserCommand {
             | Self::List { json, .. }
             | Self::SetRoles { json, .. }
             | Self::SetPassword { json, .. }
+            | Self::RemoveFactors { json, .. }
             | Self::Disable { json, .. }
             | Self::Enable { json, .. } => *json,
         }
@@ -159,6 +171,17 @@ impl UserCommand {
                 let (hash, drawn) = password.hash(&house.accounts).await?;
                 house.accounts.set_password(account.tenant, account.id, &hash).await.map_err(updated)?;
                 say(output, &house.find(&who).await?, drawn.as_ref());
+                Ok(())
+            }
+            Self::RemoveFactors { who, .. } => {
+                let account = house.find(&who).await?;
+                let removed = Factors::new(pool.clone()).remove_all(account.tenant, account.id).await;
+                let removed = removed.map_err(|error| Failure::unavailable(&error))?;
+                let mut value = as_json(&account, None);
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("removed".to_owned(), removed.into());
+                }
+                output.answer(&value, format_args!("{}\nfactors removed: {removed}", as_line(&account)));
                 Ok(())
             }
             Self::Disable { who, .. } => {

@@ -101,6 +101,10 @@ fn tenants_and_people_are_kept() {
     assert_eq!(listed["users"][0]["state"], "disabled");
     assert!(listed["users"][0].get("password").is_none());
     house.run(&["user", "enable", "--tenant", "acme", "jo@acme.example"]).expect(0);
+    let removed =
+        house.run(&["user", "remove-factors", "--tenant", "acme", "jo@acme.example", "--json"]).expect(0).json();
+    assert_eq!(removed["removed"], 0);
+    house.run(&["user", "remove-factors", "--tenant", "acme", "nobody@acme.example"]).expect(2);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use cedargate_model::{FactorId, SessionId};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::own::{Own, unavailable};
+use crate::own::{Own, shown, unavailable};
 use crate::page::account;
 use crate::problem::Problem;
 use crate::router::ControlPlane;
@@ -38,7 +38,7 @@ impl Overview {
         let store = control_plane.second.store();
         let account = control_plane.accounts.find(tenant, principal).await.map_err(unavailable)?;
         Ok(Self {
-            email: account.map_or_else(|| principal.to_string(), |account| account.email.to_string()),
+            email: shown(account, own),
             factors: store.list(tenant, principal).await.map_err(unavailable)?,
             codes_left: store.recovery_codes_left(tenant, principal).await.map_err(unavailable)?,
             sessions: control_plane.sessions.list(tenant, principal, own.visit.now).await.map_err(unavailable)?,

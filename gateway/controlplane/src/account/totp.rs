@@ -25,7 +25,7 @@ use crate::router::ControlPlane;
 use crate::stepup::{refused, replace_session};
 use crate::submitted::submitted;
 use crate::wanted::Wanted;
-use crate::{cookie, otpauth};
+use crate::{cookie, otpauth, own};
 
 /// `GET /auth/account/totp`: asks for the app's name.
 pub(crate) async fn new(
@@ -145,7 +145,7 @@ async fn shown(
     enrolment: &Enrolment,
 ) -> (Zeroizing<String>, Zeroizing<String>) {
     let account = control_plane.accounts.find(own.tenant.id, own.signed_in.principal).await.ok().flatten();
-    let label = account.map_or_else(|| own.signed_in.principal.to_string(), |account| account.email.to_string());
+    let label = own::shown(account, own);
     let key = enrolment.key.to_base32();
     let uri = otpauth::uri(own.visit.host.name(), &label, &key);
     (key, uri)
