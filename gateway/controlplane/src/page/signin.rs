@@ -39,13 +39,13 @@ struct Way {
 }
 
 /// The tenant's providers, and whether an address leads to one of them.
-fn ways(control_plane: &ControlPlane, tenant: &TenantScope, return_to: &ReturnTo) -> (Vec<Way>, bool) {
+fn ways(control_plane: &ControlPlane, visit: &Visit, tenant: &TenantScope, return_to: &ReturnTo) -> (Vec<Way>, bool) {
     let connections = control_plane.connections.load();
     let connections = connections.of(&tenant.name);
     let discovers = connections.iter().any(|live| !live.connection.email_domains.is_empty());
     let way = |live: &Arc<LiveConnection>| Way {
         title: live.connection.title.clone(),
-        href: start_href(&live.connection.name, return_to),
+        href: start_href(&live.connection.name, return_to, visit.signed_in().is_some()),
     };
     (connections.iter().map(way).collect(), discovers)
 }
@@ -67,7 +67,7 @@ pub(crate) async fn show(
     let Site::Tenant(tenant) = visit.site() else {
         return refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
     };
-    let (ways, discovers) = ways(&control_plane, tenant, &return_to);
+    let (ways, discovers) = ways(&control_plane, &visit, tenant, &return_to);
     render(&SignIn {
         tenant: tenant.name.as_str(),
         email: "",
@@ -88,7 +88,7 @@ pub(crate) fn show_undiscovered(
     email: &str,
     return_to: &ReturnTo,
 ) -> Response {
-    let (ways, discovers) = ways(control_plane, tenant, return_to);
+    let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
     render(&SignIn {
         tenant: tenant.name.as_str(),
         email,
@@ -111,7 +111,7 @@ pub(crate) fn show_again(
     problem: &Problem,
 ) -> Response {
     problem.log();
-    let (ways, discovers) = ways(control_plane, tenant, return_to);
+    let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
     let page = render(&SignIn {
         tenant: tenant.name.as_str(),
         email,

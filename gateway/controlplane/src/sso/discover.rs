@@ -38,7 +38,7 @@ pub(crate) async fn post(
     let return_to = ReturnTo::parse(&typed.return_to);
     match control_plane.connections.load().by_address(&tenant.name, &typed.email) {
         Some(live) => {
-            let href = super::start_href(&live.connection.name, &return_to);
+            let href = super::start_href(&live.connection.name, &return_to, visit.signed_in().is_some());
             onward::show("Single sign-on", &format!("{} signs you in.", live.connection.title), &href, "Continue")
         }
         None => signin::show_undiscovered(&control_plane, &visit, tenant, &typed.email, &return_to),

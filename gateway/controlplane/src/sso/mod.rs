@@ -53,11 +53,13 @@ fn redirect_uri(visit: &Visit, connection: &ConnectionName) -> String {
     format!("{}/auth/sso/{connection}/callback", origin(visit))
 }
 
-/// Where a sign-in by this connection begins.
-pub(crate) fn start_href(connection: &ConnectionName, return_to: &ReturnTo) -> String {
-    match return_to.is_home() {
+/// Where a sign-in by this connection begins. Whoever is signed in and wants to sign in `again` is to prove anew who they are: a
+/// provider that goes by a session of its own would send them back as they were.
+pub(crate) fn start_href(connection: &ConnectionName, return_to: &ReturnTo, again: bool) -> String {
+    let again = if again { "again=1&" } else { "" };
+    match return_to.is_home() && again.is_empty() {
         true => format!("/auth/sso/{connection}"),
-        false => format!("/auth/sso/{connection}?return_to={}", return_to.as_query_value()),
+        false => format!("/auth/sso/{connection}?{again}return_to={}", return_to.as_query_value()),
     }
 }
 

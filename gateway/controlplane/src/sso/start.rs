@@ -24,6 +24,9 @@ use crate::visit::{Site, Visit};
 /// How old a sign-in may be asked to be, at most: a day.
 const MAX_AGE_SECONDS_MAX: u32 = 86_400;
 
+/// How old a sign-in may be that is done again.
+const AGAIN_SECONDS: u32 = 300;
+
 /// What the link says. Values that are none count as missing.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Wish {
@@ -35,6 +38,9 @@ pub(crate) struct Wish {
     /// How old the sign-in at the provider may be, in seconds.
     #[serde(default)]
     max_age: String,
+    /// Not empty where whoever is signed in wants to sign in anew, perhaps as somebody else.
+    #[serde(default)]
+    again: String,
 }
 
 /// `GET /auth/sso/{connection}`: begins a sign-in and sends the browser to the provider.
@@ -74,7 +80,7 @@ async fn begin(
         connection: name.clone(),
         return_to: ReturnTo::parse(&wish.return_to).as_str().to_owned(),
         level,
-        max_age_seconds,
+        max_age_seconds: max_age_seconds.or((!wish.again.is_empty()).then_some(AGAIN_SECONDS)),
         // Whoever confirms who they are has to be who they were.
         person: visit.signed_in().filter(|_| is_confirmation).map(|signed_in| signed_in.principal),
     };
@@ -91,7 +97,7 @@ async fn begin(
         }
     };
     let classes = level.map(|level| live.connection.classes_for(level)).unwrap_or_default();
-    let ask = Ask { classes: &classes, max_age_seconds };
+    let ask = Ask { classes: &classes, max_age_seconds: attempt.max_age_seconds };
     let back = redirect_uri(visit, name);
     match live.client.authorization_url(&back, &begun.state, &begun.browser, ask, visit.now).await {
         Ok(url) => {

@@ -510,6 +510,29 @@ async fn a_confirmation_is_as_strong_and_as_fresh_as_was_asked_and_by_the_same_p
 }
 
 #[tokio::test]
+async fn whoever_signs_in_again_proves_it_anew_and_may_be_somebody_else() {
+    let sso = Sso::new().await;
+    let local = sso.house.sign_ada_in().await;
+    let page = sso.house.at(&sso.house.acme).browser().with_cookie(&local).get("/auth/login?return_to=/x").await;
+    let target = "/auth/sso/okta?again=1&return_to=/x";
+    assert!(page.body.contains(&target.replace('&', "&#38;")), "{}", page.body);
+    sso.house.recorder.take();
+    for (auth_time, refused) in [(-361, Some(SigninReason::AuthTimeTooOld)), (-1, None)] {
+        let visitor = sso.house.at(&sso.house.acme).browser().with_cookie(&local);
+        let begun = visitor.get(target).await;
+        let cookie = format!("{SIGNIN_COOKIE}={}", begun.cookie_named(SIGNIN_COOKIE).unwrap());
+        let under = Under { sent: Sent::of(begun.header("location").unwrap()), cookie };
+        assert_eq!(under.sent.get("max_age"), "300");
+        sso.provider.conduct().claims = json!({ "auth_time": sso.seconds() + auth_time });
+        let answer = sso.callback(&under, &sso.query(&under)).await;
+        match refused {
+            Some(reason) => sso.assert_refused(&answer, reason),
+            None => assert_eq!(answer.header("location"), Some("/x")),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_sign_in_of_unsaid_age_is_not_taken_for_a_fresh_one() {
     let sso = Sso::new().await;
     sso.provider.conduct().claims = json!({ "auth_time": null });
