@@ -8,5 +8,6 @@ seconds=$SECONDS
 ((seconds > 0)) || seconds=600
 profile=()
 [ "${PROFILE:-}" = release ] && profile=(--release)
-cargo build "${profile[@]}" --workspace --bins --examples --locked
-CEDARGATE_SOAK_SECONDS=$seconds cargo test "${profile[@]}" -p cedargate-e2e --test soak --locked -- --nocapture
+# All of the workspace each time, as `make test` does: a part of it has other features, for which third-party crates are built anew.
+cargo build "${profile[@]}" --workspace --all-targets --locked
+CEDARGATE_SOAK_SECONDS=$seconds cargo test "${profile[@]}" --workspace --test soak --locked -- --nocapture

@@ -175,3 +175,26 @@ fn a_client_that_keeps_its_half_of_a_stream_open_is_cut() {
     frames.send(kind::DATA, END_STREAM, 3, b"x").unwrap();
     assert!(frames.ended(3).is_ok());
 }
+
+#[test]
+fn trailers_behind_a_requests_body_are_refused() {
+    let backend = Backend::start(Speaks::Http2, None).unwrap();
+    let house = House::new(backend.address(), None);
+    let (host, cookie) = (house.world.host("acme"), house.cookie("clerk"));
+    let mut frames = Frames::open(house.world.address(), "acme.localhost", house.trusting("h2")).unwrap();
+    // Read beforehand, held back while it passes, and passed with only its beginning read.
+    for (stream, path) in [(1, "/echo/a"), (3, "/echo/held/a"), (5, "/echo/large/a")] {
+        let fields: Vec<(&[u8], &[u8])> = vec![
+            (b":method", b"POST"),
+            (b":scheme", b"https"),
+            (b":authority", host.as_bytes()),
+            (b":path", path.as_bytes()),
+            (b"cookie", cookie.as_bytes()),
+            (b"content-type", b"application/json"),
+        ];
+        frames.head(stream, &fields, false).unwrap();
+        frames.send(kind::DATA, 0, stream, b"{}").unwrap();
+        frames.head(stream, &[(b"x-behind", b"1")], true).unwrap();
+        assert_eq!(frames.ended(stream).code(), "body_unreadable", "{path}");
+    }
+}

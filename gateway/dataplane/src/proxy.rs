@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cedargate_model::{Outcome, OutcomeEnd, Refusal, Stage};
+use cedargate_model::{Outcome, OutcomeEnd, Refusal, RefusalCode, Stage};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -181,12 +181,17 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
         let admitted = admitted(exchange)?;
+        // Over HTTP/2 this says that trailers are there, which Pingora leaves unread: it would ask for ever what comes next.
+        if body.is_none() && !end_of_stream && session.req_header().version == Version::HTTP_2 {
+            let refusal = Refusal::new(RefusalCode::BodyUnreadable, "there are trailers behind the body");
+            return Err(overtake(exchange, refusal).into_down());
+        }
         if let Some(stall) = &admitted.stall {
             if end_of_stream { stall.over() } else { stall.moved(0) }
         }
@@ -230,6 +235,9 @@ impl ProxyHttp for Proxy {
         admitted.status = Some(response.status.as_u16());
         if let Some(stall) = &admitted.stall {
             stall.answering(response.status.as_u16());
+            if forward::is_head_alone(response) {
+                stall.answered();
+            }
         }
         forward::finish(admitted, response)
     }

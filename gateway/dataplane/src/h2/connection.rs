@@ -1,6 +1,7 @@
 //! One HTTP/2 connection: its streams are taken one by one, each becomes a request of its own, and the connection ends in
 //! order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -300,16 +301,16 @@ impl Served<'_> {
         }
         tokio::spawn(async move {
             let _kept = kept;
-            let exchange = door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown);
+            let mut exchange = pin!(door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown));
             let Some(stall) = stall else {
                 exchange.await;
                 return;
             };
             let stalled = tokio::select! {
-                _ = exchange => None,
+                _ = &mut exchange => None,
                 stalled = stall.stalled() => Some(stalled),
             };
-            // The stream is gone by now, both ways.
+            // The stream is there until this is on record, and then gone, both ways.
             if let Some((cut, answered)) = stalled {
                 cut.conclude(door.gateway(), answered).await;
             }

@@ -5,7 +5,7 @@ use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, Tena
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
 use cedargate_policy::Upgrade;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
-use http::{Uri, request, response};
+use http::{StatusCode, Uri, request, response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -244,12 +244,23 @@ fn strip_gateway_set_cookies(headers: &mut HeaderMap, host: &Host) -> Result<(),
     Ok(())
 }
 
+/// Whether nothing follows an answer's head: of HTTP/2 Pingora shows no end where there is no body.
+pub(crate) fn is_head_alone(response: &ResponseHeader) -> bool {
+    let is_empty = |length: &HeaderValue| length.as_bytes() == b"0";
+    matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || response.headers.get(header::CONTENT_LENGTH).is_some_and(is_empty)
+        // A call that failed at once is told in a head alone (gRPC over HTTP/2, Responses).
+        || response.headers.contains_key("grpc-status")
+}
+
 /// What a failed exchange with the upstream means to the client; `None` if it is the client that went away.
 pub(crate) fn classify(error: &Error) -> Option<Refusal> {
     let code = match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, ErrorType::ReadTimedout | ErrorType::InvalidHTTPHeader) => {
             RefusalCode::BodyUnreadable
         }
+        // A stream that was given up, as a call that is cancelled.
+        (ErrorSource::Downstream, ErrorType::ReadError) if is_reset(error) => return None,
         (ErrorSource::Downstream, ErrorType::ReadError) => RefusalCode::BodyUnreadable,
         (ErrorSource::Downstream, _) => return None,
         (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
@@ -258,6 +269,12 @@ pub(crate) fn classify(error: &Error) -> Option<Refusal> {
         _ => RefusalCode::UpstreamFailed,
     };
     Some(Refusal::new(code, describe(error)))
+}
+
+/// Whether the other end gave up the stream, or the connection is gone.
+fn is_reset(error: &Error) -> bool {
+    let of_http2 = error.root_cause().downcast_ref::<h2::Error>();
+    of_http2.is_some_and(|cause| cause.is_remote() || cause.is_io())
 }
 
 /// Who failed, and how: for the log and the record. Without the error's context, which quotes the answer where that is no
