@@ -13,6 +13,7 @@ rows=(
     "curl|curl|demo test|for the lines to try that the demo prints"
     "chromium|chromium|test|the browser in which the sign-in pages are tested"
     "chromedriver|chromium-driver|test|drives that browser"
+    "npm|nodejs npm|test|installs and runs the OpenID provider that single sign-on is tested with"
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "sqlfluff|sqlfluff|test|lints the migrations"

@@ -13,6 +13,7 @@ pub mod collector;
 pub mod grpc;
 pub mod h2;
 pub mod http;
+mod identity_provider;
 mod process;
 pub mod soak;
 pub mod tls;
@@ -20,5 +21,6 @@ pub mod totp;
 mod world;
 
 pub use browser::Browser;
+pub use identity_provider::IdentityProvider;
 pub use process::{binary, eventually};
 pub use world::{Person, World, WorldOptions, free_address};

@@ -484,7 +484,9 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
         }
     };
     for (name, text) in &options.files {
-        std::fs::write(dir.join(name), text)?;
+        let file = dir.join(name);
+        std::fs::create_dir_all(file.parent().unwrap_or(dir))?;
+        std::fs::write(file, text)?;
     }
     let backends: Vec<_> =
         options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use cedargate_e2e::{Browser, World, totp};
-use cedargate_model::{EventBody, SigninResult, Verdict};
+use cedargate_e2e::{Browser, IdentityProvider, World, WorldOptions, eventually, totp};
+use cedargate_model::{EventBody, SigninReason, SigninResult, Verdict};
 
 /// Where `CEDARGATE_SCREENSHOTS=DIR` asks for pictures to look at.
 fn look(browser: &Browser, name: &str) {
@@ -162,4 +164,126 @@ fn pages_fit_a_phone() {
         let overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.evaluate(overflow).unwrap(), 0, "{path} is wider than its window");
     }
+}
+
+/// The connection of acme's people to a provider, as an operator would write it.
+fn connection(provider: &IdentityProvider) -> String {
+    format!(
+        r#"
+[[oidc]]
+name = "test"
+title = "Test IdP"
+issuer = "{}"
+client_id = "cedargate"
+client_secret_file = "test.secret"
+scopes = ["openid", "email", "groups"]
+email_domains = ["acme.example"]
+admission = "with_role"
+
+[[oidc.role]]
+claim = "groups"
+value = "warehouse"
+role = "clerk"
+
+[[oidc.role]]
+claim = "groups"
+value = "heads"
+role = "manager"
+"#,
+        provider.issuer()
+    )
+}
+
+#[test]
+fn a_person_of_an_identity_provider_signs_in_and_out_there() {
+    let options = WorldOptions {
+        config: "[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n",
+        files: vec![("connections/README", String::new())],
+        ..WorldOptions::default()
+    };
+    let world = World::start(&options).unwrap();
+    let secret = "s3cret of the test";
+    let provider = IdentityProvider::start(&serde_json::json!({
+        "client_id": "cedargate",
+        "client_secret": secret,
+        "redirect_uris": [url(&world, "acme", "/auth/sso/test/callback")],
+        "post_logout_redirect_uris": [url(&world, "acme", "/auth/login")],
+        "backchannel_logout_uri": url(&world, "acme", "/auth/sso/test/backchannel-logout"),
+        "backchannel_logout_session_required": true,
+    }));
+    let Some(provider) = provider.unwrap() else {
+        println!("skipped: npm is missing");
+        return;
+    };
+    let secret_file = world.path("connections/test.secret");
+    std::fs::write(&secret_file, secret).unwrap();
+    std::fs::set_permissions(&secret_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(world.path("connections/acme.toml"), connection(&provider)).unwrap();
+    let offered = || world.try_ask("acme", "GET", "/auth/login").filter(|page| page.text().contains("Test IdP"));
+    eventually(Duration::from_secs(30), "the connection on the page", offered).unwrap();
+
+    let browser = Browser::open(false).unwrap();
+    let arrives = |role: &str| {
+        browser.arrive("/").unwrap();
+        browser.shows("ada@acme.example").unwrap_or_else(|error| panic!("{error}\n{}", provider.log()));
+        browser.shows(role).unwrap();
+    };
+    // Chosen on the page, and taken back to where they were going.
+    browser.go(&url(&world, "acme", "/echo/a?page=2")).unwrap();
+    browser.arrive("/auth/login?return_to=/echo/a%3Fpage%3D2").unwrap();
+    look(&browser, "sign-in-sso");
+    browser.click("a[href^='/auth/sso/test']").unwrap();
+    browser.arrive("/echo/a?page=2").unwrap_or_else(|error| panic!("{error}\n{}\n{}", provider.log(), world.logs()));
+    browser.go(&url(&world, "acme", "/")).unwrap();
+    arrives("clerk");
+    look(&browser, "portal-sso");
+
+    // Signing out goes on to the provider, which tells the gateway behind the browser's back, and comes back.
+    browser.click("form[action='/auth/logout'] button").unwrap();
+    browser.shows("Sign out here, too").unwrap();
+    browser.click("button[value=yes]").unwrap();
+    browser.arrive("/auth/login").unwrap();
+
+    // Led by the address's domain; in other groups now, and with a key that the gateway has not seen.
+    provider.control(&serde_json::json!({ "groups": ["heads"], "rotate": true })).unwrap();
+    browser.fill("input[name=email]", "anybody@acme.example").unwrap();
+    browser.click("button[formaction='/auth/sso']").unwrap();
+    arrives("manager");
+
+    // Signed out at the provider alone: it ends the gateway's session by its back channel.
+    browser.go(&format!("{}/session/end", provider.issuer())).unwrap();
+    browser.click("button[value=yes]").unwrap();
+    let ended = || {
+        browser.go(&url(&world, "acme", "/")).ok()?;
+        browser.url().ok()?.contains("/auth/login").then_some(())
+    };
+    eventually(Duration::from_secs(30), "the end of the session", ended)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", provider.log(), world.logs()));
+
+    // In no group that gives a role, nobody is let in, and a stranger learns no reason.
+    provider.control(&serde_json::json!({ "groups": [] })).unwrap();
+    browser.click("a[href^='/auth/sso/test']").unwrap();
+    browser.shows("could not be completed").unwrap();
+    look(&browser, "sign-in-sso-failed");
+    let complaints = browser.complaints().unwrap();
+    let broken: Vec<_> =
+        complaints.iter().filter(|line| line.to_string().contains("Content Security Policy")).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+
+    let signins: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.body {
+            EventBody::Signin(signin) => Some((signin.result, signin.reason)),
+            _ => None,
+        })
+        .collect();
+    let wanted = [
+        (SigninResult::Succeeded, None),
+        (SigninResult::SignedOut, None),
+        (SigninResult::Succeeded, None),
+        (SigninResult::EndedByProvider, None),
+        (SigninResult::Failed, Some(SigninReason::RoleRequired)),
+    ];
+    assert_eq!(signins, wanted, "{}", provider.log());
 }

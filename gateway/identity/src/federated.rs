@@ -76,14 +76,8 @@ impl Sessions {
     /// # Errors
     /// [`StoreError`].
     pub async fn federation(&self, tenant: TenantId, session: SessionId) -> Result<Option<Federation>, StoreError> {
-        const FIND: &str = "
-SELECT connection, issuer, subject, provider_session, id_token
-FROM federated_sessions
-WHERE tenant_id = $1
-  AND session_id = $2";
         let mut tx = self.pool().tenant(tenant).read().await?;
-        let row: Option<FederationRow> = tx.query(FIND).bind(session.0).fetch_optional().await?;
-        row.map(|row| row.into_federation(session)).transpose()
+        find(&mut tx, session).await
     }
 
     /// Ends the sessions that a provider means, and says which there were.
@@ -109,6 +103,17 @@ WHERE tenant_id = $1
         self.forget(keys);
         Ok(ended)
     }
+}
+
+/// Where a session came from, in the middle of a unit of work: whoever replaces it hands it on.
+pub(crate) async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Federation>, StoreError> {
+    const FIND: &str = "
+SELECT connection, issuer, subject, provider_session, id_token
+FROM federated_sessions
+WHERE tenant_id = $1
+  AND session_id = $2";
+    let row: Option<FederationRow> = tx.query(FIND).bind(session.0).fetch_optional().await?;
+    row.map(|row| row.into_federation(session)).transpose()
 }
 
 async fn delete(

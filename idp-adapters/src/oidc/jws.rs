@@ -146,6 +146,8 @@ fn decoded<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, SigninReason
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn token(header: &str) -> String {
@@ -197,6 +199,15 @@ mod tests {
             assert_eq!(refused(text), Some(SigninReason::TokenMalformed), "{text}");
         }
         assert_eq!(refused(&"a".repeat(TOKEN_BYTES_MAX + 1)), Some(SigninReason::TokenMalformed));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_more_than_refused(text in "\\PC{0,40}|[A-Za-z0-9_.-]{0,60}", header in "[ -~]{0,60}") {
+            let _ = refused(&text);
+            let _ = refused(&token(&header));
+            let _ = refused(&token(&format!("{{\"alg\":\"RS256\",{header}}}")));
+        }
     }
 
     #[test]

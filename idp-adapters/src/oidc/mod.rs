@@ -129,9 +129,7 @@ impl OidcClient {
             if !ask.classes.is_empty() {
                 query.append_pair("acr_values", &ask.classes.join(" "));
             }
-            if let Some(seconds) = ask.max_age_seconds {
-                query.append_pair("max_age", &seconds.to_string());
-            }
+            query.append_pair("max_age", &ask.max_age_seconds.unwrap_or(MAX_AGE_SECONDS).to_string());
         }
         Ok(url)
     }
@@ -232,6 +230,10 @@ impl OidcClient {
         Ok(logout::believe(unverified, &provider, &self.settings, now)?)
     }
 }
+
+/// The `max_age` of a sign-in that asks for no freshness: a week. A provider that is asked for any has to say when the person last
+/// proved who they are (OIDC Core §2, `auth_time`), and that is what policies want to know.
+const MAX_AGE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
 /// What the browser's secret is turned into.
 const NONCE: &str = "nonce";

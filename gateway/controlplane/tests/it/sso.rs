@@ -191,6 +191,7 @@ async fn a_person_signs_in_and_arrives_where_they_were_going() {
     assert_eq!(under.sent.get("scope"), "openid email");
     assert_eq!(under.sent.get("redirect_uri"), "http://acme.localhost:8080/auth/sso/okta/callback");
     assert_eq!(under.sent.get("code_challenge_method"), "S256");
+    assert_eq!(under.sent.get("max_age"), "604800", "so that the provider says when");
     for secret in ["state", "nonce", "code_challenge"] {
         assert_eq!(under.sent.get(secret).len(), 43, "{secret}");
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
+use cedargate_identity::signin_cookie_name;
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
 use cedargate_policy::Upgrade;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
@@ -9,7 +10,7 @@ use http::{StatusCode, Uri, request, response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::hygiene::{self, Stripped};
+use super::hygiene::{self, CookieLookup, Stripped};
 use super::respond;
 use crate::exchange::Admitted;
 use crate::framing::may_stand_in_a_trailer;
@@ -56,7 +57,14 @@ pub(crate) fn prepare(
     for name in hygiene::reserved_headers(headers) {
         headers.remove(&name);
     }
+    let signin = match *pass.route.service == *GATEWAY_SERVICE {
+        true => signin_cookie(headers, signin_cookie_name(canonical.scheme)),
+        false => None,
+    };
     strip_session_cookie(headers)?;
+    if let Some(signin) = signin {
+        headers.try_append(header::COOKIE, signin).map_err(too_many)?;
+    }
     // Answered by us where the body was read, and where it is not, the upstream gets the body at once.
     headers.remove(header::EXPECT);
 
@@ -134,6 +142,15 @@ fn strip_session_cookie(headers: &mut HeaderMap) -> Result<(), Refusal> {
         headers.try_append(header::COOKIE, value).map_err(too_many)?;
     }
     Ok(())
+}
+
+/// The cookie of a sign-in under way, which the gateway's own service needs to see. Two of them are none: somebody may have planted
+/// one.
+fn signin_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
+    match hygiene::session_cookie(headers, name) {
+        CookieLookup::One(value) => HeaderValue::from_str(&format!("{name}={value}")).ok(),
+        CookieLookup::Absent | CookieLookup::Ambiguous => None,
+    }
 }
 
 /// Whether a service may switch protocols now.
@@ -320,6 +337,22 @@ mod tests {
         let mut trailers = sent();
         finish_trailers(false, &mut trailers);
         assert!(trailers.is_empty());
+    }
+
+    #[test]
+    fn of_our_cookies_a_sign_in_under_way_alone_is_passed_on() {
+        let cookies = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_static(text));
+            let signin = signin_cookie(&headers, "cedargate-signin");
+            strip_session_cookie(&mut headers).unwrap();
+            (signin, headers.get(header::COOKIE).cloned())
+        };
+        let text = |text: &'static str| Some(HeaderValue::from_static(text));
+        let sent = "cedargate=s3cret; theme=dark; cedargate-signin=abc";
+        assert_eq!(cookies(sent), (text("cedargate-signin=abc"), text("theme=dark")));
+        assert_eq!(cookies("cedargate-signin=a; cedargate-signin=a"), (None, None), "somebody may have planted one");
+        assert_eq!(cookies("__Host-cedargate-signin=a"), (None, None), "another scheme's");
     }
 
     #[test]
