@@ -63,18 +63,24 @@ pub fn resident_mebibytes(pid: u32) -> Result<f64, ProcessorTimeError> {
 /// The same command on one core, where there is `taskset` and a core is asked for.
 pub fn pin(command: Command, core: Option<usize>) -> Command {
     let Some(core) = core.filter(|_| Path::new("/usr/bin/taskset").exists()) else { return command };
-    let mut pinned = Command::new("/usr/bin/taskset");
-    pinned.args(["--cpu-list", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+    under(command, &["/usr/bin/taskset", "--cpu-list", &core.to_string()])
+}
+
+/// The same command, run by another one: a profiler, say. With none, the command itself.
+pub fn under(command: Command, runner: &[&str]) -> Command {
+    let Some((program, arguments)) = runner.split_first() else { return command };
+    let mut run = Command::new(program);
+    run.args(arguments).arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
-        pinned.current_dir(directory);
+        run.current_dir(directory);
     }
     for (name, value) in command.get_envs() {
         match value {
-            Some(value) => pinned.env(name, value),
-            None => pinned.env_remove(name),
+            Some(value) => run.env(name, value),
+            None => run.env_remove(name),
         };
     }
-    pinned
+    run
 }
 
 /// Processor, cores, memory and kernel in one line, for whoever reads the figures elsewhere.

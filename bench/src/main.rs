@@ -42,6 +42,12 @@ struct Options {
     /// Only the variants whose names contain one of these, besides bare Pingora
     #[arg(long, env = "ONLY", value_delimiter = ',')]
     only: Vec<String>,
+    /// What runs every proxy, such as `valgrind --tool=callgrind --instr-atstart=no`
+    #[arg(long, env = "UNDER", default_value = "")]
+    under: String,
+    /// Starts everything, says where it is, and waits for Enter instead of measuring
+    #[arg(long)]
+    hold: bool,
     /// Where the run keeps its files and leaves `report.json`
     #[arg(long, value_name = "DIR")]
     directory: PathBuf,
@@ -80,6 +86,7 @@ async fn bench(options: &Options) -> Result<()> {
         script: fs::canonicalize(&options.script).context("there is no such script")?,
         binaries: std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default(),
         cores: Cores::of_this_machine(),
+        under: options.under.clone(),
     };
 
     say("Starting the upstream and the proxies, and signing people in")?;
@@ -92,6 +99,9 @@ async fn bench(options: &Options) -> Result<()> {
     let requests = proxies.first().context("no variant has such a name")?.requests.clone();
     proxies.insert(0, site.start_bare(BARE, upstream, requests).await?);
 
+    if options.hold {
+        return hold(&proxies);
+    }
     say("Warming up")?;
     for proxy in &proxies {
         warm_up(&site, proxy).with_context(|| proxy.name.clone())?;
@@ -132,6 +142,16 @@ fn warm_up(site: &Site, proxy: &Proxy) -> Result<()> {
         }
     }
     bail!("{} of {} requests in the time for warming up", proxy.sent.get(), proxy.requests_count)
+}
+
+/// Leaves everything running for whoever wants to look at it with other tools.
+fn hold(proxies: &[Proxy]) -> Result<()> {
+    for Proxy { name, address, process, requests, .. } in proxies {
+        say(&format!("{name}: process {}, http://{address}, requests in {}", process.id(), requests.display()))?;
+    }
+    say("Enter ends it")?;
+    io::stdin().read_line(&mut String::new()).context("nobody can press Enter")?;
+    Ok(())
 }
 
 /// All rounds at one number of connections.

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use cedargate_bench::{Load, LoadError, Measured, Steady, pin};
+use cedargate_bench::{Load, LoadError, Measured, Steady, pin, under};
 use cedargate_demo::client::Client;
 use cedargate_demo::credentials::{Credentials, TenantCredentials, new_password};
 use cedargate_demo::gateway::{Gateway, Settings};
@@ -66,6 +66,8 @@ pub(crate) struct Site {
     pub(crate) script: PathBuf,
     pub(crate) binaries: PathBuf,
     pub(crate) cores: Cores,
+    /// What runs every proxy: a profiler, or nothing.
+    pub(crate) under: String,
 }
 
 impl Site {
@@ -82,7 +84,7 @@ impl Site {
         let address = free_address()?;
         let mut command = Command::new(self.binaries.join("bare-proxy"));
         command.args(["--listen", &address.to_string(), "--upstream", &upstream.to_string(), "--threads", "1"]);
-        let process = Process::start("bare proxy", &pin(command, self.cores.proxy), &self.work.join("bare.log"))?;
+        let process = Process::start("bare proxy", &self.run(command), &self.work.join("bare.log"))?;
         listening(address).await?;
         Ok(Proxy {
             name: name.to_owned(),
@@ -124,7 +126,7 @@ impl Site {
             tenants.push(gateway.tenant(&tenant.name)?.parse().context("a tenant's id")?);
             gateway.accounts(tenant, &[])?;
         }
-        let command = pin(gateway.command(&["serve"]), self.cores.proxy);
+        let command = self.run(gateway.command(&["serve"]));
         let mut process = Process::start("gateway", &command, &directory.join("gateway.log"))?;
         ready(&format!("http://{admin}/readyz"), &mut process).await?;
         let asked = match variant.traffic {
@@ -150,6 +152,11 @@ impl Site {
             sent: Cell::default(),
             addresses,
         })
+    }
+
+    /// A proxy, on its core and under what it is to run under.
+    fn run(&self, command: Command) -> Command {
+        pin(under(command, &self.under.split_whitespace().collect::<Vec<_>>()), self.cores.proxy)
     }
 
     /// As many requests as the proxy can answer.
