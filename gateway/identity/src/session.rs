@@ -203,9 +203,14 @@ impl Sessions {
             return Ok(Some(hot.principal.clone()));
         }
 
+        // On the heap: what a lookup in the store holds while it waits is many times what any other request has to carry.
+        Box::pin(self.load(key, now)).await
+    }
+
+    async fn load(&self, key: Key, now: Micros) -> Result<Option<Arc<Principal>>, StoreError> {
         let reading = self.cache.begin_load();
-        let mut tx = self.pool.tenant(tenant).read().await?;
-        let loaded = rows::find_by_token(&mut tx, token.hash()).await?;
+        let mut tx = self.pool.tenant(key.tenant).read().await?;
+        let loaded = rows::find_by_token(&mut tx, key.token).await?;
         drop(tx);
         let Some(mut loaded) = loaded else {
             self.cache.remove(&key);

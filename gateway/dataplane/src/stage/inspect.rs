@@ -73,7 +73,7 @@ impl Inspector<'_> {
         let arriving = arriving_body(session, route)?;
         let (octets, body) = match arriving {
             Arriving::None => (None, BodyWatch::Nothing),
-            Arriving::Whole => (Some(self.read_body(session, route).await?), BodyWatch::Nothing),
+            Arriving::Whole => (Some(Box::pin(self.read_body(session, route)).await?), BodyWatch::Nothing),
             Arriving::Large => (None, BodyWatch::Held(self.hold(session, route, scope.clone()))),
         };
         let content_type = content_type(&session.req_header().headers);
