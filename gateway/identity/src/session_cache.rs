@@ -1,6 +1,7 @@
 //! Sessions in memory: what most requests ask, and nothing else.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 const TOUCHES_MAX: usize = 100_000;
 
 /// A session's key: the tenant is part of it, so that no tenant's token can hit another's entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) tenant: TenantId,
     pub(crate) token: TokenHash,
@@ -30,6 +31,34 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn new(tenant: TenantId, token: TokenHash) -> Self {
         Self { tenant, token }
+    }
+}
+
+impl Hash for Key {
+    /// By the token alone: no two tenants have the same one.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.token.first_octets());
+    }
+}
+
+/// Hashes what is a hash already. Clients choose what they present, so that they could make hashes begin alike, but only
+/// what the store knows gets into memory, and those tokens were drawn at random.
+#[derive(Clone, Debug, Default)]
+struct HashedAlready(u64);
+
+impl Hasher for HashedAlready {
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.write_u64(u64::from(*octet));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = self.0.rotate_left(8) ^ number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -47,7 +76,7 @@ pub(crate) struct Hot {
 
 #[derive(Debug)]
 pub(crate) struct SessionCache {
-    entries: Cache<Key, Arc<Hot>>,
+    entries: Cache<Key, Arc<Hot>, BuildHasherDefault<HashedAlready>>,
     pub(crate) changes: SessionChanges,
     /// Counts endings, so that a lookup which read the store before one does not put the session back after it.
     endings: AtomicU64,
@@ -66,7 +95,10 @@ pub(crate) struct Reading {
 impl SessionCache {
     pub(crate) fn new(cached_max: u64) -> Self {
         Self {
-            entries: Cache::builder().max_capacity(cached_max).time_to_idle(FORGET_AFTER).build(),
+            entries: Cache::builder()
+                .max_capacity(cached_max)
+                .time_to_idle(FORGET_AFTER)
+                .build_with_hasher(BuildHasherDefault::default()),
             changes: SessionChanges::default(),
             endings: AtomicU64::new(0),
             touches: Mutex::default(),

@@ -91,6 +91,12 @@ impl TokenHash {
         &self.0
     }
 
+    /// The first eight octets as a number.
+    pub(crate) fn first_octets(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }

@@ -1,6 +1,6 @@
 //! Whom a request is addressed to.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The authority of a request in canonical form: lower-case name without trailing dot, and the port if one was given.
@@ -66,8 +66,8 @@ impl Host {
     fn of(name: String, port: Option<u16>) -> Self {
         let (name_bytes, mut text) = (name.len(), name);
         if let Some(port) = port {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, ":{port}");
+            text.push(':');
+            text.push_str(itoa::Buffer::new().format(port));
         }
         Self { text, name_bytes, port }
     }
@@ -109,17 +109,29 @@ fn check_name(name: &str) -> Result<(), HostError> {
     if name.len() > 253 {
         return Err(HostError::TooLong);
     }
-    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-        return Err(HostError::Character);
+    // In one pass, since every request has a host and it is read twice.
+    let (mut label_bytes, mut is_number, mut is_well_formed, mut last) = (0, true, true, b'.');
+    for octet in name.bytes() {
+        match octet {
+            b'.' => {
+                is_well_formed &= (1..=63).contains(&label_bytes) && last != b'-';
+                (label_bytes, is_number) = (0, true);
+            }
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => {
+                is_well_formed &= octet != b'-' || label_bytes > 0;
+                label_bytes += 1;
+                is_number &= octet.is_ascii_digit();
+            }
+            _ => return Err(HostError::Character),
+        }
+        last = octet;
     }
-    let well_formed = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
-    if !name.split('.').all(well_formed) {
+    if !is_well_formed || !(1..=63).contains(&label_bytes) || last == b'-' {
         return Err(HostError::Label);
     }
     // A last label of digits is meant as IPv4 (RFC 3696 §2), and `127.1` or `0x7f.1` would mean different machines
     // to different parsers.
-    let numeric_end = name.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
-    if numeric_end && name.parse::<Ipv4Addr>().is_err() {
+    if is_number && name.parse::<Ipv4Addr>().is_err() {
         return Err(HostError::Label);
     }
     Ok(())
@@ -171,6 +183,30 @@ mod tests {
             if let Ok(host) = Host::parse(&text) {
                 prop_assert_eq!(Host::parse(&host.to_string()), Ok(host));
             }
+        }
+    }
+
+    /// The rules of a name one after the other, as they are written down.
+    fn by_the_rules(name: &str) -> Result<(), HostError> {
+        let labels: Vec<&str> = name.split('.').collect();
+        let is_label =
+            |label: &&str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
+        let is_number = labels.last().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+        if name.is_empty() {
+            Err(HostError::Empty)
+        } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+            Err(HostError::Character)
+        } else if !labels.iter().all(is_label) || is_number && name.parse::<Ipv4Addr>().is_err() {
+            Err(HostError::Label)
+        } else {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_pass_finds_what_the_rules_say(name in prop_oneof!["[a1.-]{0,9}", "[0-9.]{1,12}", "[aA0_. \u{e9}-]{0,70}"]) {
+            prop_assert_eq!(check_name(&name), by_the_rules(&name));
         }
     }
 }

@@ -22,6 +22,7 @@
 //! metrics and a row in the reference, and the renderer cannot forget it.
 
 mod account_event;
+mod address;
 mod caller;
 mod canonical;
 mod client_certificate;
@@ -36,6 +37,7 @@ mod time;
 mod trace_parent;
 
 pub use account_event::{AccountAct, AccountEvent, ProofKind};
+pub use address::append_address;
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;

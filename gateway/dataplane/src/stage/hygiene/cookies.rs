@@ -115,6 +115,11 @@ fn is_gateway_pair(pair: &[u8]) -> bool {
     if !mentions_us(pair) {
         return false;
     }
+    // As browsers send ours, which is nearly all that comes here.
+    let plain = pair.trim_ascii_start();
+    if plain.starts_with(b"cedargate=") || plain.starts_with(b"__Host-cedargate=") {
+        return true;
+    }
     // The loosest readers trim any Unicode space from a name, and take a nameless cookie's value for its name.
     let text = String::from_utf8_lossy(pair);
     let text = text.trim_start_matches(|c: char| c == '=' || c == '"' || c.is_whitespace() || c.is_control());
