@@ -20,6 +20,7 @@ use crate::cut::{BodyStall, Cut};
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::h2::screen::Signals;
+use crate::stage::record::Record;
 use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::stage::{forward, inspect, record};
 use crate::timeline::Ended;
@@ -76,7 +77,7 @@ impl ProxyHttp for Proxy {
                     session.set_read_timeout(Some(TUNNEL_IDLE_TIMEOUT));
                 }
                 if inspect::expects_continue(&session.req_header().headers) && !session.is_body_done() {
-                    session.write_continue_response().await?;
+                    Box::pin(session.write_continue_response()).await?;
                 }
                 let stall = session.req_header().extensions.get::<Arc<BodyStall>>().cloned();
                 let stall = stall.filter(|_| !session.is_body_done());
@@ -95,28 +96,11 @@ impl ProxyHttp for Proxy {
                 }));
                 Ok(false)
             }
-            Ok(Walked::Preflight(headers, mut record)) => {
-                let answer = match record.durable().await {
-                    Ok(()) => {
-                        trail.mark(Stage::Record);
-                        respond::preflight(headers).of(&trail)
-                    }
-                    Err(refusal) => self.refuse(session, &mut trail, refusal).await,
-                };
-                self.answer(session, answer, &mut trail).await
+            // On the heap, both: whatever is forwarded would carry the room for it.
+            Ok(Walked::Preflight(headers, record)) => {
+                Box::pin(self.answer_preflight(session, headers, record, &mut trail)).await
             }
-            Err(refusal) => {
-                if refusal.code.stage() <= Stage::Hygiene {
-                    // Whoever sends one ambiguous request is not trusted with where the next one begins.
-                    session.set_keepalive(None);
-                    // That says nothing to a connection that has more streams: it counts them.
-                    if let Some(connection) = session.req_header().extensions.get::<Arc<Signals>>() {
-                        connection.distrust();
-                    }
-                }
-                let answer = self.refuse(session, &mut trail, refusal).await;
-                self.answer(session, answer, &mut trail).await
-            }
+            Err(refusal) => Box::pin(self.answer_refused(session, refusal, &mut trail)).await,
         }
     }
 
@@ -352,6 +336,36 @@ impl ProxyHttp for Proxy {
 }
 
 impl Proxy {
+    async fn answer_preflight(
+        &self,
+        session: &mut Session,
+        headers: Vec<(http::HeaderName, http::HeaderValue)>,
+        mut record: Record,
+        trail: &mut Trail,
+    ) -> Result<bool> {
+        let answer = match record.durable().await {
+            Ok(()) => {
+                trail.mark(Stage::Record);
+                respond::preflight(headers).of(trail)
+            }
+            Err(refusal) => self.refuse(session, trail, refusal).await,
+        };
+        self.answer(session, answer, trail).await
+    }
+
+    async fn answer_refused(&self, session: &mut Session, refusal: Refusal, trail: &mut Trail) -> Result<bool> {
+        if refusal.code.stage() <= Stage::Hygiene {
+            // Whoever sends one ambiguous request is not trusted with where the next one begins.
+            session.set_keepalive(None);
+            // That says nothing to a connection that has more streams: it counts them.
+            if let Some(connection) = session.req_header().extensions.get::<Arc<Signals>>() {
+                connection.distrust();
+            }
+        }
+        let answer = self.refuse(session, trail, refusal).await;
+        self.answer(session, answer, trail).await
+    }
+
     /// Records a refusal, then renders it.
     async fn refuse(&self, session: &Session, trail: &mut Trail, refusal: Refusal) -> Answer {
         let told = record::conclude(&self.gateway, trail, refusal).await;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
 use cedargate_identity::signin_cookie_name;
-use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode};
+use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode, append_address};
 use cedargate_policy::Upgrade;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
 use http::{StatusCode, Uri, request, response};
@@ -27,6 +27,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Room for what is set on a request or an answer beyond what it has, so that its map grows once at most.
 const HEADERS_SET: usize = 12;
+
+/// The longest address as text: an IPv4 address written as an IPv6 one.
+const ADDRESS_BYTES_MAX: usize = 45;
 
 /// The service that is the gateway itself: it alone may set the session cookie.
 pub(crate) const GATEWAY_SERVICE: &str = "gateway";
@@ -71,7 +74,9 @@ pub(crate) fn prepare(
     headers.reserve(HEADERS_SET);
     let host = value(canonical.host.as_str().as_bytes())?;
     set(headers, header::HOST, host.clone())?;
-    set(headers, X_FORWARDED_FOR, value(canonical.client.to_string().as_bytes())?)?;
+    let mut client = Vec::with_capacity(ADDRESS_BYTES_MAX);
+    append_address(&mut client, canonical.client);
+    set(headers, X_FORWARDED_FOR, value(&client)?)?;
     set(headers, X_FORWARDED_HOST, host)?;
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(canonical.scheme.as_str()))?;
     set(headers, IDENTITY, issued.header)?;
