@@ -85,9 +85,21 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, own: Ow
 /// Judges the proof, replaces the session, and makes the event durable. Nobody learns the outcome before that.
 async fn prove_again(control_plane: Arc<ControlPlane>, own: Own, presented: Presented) -> Result<Begun, Problem> {
     let kind = presented.kind();
+    // Before it is judged: else the answer would tell whether a guess was right, and a code would be spent for nothing.
+    if level_of(kind) < own.visit.identity.level {
+        return Err(Problem::new(PROOF_TOO_WEAK));
+    }
     match judge(&control_plane, &own, presented).await {
         Ok(proven) => replace_session(&control_plane, &own, proven).await,
         Err(error) => Err(refused(&control_plane, &own, kind, error).await),
+    }
+}
+
+/// What a proof of this kind is good for (NIST SP 800-63B-4 §2).
+fn level_of(kind: ProofKind) -> u8 {
+    match kind {
+        ProofKind::Password => 1,
+        ProofKind::Totp | ProofKind::RecoveryCode => 2,
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Three things are always true of what stands here:
 //! - a code counts once, whichever gateway it is shown to: the store says so, and nothing else does;
-//! - guessing gets slower with every failure, for the account and for the address, and for each kind of code by itself:
-//!   whoever guesses at one keeps nobody from using the other;
+//! - guessing gets slower with every failure, for the address and, where a code is short, for the account: whoever guesses at
+//!   an app's codes keeps nobody from using a recovery code;
 //! - a secret is in clear for as long as a code is computed.
 
 mod code;
@@ -15,6 +15,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedargate_identity::{EnrolError, FactorName, Factors, SealedTotp};
 use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId, ProofKind, TenantId};
@@ -22,12 +23,21 @@ use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId,
 pub use code::PresentedCode;
 pub use totp::TotpKey;
 
-use crate::local::DelaySettings;
+use crate::local::{DelayCurve, DelaySettings};
 use crate::throttle::{Admission, Throttle};
 use crate::{SignInError, Vault, VaultError};
 
 /// The assurance level of a password and a code (NIST SP 800-63B-4 §2.2.1).
 const LEVEL: u8 = 2;
+
+/// Six digits, of which three count at a time: after some wrong ones one each hour, 24 a day.
+const TOTP_GUESSES: DelayCurve = DelayCurve { first_delayed: 5, delay_max: Duration::from_secs(60 * 60) };
+
+/// Nobody guesses 120 bits, so nobody is delayed for another's guesses: addresses alone are.
+const RECOVERY_GUESSES: DelayCurve = DelayCurve { first_delayed: u32::MAX, delay_max: Duration::ZERO };
+
+/// Far longer than the longest delay: waiting must not buy more guesses than going on.
+const GUESSES_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Second factors in a store. Cheap to clone; clones share delays.
 #[derive(Clone)]
@@ -75,9 +85,12 @@ pub enum EnrolTotpError {
 
 impl SecondFactors {
     /// The second factors of a store, with their secrets sealed in this vault.
-    pub fn new(factors: Factors, vault: Arc<dyn Vault>, delays: DelaySettings) -> Self {
-        let throttle = || Arc::new(Throttle::new(delays));
-        Self { factors, vault, totp: throttle(), recovery: throttle() }
+    pub fn new(factors: Factors, vault: Arc<dyn Vault>) -> Self {
+        let [totp, recovery] = [TOTP_GUESSES, RECOVERY_GUESSES].map(|account| {
+            let delays = DelaySettings { account, forget_after: GUESSES_REMEMBERED, ..DelaySettings::default() };
+            Arc::new(Throttle::new(delays))
+        });
+        Self { factors, vault, totp, recovery }
     }
 
     /// Where they are kept.

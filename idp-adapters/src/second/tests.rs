@@ -46,7 +46,7 @@ impl House {
             people.push(accounts.create(acme, new, NOW).await.unwrap().id);
         }
         let [ada, bob] = <[PrincipalId; 2]>::try_from(people).unwrap();
-        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer), DelaySettings::default());
+        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer));
         Self { second, pool, acme, ada, bob, _directory: directory }
     }
 

@@ -13,7 +13,7 @@ use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
 use cedargate_identity::{Accounts, Factors, Identities, Sessions, SigninAttempts, Tenants};
 use cedargate_idp_adapters::connection::Connections;
-use cedargate_idp_adapters::local::{DelaySettings, LocalAccounts, LocalSettings};
+use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
@@ -144,7 +144,7 @@ fn start(
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
-    let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(ring.vault()), DelaySettings::default());
+    let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(ring.vault()));
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));

@@ -19,7 +19,7 @@ use cedargate_identity::{
     SigninAttempts, Tenants, directory, session_cookie_name,
 };
 use cedargate_idp_adapters::connection::Connections;
-use cedargate_idp_adapters::local::{DelaySettings, HashParameters, LocalAccounts, LocalSettings, NewPassword};
+use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::{Vault, VaultError};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
@@ -82,7 +82,7 @@ impl House {
         let new = NewAccount { email, roles: vec![RoleName::parse("clerk").unwrap()], password: Some(password) };
         let ada = accounts.create(acme.id, new, clock.now()).await.unwrap().id;
 
-        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer), DelaySettings::default());
+        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer));
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
