@@ -143,8 +143,11 @@ WHERE tenant_id = $1
     WHERE f.tenant_id = $1
       AND f.connection = $2
       AND f.issuer = $3
-      AND f.provider_session = $4
-      AND f.subject = COALESCE($5, f.subject)
+      AND (
+        f.provider_session = $4 AND f.subject = COALESCE($5, f.subject)
+        -- Begun without one, it may be the one that is meant.
+        OR f.provider_session IS NULL AND f.subject = $5
+      )
   )
 RETURNING id, account_id, token_hash";
     match ending {

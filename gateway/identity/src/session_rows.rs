@@ -119,7 +119,8 @@ RETURNING token_hash";
     ended.into_iter().map(token_of).collect()
 }
 
-/// Deletes an account's oldest sessions, so that at most [`PER_ACCOUNT_MAX`] remain.
+/// Deletes an account's oldest sessions, so that at most [`PER_ACCOUNT_MAX`] remain. Those that began first: their ids say so, and
+/// `authenticated_at` may be a provider's, long before.
 pub(crate) async fn delete_beyond_bound(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<TokenHash>, StoreError> {
     const DELETE: &str = "
 DELETE FROM sessions
@@ -130,7 +131,7 @@ WHERE tenant_id = $1
     FROM sessions
     WHERE tenant_id = $1
       AND account_id = $2
-    ORDER BY authenticated_at DESC, id DESC
+    ORDER BY id DESC
     LIMIT $4 OFFSET $3
   )
 RETURNING token_hash";

@@ -43,6 +43,10 @@ impl ProviderUrl {
     pub fn parse(text: &str) -> Result<Self, ProviderUrlError> {
         let url = Url::parse(text).map_err(|_| ProviderUrlError::Scheme)?;
         let host = url.host().ok_or(ProviderUrlError::Scheme)?;
+        // Another spelling of the same name would be another name to whoever compares them.
+        if matches!(host, Host::Domain(name) if name.ends_with('.')) {
+            return Err(ProviderUrlError::Host);
+        }
         let is_loopback = match host {
             Host::Domain(name) => name == "localhost",
             Host::Ipv4(address) => address.is_loopback(),
@@ -166,6 +170,8 @@ mod tests {
             ("https://0.0.0.0/", ProviderUrlError::Host),
             ("https://[::ffff:169.254.169.254]/", ProviderUrlError::Host),
             ("https://0xa9fea9fe/", ProviderUrlError::Host),
+            ("https://localhost.:8443/", ProviderUrlError::Host),
+            ("https://idp.example./", ProviderUrlError::Host),
         ] {
             assert_eq!(ProviderUrl::parse(text), Err(why), "{text}");
         }

@@ -163,7 +163,7 @@ impl Service<Name> for Careful {
     }
 
     fn call(&mut self, name: Name) -> Resolving {
-        let asked = name.as_str().trim_end_matches('.').to_ascii_lowercase();
+        let asked = name.as_str().to_ascii_lowercase();
         let resolving = self.0.call(name);
         Box::pin(async move {
             let found: Vec<_> = resolving.await?.filter(|found| leads_where_it_may(&asked, found.ip())).collect();
