@@ -61,6 +61,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// Bounds of HTTP/2 connections.
     pub streams: StreamLimits,
+    /// Client connections in all; none for as many as open files allow.
+    pub connections_max: Option<usize>,
     /// Connections that one address may have open (an IPv4 address, an IPv6 /64).
     pub address_connections_max: u32,
     /// From a TLS connection's first octet to the end of its handshake.

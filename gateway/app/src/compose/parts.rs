@@ -29,6 +29,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, StartError> {
             control_frames_max: limits.control_frames_max,
             resets_max: limits.stream_resets_max,
         },
+        connections_max: limits.connections_max,
         address_connections_max: limits.address_connections_max,
         handshake_timeout: limits.handshake_timeout,
         idle_timeout: limits.idle_timeout,

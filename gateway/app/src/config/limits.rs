@@ -21,6 +21,7 @@ pub(crate) const TABLE: Table = Table {
         LINE_BYTES_MAX,
         HEAD_BYTES_MAX,
         HEADERS_MAX,
+        CONNECTIONS_MAX,
         ADDRESS_CONNECTIONS_MAX,
         STREAMS_MAX,
         STREAM_RESETS_MAX,
@@ -39,6 +40,14 @@ const fn integer(name: &'static str, min: u64, max: u64, default: &'static str, 
     Key { name, shape: Shape::Integer { min, max }, fallback: Fallback::Value(default), environment: None, about }
 }
 
+const CONNECTIONS_MAX: Key = integer(
+    "connections_max",
+    0,
+    1_000_000,
+    "0",
+    "Client connections in all. Whoever comes beyond them is turned away before a word. `0` is as many as the limit of open files \
+     allows, which also bounds any other number.",
+);
 const ADDRESS_REQUESTS: Key = integer(
     "address_requests",
     1,
@@ -168,6 +177,7 @@ pub(crate) struct Limits {
     pub(crate) line_bytes_max: usize,
     pub(crate) head_bytes_max: usize,
     pub(crate) headers_max: usize,
+    pub(crate) connections_max: Option<usize>,
     pub(crate) address_connections_max: u32,
     pub(crate) streams_max: u32,
     pub(crate) stream_resets_max: u32,
@@ -190,6 +200,7 @@ impl Limits {
         let line_bytes_max = section.integer_as::<usize>(&LINE_BYTES_MAX);
         let head_bytes_max = section.integer_as::<usize>(&HEAD_BYTES_MAX);
         let headers_max = section.integer_as(&HEADERS_MAX);
+        let connections_max = section.integer_as::<usize>(&CONNECTIONS_MAX);
         let address_connections_max = section.integer_as(&ADDRESS_CONNECTIONS_MAX);
         let streams_max = section.integer_as(&STREAMS_MAX);
         let stream_resets_max = section.integer_as(&STREAM_RESETS_MAX);
@@ -220,6 +231,7 @@ impl Limits {
             line_bytes_max: line_bytes_max?,
             head_bytes_max: head_bytes_max?,
             headers_max: headers_max?,
+            connections_max: Some(connections_max?).filter(|max| *max > 0),
             address_connections_max: address_connections_max?,
             streams_max: streams_max?,
             stream_resets_max: stream_resets_max?,

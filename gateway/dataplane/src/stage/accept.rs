@@ -213,7 +213,8 @@ impl Door {
         listeners: Vec<Listener>,
         tls: Option<Arc<TlsHosts>>,
     ) -> Self {
-        let room = connections_max(files_max());
+        let asked = gateway.settings.connections_max.unwrap_or(usize::MAX);
+        let room = connections_max(files_max()).min(asked);
         tracing::info!(cedargate.connections.max = room, "room for client connections");
         let dispatcher = Once::new();
         let shares = Shares::new(gateway.settings.address_connections_max);
