@@ -1,6 +1,7 @@
 //! A service of a test's own: with TLS or without, in HTTP/1.1 or HTTP/2, answering with what it saw of whoever asked.
 //!
-//! The last segment of a path says how it answers: `early` before the body has come, `never` not at all.
+//! The last segment of a path says how it answers: `early` before the body has come, `never` not at all, `doubled` with its
+//! length said twice.
 
 use std::io;
 use std::net::SocketAddr;
@@ -91,7 +92,8 @@ async fn speak_http1<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, client: O
     }
     let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
     let body = saw("HTTP/1.1", &line, client.as_deref());
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let length = if line.contains("/doubled ") { format!("{0}, {0}", body.len()) } else { body.len().to_string() };
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cedargate_e2e::backend::{Backend, Speaks};
 use cedargate_e2e::http::{Answer, Connection};
 use cedargate_e2e::{Person, World, WorldOptions};
 
@@ -147,5 +148,43 @@ fn an_act_on_a_kept_connection_that_breaks_is_not_done_twice() {
         let answer = world.ask("acme", "DELETE", "/echo/done", &[("Cookie", &*admin.cookie)], b"");
         is_failed(&world, &answer);
         assert_eq!(DONE.load(Ordering::SeqCst), round);
+    }
+}
+
+#[test]
+fn an_answer_whose_length_is_said_twice_is_refused_and_the_connection_said_to_end() {
+    let backend = Backend::start(Speaks::Http1, None).unwrap();
+    let instead_of_echo = Some(format!("addresses = [\"{}\"]", backend.address()));
+    let world = World::start(&WorldOptions { instead_of_echo, ..WorldOptions::default() }).unwrap();
+    let mut connection = Connection::open(world.address()).unwrap();
+    let mut ask = |name: &str| {
+        let head = format!("GET /echo/open/{name} HTTP/1.1\r\nHost: {}\r\n\r\n", world.host("acme"));
+        connection.send(head.as_bytes()).unwrap();
+        connection.answer("GET").unwrap()
+    };
+    let kept = ask("a");
+    assert_eq!((kept.status, kept.header("connection")), (200, Some("keep-alive")), "{kept:?}");
+    let refused = ask("doubled");
+    assert_eq!((refused.status, refused.code()), (502, "upstream_failed".to_owned()), "{refused:?}");
+    assert_eq!(refused.header("connection"), Some("close"), "what is closed is said to be");
+    assert!(connection.until(b"\n").is_err());
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_a_stream_without_chunks() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "acme");
+    for kept in ["", "Connection: keep-alive\r\n"] {
+        let mut connection = Connection::open(world.address()).unwrap();
+        let ask = "GET /echo/stream?chunks=3&bytes=10&ms=1 HTTP/1.0";
+        let ask = format!("{ask}\r\nHost: {}\r\nCookie: {}\r\n{kept}\r\n", clerk.host, clerk.cookie);
+        connection.send(ask.as_bytes()).unwrap();
+        let answer = connection.answer("GET").unwrap();
+        assert_eq!((answer.status, answer.body.len()), (200, 30), "{answer:?}");
+        assert_eq!(
+            (answer.header("transfer-encoding"), answer.header("connection")),
+            (None, Some("close")),
+            "{answer:?}"
+        );
     }
 }

@@ -20,9 +20,10 @@ use crate::cut::{BodyStall, Cut};
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::h2::screen::Signals;
+use crate::stage::forward::{self, Length};
 use crate::stage::record::Record;
 use crate::stage::respond::{self, Answer, RequestFacts};
-use crate::stage::{forward, inspect, record};
+use crate::stage::{inspect, record};
 use crate::timeline::Ended;
 use crate::trail::Trail;
 use crate::upstream::TUNNEL_IDLE_TIMEOUT;
@@ -193,7 +194,7 @@ impl ProxyHttp for Proxy {
     /// Runs before the answer's head leaves: the decision must be on disk by now.
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
@@ -212,6 +213,12 @@ impl ProxyHttp for Proxy {
         } else if response.status.is_informational() {
             forward::finish_interim(response);
             return Ok(());
+        }
+        let is_old = session.req_header().version == Version::HTTP_10;
+        match forward::check_length(response, is_old) {
+            Ok(Length::Known) => {}
+            Ok(Length::UntilClosed) => session.set_keepalive(None),
+            Err(refusal) => return Err(overtake(exchange, refusal)),
         }
         if let Some(asked) = admitted.asked {
             self.gateway.metrics.answered(&admitted.pass.route, answered - asked);
@@ -273,6 +280,9 @@ impl ProxyHttp for Proxy {
         if let Some(refusal) = refusal {
             let refusal = self.amend(&mut admitted, refusal).await;
             if session.response_written().is_none() {
+                // Pingora closes the connection after this, and would have said that it is kept: a client would send its next
+                // request to nobody.
+                session.set_keepalive(None);
                 let answer = self.render(session, &admitted.trail, &refusal);
                 status = answer.status.as_u16();
                 admitted.status = Some(status);

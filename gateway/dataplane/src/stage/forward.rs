@@ -6,7 +6,7 @@ use cedargate_identity::signin_cookie_name;
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode, append_address};
 use cedargate_policy::Upgrade;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
-use http::{StatusCode, Uri, request, response};
+use http::{StatusCode, Uri, Version, request, response};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -174,6 +174,39 @@ pub(crate) fn check_switch(asked: bool, response: &ResponseHeader) -> Result<(),
     }
 }
 
+/// How a client knows where an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// By what the answer says, or by HTTP/2.
+    Known,
+    /// By the end of the connection.
+    UntilClosed,
+}
+
+/// Holds an answer to one length that everybody reads alike, and in a form that its client knows: one of HTTP/1.0 takes chunks for
+/// the content.
+///
+/// # Errors
+/// 502 where the length is said twice, also twice the same: what passes it on need not agree with who reads it (RFC 9112 §6.3). And
+/// where a client of HTTP/1.0 would be sent chunks that Pingora adds to an answer that came by HTTP/2.
+pub(crate) fn check_length(response: &mut ResponseHeader, is_old_client: bool) -> Result<Length, Refusal> {
+    let refused = |detail: &str| Err(Refusal::new(RefusalCode::UpstreamFailed, detail));
+    let mut lengths = response.headers.get_all(header::CONTENT_LENGTH).iter();
+    let known = match (lengths.next(), lengths.next()) {
+        (None, _) => false,
+        (Some(only), None) if !only.is_empty() && only.as_bytes().iter().all(u8::is_ascii_digit) => true,
+        _ => return refused("the answer's length is said twice, or is none"),
+    };
+    if !is_old_client || known {
+        return Ok(Length::Known);
+    }
+    if response.version == Version::HTTP_2 {
+        return refused("an answer of HTTP/2 without a length, and a client of HTTP/1.0");
+    }
+    response.remove_header(&header::TRANSFER_ENCODING);
+    Ok(Length::UntilClosed)
+}
+
 /// Leaves of an interim answer (1xx) what early hints are for. Its other fields would pass by everything that
 /// [`finish`] does, cookies included.
 pub(crate) fn finish_interim(response: &mut ResponseHeader) {
@@ -315,6 +348,41 @@ pub(crate) fn describe(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(fields: &[(&'static str, &'static str)], version: Version) -> ResponseHeader {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        response.set_version(version);
+        for (name, value) in fields {
+            response.append_header(*name, *value).unwrap();
+        }
+        response
+    }
+
+    #[test]
+    fn an_answer_says_its_length_once() {
+        let v1 = Version::HTTP_11;
+        for bad in [
+            &[("content-length", "2, 2")][..],
+            &[("content-length", "2"), ("content-length", "2")],
+            &[("content-length", "")],
+            &[("content-length", "+2")],
+        ] {
+            let refused = check_length(&mut answer(bad, v1), false).unwrap_err();
+            assert_eq!(refused.code, RefusalCode::UpstreamFailed, "{bad:?}");
+        }
+        for good in [&[("content-length", "2")][..], &[("transfer-encoding", "chunked")], &[]] {
+            assert_eq!(check_length(&mut answer(good, v1), false), Ok(Length::Known), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_of_http_1_0_is_sent_no_chunks() {
+        let mut chunked = answer(&[("transfer-encoding", "chunked")], Version::HTTP_11);
+        assert_eq!(check_length(&mut chunked, true), Ok(Length::UntilClosed));
+        assert!(!chunked.headers.contains_key("transfer-encoding"));
+        assert_eq!(check_length(&mut answer(&[("content-length", "2")], Version::HTTP_2), true), Ok(Length::Known));
+        assert!(check_length(&mut answer(&[], Version::HTTP_2), true).is_err());
+    }
 
     #[test]
     fn trailers_say_how_a_call_ended_and_nothing_else_that_matters() {
