@@ -1,7 +1,6 @@
 //! A store with two tenants, and short ways to fill it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use cedargate_identity::{Account, Accounts, Email, NewAccount, PasswordHash, Tenants};
 use cedargate_migrations::testing::TestStore;
