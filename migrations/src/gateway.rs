@@ -60,5 +60,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0009_recovery_codes.sql"),
             postgres: include_str!("../gateway/postgres/0009_recovery_codes.sql"),
         },
+        Migration {
+            version: 10,
+            name: "sessions_by_account",
+            sqlite: include_str!("../gateway/sqlite/0010_sessions_by_account.sql"),
+            postgres: include_str!("../gateway/postgres/0010_sessions_by_account.sql"),
+        },
     ],
 };

@@ -4,4 +4,5 @@ mod accounts;
 mod factors;
 mod federation;
 mod house;
+mod plans;
 mod sessions;
