@@ -24,6 +24,6 @@ mod targets;
 
 pub use load::{Load, LoadError, Measured};
 pub use machine::{ProcessorTimeError, describe_machine, pin, processor_time, resident_mebibytes, under};
-pub use report::{Report, Row, Spread, SteadyRow};
+pub use report::{PacedRow, Report, Row, Spread, SteadyRow};
 pub use steady::Steady;
 pub use targets::{Figure, TARGETS, Target};

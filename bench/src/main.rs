@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use cedargate_bench::{
-    Measured, Report, Row, Spread, SteadyRow, TARGETS, Target, describe_machine, processor_time, resident_mebibytes,
+    Measured, PacedRow, Report, Row, Spread, SteadyRow, TARGETS, Target, describe_machine, processor_time,
+    resident_mebibytes,
 };
 use clap::Parser;
 
@@ -110,6 +111,7 @@ async fn bench(options: &Options) -> Result<()> {
     for connections in &options.connections {
         rows.extend(measure(&site, &proxies, *connections, options)?);
     }
+    let paced = paced(&site, &proxies, &rows, options)?;
     let steady = steady(&site, &proxies, &rows, options)?;
     let targets = TARGETS.iter().filter_map(|target| Target::held_to(target, &rows, &steady)).collect();
     let report = Report {
@@ -120,6 +122,7 @@ async fn bench(options: &Options) -> Result<()> {
         seconds_per_round: options.seconds,
         pinned: site.cores.proxy.is_some(),
         rows,
+        paced,
         steady,
         targets,
     };
@@ -174,6 +177,33 @@ fn measure(site: &Site, proxies: &[Proxy], connections: usize, options: &Options
     let rows =
         proxies.iter().zip(&rounds).map(|(proxy, measured)| row(&proxy.name, connections, measured, &bare, &plain));
     rows.collect::<Option<_>>().context("there were no rounds")
+}
+
+/// Rows below this part of bare Pingora's throughput are taken to wait for something, rather than to be busy.
+const WAITING: f64 = 0.5;
+
+/// Bare Pingora at the rate of each row that waits: what so few requests a second cost without a gateway.
+fn paced(site: &Site, proxies: &[Proxy], rows: &[Row], options: &Options) -> Result<Vec<PacedRow>> {
+    let bare = proxies.iter().find(|proxy| proxy.name == BARE).context("bare Pingora does not run")?;
+    let waiting = rows.iter().filter(|row| row.throughput_ratio_to_bare.median < WAITING);
+    let mut paced = Vec::new();
+    for row in waiting {
+        // As below: whole, and small.
+        let rate = row.throughput.median as u32;
+        say(&format!("bare Pingora at {rate} requests a second"))?;
+        let before = processor_time(bare.process.id())?;
+        let measured = site.steady(bare, rate, Duration::from_secs(options.seconds)).with_context(|| BARE)?;
+        let cpu = processor_time(bare.process.id())?.saturating_sub(before);
+        let cpu_us_per_request = cpu.as_secs_f64() * 1e6 / as_number(measured.requests);
+        paced.push(PacedRow {
+            variant: row.variant.clone(),
+            connections: row.connections,
+            rate,
+            cpu_us_per_request,
+            cpu_ratio_to_bare: row.cpu_us_per_request.median / cpu_us_per_request,
+        });
+    }
+    Ok(paced)
 }
 
 /// At half of what the gateway can do with 64 connections: what it adds to how long an answer takes.

@@ -69,6 +69,23 @@ pub struct SteadyRow {
     pub p99_us_added: Spread,
 }
 
+/// Bare Pingora at the rate that a slower row came to.
+///
+/// A proxy that waits sleeps, and waking costs: what a row costs more than a busy bare Pingora is in part the price of its rate.
+#[derive(Clone, Debug, Serialize)]
+pub struct PacedRow {
+    /// Which row's rate.
+    pub variant: String,
+    /// At how many connections.
+    pub connections: usize,
+    /// Requests a second.
+    pub rate: u32,
+    /// Processor time of bare Pingora for one request at that rate, in microseconds.
+    pub cpu_us_per_request: f64,
+    /// The row's median divided by that.
+    pub cpu_ratio_to_bare: f64,
+}
+
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -86,6 +103,8 @@ pub struct Report {
     pub pinned: bool,
     /// The figures.
     pub rows: Vec<Row>,
+    /// Bare Pingora at the rates of the rows that wait.
+    pub paced: Vec<PacedRow>,
     /// The figures at half of what the gateway can do.
     pub steady: Vec<SteadyRow>,
     /// What they come to.
@@ -115,6 +134,12 @@ impl fmt::Display for Report {
             for row in self.rows.iter().filter(|row| row.connections == connections) {
                 writeln!(f, "  {row}")?;
             }
+        }
+        if !self.paced.is_empty() {
+            writeln!(f, "\nbare Pingora at no more than the rate of a row, evenly spread")?;
+            let [rate, cpu, ratio] = ["requests/s", "CPU us/request", "CPU of the row to it"];
+            writeln!(f, "  {:<42} {rate:>10} {cpu:>15} {ratio:>21}", "")?;
+            self.paced.iter().try_for_each(|row| writeln!(f, "  {row}"))?;
         }
         if !self.steady.is_empty() {
             writeln!(f, "\nat half load, from when each request was due")?;
@@ -157,6 +182,14 @@ impl fmt::Display for Row {
             self.p99_us.median / 1000.0,
             self.mebibytes.median,
         )
+    }
+}
+
+impl fmt::Display for PacedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variant, connections, rate, cpu_us_per_request, cpu_ratio_to_bare } = self;
+        let of = format!("{variant}, {connections} connections");
+        write!(f, "{of:<42} {rate:>10} {cpu_us_per_request:>15.1} {cpu_ratio_to_bare:>21.2}")
     }
 }
 
@@ -206,6 +239,7 @@ mod tests {
             seconds_per_round: 5,
             pinned: true,
             rows: vec![row],
+            paced: Vec::new(),
             steady: Vec::new(),
             targets: Vec::new(),
         };
