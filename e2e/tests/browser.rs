@@ -88,6 +88,7 @@ fn a_person_adds_a_second_factor_and_confirms_who_they_are_with_it() {
     browser.shows("Add an authenticator app").unwrap();
     look(&browser, "factor-new");
     browser.fill("input[name=name]", "Work phone").unwrap();
+    browser.fill("input[name=password]", world.password()).unwrap();
     browser.click("button[type=submit]").unwrap();
     browser.shows("Scan this with your app").unwrap();
     look(&browser, "factor-key");

@@ -108,7 +108,10 @@ fn a_large_order_at_globex_waits_for_a_second_factor_and_is_then_confirmed() {
     let challenge = refused.header("www-authenticate").unwrap();
     assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("aal2"), "{challenge}");
 
-    let begun = send(&world, &manager, "/auth/account/totp", &[], &json!({"name": "phone"})).json();
+    let refused = send(&world, &manager, "/auth/account/totp", &[], &json!({"name": "phone"}));
+    assert_eq!((refused.status, refused.code()), (401, "factor_unconfirmed".to_owned()), "a cookie is not enough");
+    let wanted = json!({"name": "phone", "password": world.password()});
+    let begun = send(&world, &manager, "/auth/account/totp", &[], &wanted).json();
     let (id, key) = (text(&begun["id"]), text(&begun["key"]));
     let step = cedargate_e2e::totp::step_now();
     let code = json!({"code": cedargate_e2e::totp::code(&key, step)});

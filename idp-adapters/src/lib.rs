@@ -47,6 +47,7 @@
 
 mod adapter;
 pub mod connection;
+mod guessing;
 pub mod local;
 pub mod oidc;
 pub mod second;

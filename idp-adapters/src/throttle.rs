@@ -1,9 +1,10 @@
 //! How failures slow down what follows.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use cedargate_model::{Micros, TenantId};
+use cedargate_identity::Guesses;
+use cedargate_model::{Micros, TenantId, network_of};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -77,18 +78,11 @@ pub(crate) struct Attempt {
 /// SHA-256 of tenant and name as typed, so that an entry has the same size whatever is typed.
 type AccountKey = [u8; 32];
 
-/// Failures of one account or address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Failures {
-    count: u32,
-    last_at: Micros,
-}
-
 #[derive(Debug)]
 pub(crate) struct Throttle {
     settings: DelaySettings,
-    accounts: Cache<AccountKey, Failures>,
-    addresses: Cache<IpAddr, Failures>,
+    accounts: Cache<AccountKey, Guesses>,
+    addresses: Cache<IpAddr, Guesses>,
 }
 
 impl Throttle {
@@ -133,12 +127,12 @@ impl Throttle {
 }
 
 /// Decides on one key: the failures to keep from now on, or how long to wait.
-fn judge(
-    known: Option<Failures>,
+pub(crate) fn judge(
+    known: Option<Guesses>,
     curve: DelayCurve,
     forget_after: Duration,
     now: Micros,
-) -> Result<Failures, Duration> {
+) -> Result<Guesses, Duration> {
     let count = match known {
         Some(failures) if now < failures.last_at.after(forget_after) => {
             let delay = curve.after(failures.count);
@@ -151,14 +145,14 @@ fn judge(
         }
         Some(_) | None => 0,
     };
-    Ok(Failures { count: count.saturating_add(1), last_at: now })
+    Ok(Guesses { count: count.saturating_add(1), last_at: now })
 }
 
 /// Judges and counts in one step per key, so that many attempts at once are counted one by one.
 fn count<K: std::hash::Hash + Eq + Send + Sync + Copy + 'static>(
-    cache: &Cache<K, Failures>,
+    cache: &Cache<K, Guesses>,
     key: K,
-    judge: impl FnOnce(Option<Failures>) -> Result<Failures, Duration>,
+    judge: impl FnOnce(Option<Guesses>) -> Result<Guesses, Duration>,
 ) -> Result<(), Duration> {
     let mut verdict = Ok(());
     cache.entry(key).and_compute_with(|entry| match judge(entry.map(|entry| entry.into_value())) {
@@ -171,9 +165,9 @@ fn count<K: std::hash::Hash + Eq + Send + Sync + Copy + 'static>(
     verdict
 }
 
-fn uncount<K: std::hash::Hash + Eq + Send + Sync + Copy + 'static>(cache: &Cache<K, Failures>, key: K) {
+fn uncount<K: std::hash::Hash + Eq + Send + Sync + Copy + 'static>(cache: &Cache<K, Guesses>, key: K) {
     cache.entry(key).and_compute_with(|entry| match entry.map(|entry| entry.into_value()) {
-        Some(Failures { count, last_at }) if count > 1 => Op::Put(Failures { count: count - 1, last_at }),
+        Some(Guesses { count, last_at }) if count > 1 => Op::Put(Guesses { count: count - 1, last_at }),
         Some(_) => Op::Remove,
         None => Op::Nop,
     });
@@ -185,14 +179,6 @@ fn account_key(tenant: TenantId, email: &str) -> AccountKey {
     hash.update(tenant.0.as_bytes());
     hash.update(email.trim().to_ascii_lowercase());
     hash.finalize().into()
-}
-
-/// A person with IPv6 has a whole /64 to send from.
-fn network_of(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 #[cfg(test)]
@@ -308,14 +294,6 @@ mod tests {
             assert_eq!(wait(&throttle, "ada@example.com", home(), at(86_400)), 0);
         }
         assert_eq!(wait(&throttle, "ada@example.com", home(), NOW), 1);
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_address_and_a_mapped_ipv4_is_itself() {
-        let v6 = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(v6("2001:db8::1"), v6("2001:db8::ffff:1"));
-        assert_ne!(v6("2001:db8::1"), v6("2001:db8:0:1::1"));
-        assert_eq!(v6("::ffff:192.0.2.1"), home());
     }
 
     #[test]

@@ -200,3 +200,29 @@ async fn the_defaults_are_owasps() {
     let hash = hashed(PASSWORD, HashParameters::default()).await;
     assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
 }
+
+/// Who guesses from outside keeps nobody who is signed in from confirming who they are, and the other way round.
+#[tokio::test]
+async fn guesses_at_the_door_keep_nobody_from_confirming_who_they_are() {
+    let house = house(cheap()).await;
+    let client = IpAddr::from([192, 0, 2, 1]);
+    let credentials = |text: &str| Credentials::new("ada@example.com", PresentedPassword::new(text.to_owned()));
+    for _ in 0..5 {
+        let guessed = house.local.sign_in(house.acme, credentials("wrong"), client, NOW).await;
+        assert!(matches!(guessed, Err(SignInError::Failed)));
+    }
+    let delayed = house.local.sign_in(house.acme, credentials(PASSWORD), client, NOW).await;
+    assert!(matches!(delayed, Err(SignInError::Delayed { .. })));
+    let confirm = |account, text: &str| {
+        house.local.confirm(house.acme, account, PresentedPassword::new(text.to_owned()), client, NOW)
+    };
+    assert_eq!(confirm(house.ada, PASSWORD).await.unwrap().principal, house.ada);
+
+    let nobody = PrincipalId(house.acme.0);
+    for _ in 0..5 {
+        assert!(matches!(confirm(house.ada, "wrong").await, Err(SignInError::Failed)));
+    }
+    assert!(matches!(confirm(house.ada, PASSWORD).await, Err(SignInError::Delayed { .. })), "those count, too");
+    let unknown = confirm(nobody, PASSWORD).await;
+    assert!(matches!(unknown, Err(SignInError::Store(_) | SignInError::Failed)), "{unknown:?}");
+}

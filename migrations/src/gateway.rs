@@ -66,5 +66,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0010_sessions_by_account.sql"),
             postgres: include_str!("../gateway/postgres/0010_sessions_by_account.sql"),
         },
+        Migration {
+            version: 11,
+            name: "bound_enrolments",
+            sqlite: include_str!("../gateway/sqlite/0011_bound_enrolments.sql"),
+            postgres: include_str!("../gateway/postgres/0011_bound_enrolments.sql"),
+        },
     ],
 };

@@ -148,6 +148,8 @@ async fn the_gateways_schema_keeps_the_laws() {
             "federated_sessions",
             "identities",
             "logout_tokens",
+            "operator_events",
+            "proof_guesses",
             "recovery_codes",
             "schema_migrations",
             "session_changes",
@@ -157,6 +159,7 @@ async fn the_gateways_schema_keeps_the_laws() {
             "signin_attempts",
             "tenant_hosts",
             "tenants",
+            "totp_enrolments",
             "totp_factors"
         ]
     );

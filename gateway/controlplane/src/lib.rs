@@ -12,13 +12,15 @@
 //! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
 //! # use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+//! # use cedargate_idp_adapters::Vault;
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
 //! # use cedargate_model::SystemClock;
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
-//! #     identities: Identities, attempts: SigninAttempts, recorder: Arc<dyn Recorder>,
+//! #     identities: Identities, attempts: SigninAttempts, vault: Arc<dyn Vault>,
+//! #     recorder: Arc<dyn Recorder>,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -30,6 +32,7 @@
 //!     identities,
 //!     attempts,
 //!     second,
+//!     vault,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
 //!     recorder,

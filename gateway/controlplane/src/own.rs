@@ -3,13 +3,13 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Account, StoreError};
+use cedargate_identity::{Account, Holder, HolderError, StoreError};
 use cedargate_model::{AccountAct, RefusalCode};
 use http::request::Parts;
 
 use crate::RecordUnavailable;
 use crate::page::refusal;
-use crate::problem::{FAILED, Problem};
+use crate::problem::{FACTOR_UNCONFIRMED, FAILED, Problem};
 use crate::recorder::account_event;
 use crate::router::ControlPlane;
 use crate::visit::{SignedIn, Site, Visit};
@@ -34,8 +34,7 @@ impl Own {
     }
 
     /// Whoever has a factor proves it before anything about factors changes: a stolen password must not be enough to put
-    /// another phone in the place of the owner's. Whoever has none enrols their first with the sign-in that they have; the
-    /// route's condition has made sure that it is fresh.
+    /// another phone in the place of the owner's. What changes anything asks again, when it does (`Holder`).
     ///
     /// # Errors
     /// The refusal of a sign-in that has no second factor while the account does; or the store's.
@@ -47,6 +46,22 @@ impl Own {
         match factors.map_err(unavailable)?.is_empty() {
             true => Ok(()),
             false => Err(Problem::new(RefusalCode::StepUpRequired).step_up(SECOND_FACTOR)),
+        }
+    }
+
+    /// Whose factors these are, and in which session they change.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { tenant: self.tenant.id, account: self.signed_in.principal, session: self.signed_in.session }
+    }
+
+    /// What a session is told that may not change factors.
+    pub(crate) fn not_held(&self, error: HolderError) -> Problem {
+        match error {
+            HolderError::SessionOver => Problem::new(RefusalCode::SigninRequired),
+            HolderError::TooOld => Problem::new(RefusalCode::StepUpRequired).step_up(self.visit.identity.level),
+            HolderError::TooWeak => Problem::new(RefusalCode::StepUpRequired).step_up(SECOND_FACTOR),
+            HolderError::Unconfirmed => Problem::new(FACTOR_UNCONFIRMED),
+            HolderError::Store(error) => unavailable(error),
         }
     }
 
@@ -70,6 +85,23 @@ impl Own {
         let unrecorded =
             |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
         control_plane.recorder.record(event).await.map_err(unrecorded)
+    }
+}
+
+impl Own {
+    /// Makes several events durable, in this order.
+    ///
+    /// # Errors
+    /// As [`Own::record`]. What was recorded before stands: the record may then say more than was done, and never less.
+    pub(crate) async fn record_all(
+        &self,
+        control_plane: &ControlPlane,
+        acts: impl Iterator<Item = AccountAct>,
+    ) -> Result<(), Problem> {
+        for act in acts {
+            self.record(control_plane, act).await?;
+        }
+        Ok(())
     }
 }
 

@@ -91,6 +91,16 @@ pub(crate) const FACTOR_MISSING: Kind = Kind {
     code: "factor_missing",
     sentence: "Add a second factor first: recovery codes are for whoever loses one.",
 };
+pub(crate) const FACTOR_UNCONFIRMED: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "factor_unconfirmed",
+    sentence: "Confirm who you are: with your password, or by a new sign-in at your identity provider.",
+};
+pub(crate) const NAVIGATION_REQUIRED: Kind = Kind {
+    status: StatusCode::FORBIDDEN,
+    code: "navigation_required",
+    sentence: "A sign-in begins when somebody opens this address, not when a page loads it.",
+};
 pub(crate) const FACTOR_NAME_INVALID: Kind = Kind {
     status: StatusCode::UNPROCESSABLE_ENTITY,
     code: "factor_name_invalid",
@@ -179,6 +189,8 @@ impl Problem {
             // RFC 9110 §15.5.2 wants a challenge. Browsers ignore schemes that they do not know.
             // What is asked for is said as the data plane says it (RFC 9470 §3).
             let challenge = match self.step_up {
+                // The same strength again, and fresh.
+                Some(1) => r#"Bearer realm="cedargate", error="insufficient_user_authentication", max_age="900""#,
                 Some(3) => r#"Bearer realm="cedargate", error="insufficient_user_authentication", acr_values="aal3""#,
                 Some(_) => r#"Bearer realm="cedargate", error="insufficient_user_authentication", acr_values="aal2""#,
                 None => r#"Bearer realm="cedargate""#,

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use cedargate_assertion::TenantScope;
 use cedargate_model::{
-    AccountAct, AccountEvent, Event, EventBody, EventId, PrincipalId, SessionId, Signin, SigninResult,
+    AccountAct, AccountEvent, By, ConnectionName, Event, EventBody, EventId, PrincipalId, SessionId, Signin,
+    SigninResult,
 };
 
 use crate::visit::{SignedIn, Visit};
@@ -50,10 +51,32 @@ pub(crate) fn account_event(
     act: AccountAct,
 ) -> Result<Event, getrandom::Error> {
     let done = AccountEvent {
-        decision: visit.decision,
+        decision: Some(visit.decision),
         principal: own.principal,
-        session: own.session,
-        client: visit.client,
+        session: Some(own.session),
+        client: Some(visit.client),
+        by: By::Person,
+        connection: None,
+        act,
+    };
+    event(visit, tenant, EventBody::Account(Box::new(done)))
+}
+
+/// The event of what comes of a provider's word about somebody.
+pub(crate) fn provider_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    connection: &ConnectionName,
+    principal: PrincipalId,
+    act: AccountAct,
+) -> Result<Event, getrandom::Error> {
+    let done = AccountEvent {
+        decision: Some(visit.decision),
+        principal,
+        session: None,
+        client: Some(visit.client),
+        by: By::Provider,
+        connection: Some(connection.clone()),
         act,
     };
     event(visit, tenant, EventBody::Account(Box::new(done)))

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use cedargate_assertion::{JWKS_PATH, Verifier};
 use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
+use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::second::SecondFactors;
@@ -42,6 +43,8 @@ pub struct ControlPlane {
     pub attempts: SigninAttempts,
     /// What they prove beside.
     pub second: SecondFactors,
+    /// Seals what the store keeps and has to be read again.
+    pub vault: Arc<dyn Vault>,
     /// The tenants that the bare host lists.
     pub tenants: Tenants,
     /// Verifies assertions for [`AUDIENCE`], and holds the keys that are published. Replaced when keys rotate.

@@ -89,7 +89,19 @@ async fn elsewhere(
     if live.client.settings().issuer.issuer() != &federation.identity.issuer {
         return None;
     }
-    let hint = federation.id_token.as_deref().filter(|token| token.len() <= HINT_BYTES_MAX);
+    let opened = federation.id_token.as_ref().map(|sealed| {
+        let name = sso::sealed_name(tenant, &federation.identity);
+        control_plane.vault.open(&name, &sealed.0)
+    });
+    let hint = match opened.transpose() {
+        Ok(hint) => hint,
+        Err(error) => {
+            // Sealed under another master key, perhaps. The provider asks the person.
+            tracing::warn!(error = &error as &dyn std::error::Error, "an ID token could not be opened");
+            None
+        }
+    };
+    let hint = hint.as_deref().map(String::as_str).filter(|token| token.len() <= HINT_BYTES_MAX);
     let back_to = format!("{}/auth/login", sso::origin(visit));
     match live.client.end_session_url(hint, &back_to, visit.now).await {
         Ok(url) => url.map(|url| Elsewhere { title: live.connection.title.clone(), href: url.into() }),

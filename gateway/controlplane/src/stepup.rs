@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use cedargate_identity::{Begun, StepUpError};
-use cedargate_idp_adapters::local::{Credentials, PresentedPassword};
+use cedargate_identity::{Begun, Replaced, StepUpError};
+use cedargate_idp_adapters::SignInError;
+use cedargate_idp_adapters::local::PresentedPassword;
 use cedargate_idp_adapters::second::{PresentedCode, Proven};
-use cedargate_idp_adapters::{SignInAdapter, SignInError};
-use cedargate_model::{AccountAct, ProofKind, RefusalCode};
+use cedargate_model::{AccountAct, FactorId, ProofKind, RefusalCode};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -109,13 +109,7 @@ async fn judge(control_plane: &ControlPlane, own: &Own, presented: Presented) ->
     match presented {
         Presented::Code(code) => control_plane.second.prove(tenant, principal, &code, client, now).await,
         Presented::Password(password) => {
-            let account = control_plane.accounts.find(tenant, principal).await?;
-            let email = account.map(|account| account.email.to_string()).unwrap_or_default();
-            let again = control_plane.local.sign_in(tenant, Credentials::new(email, password), client, now).await?;
-            // The same person: the address may have become somebody else's in this instant.
-            if again.principal != principal {
-                return Err(SignInError::Failed);
-            }
+            let again = control_plane.local.confirm(tenant, principal, password, client, now).await?;
             Ok(Proven { kind: ProofKind::Password, factor: None, strength: again.strength })
         }
     }
@@ -124,24 +118,27 @@ async fn judge(control_plane: &ControlPlane, own: &Own, presented: Presented) ->
 /// The session of somebody who has just proved who they are, in place of the one that they had.
 pub(crate) async fn replace_session(control_plane: &ControlPlane, own: &Own, proven: Proven) -> Result<Begun, Problem> {
     let Proven { kind, factor, strength } = proven;
-    let (tenant, now) = (own.tenant.id, own.visit.now);
-    let replaced = control_plane.sessions.step_up(tenant, own.signed_in.session, strength, now).await;
-    let begun = replaced.map_err(|error| match error {
+    let replaced = control_plane.sessions.step_up(own.tenant.id, own.signed_in.session, strength, own.visit.now).await;
+    let replaced = replaced.map_err(not_replaced)?;
+    own.record(control_plane, stepped_up(kind, factor, replaced.change())).await?;
+    let replaced = replaced.commit().await.map_err(unavailable)?;
+    Ok(control_plane.sessions.take_up(replaced))
+}
+
+/// The event of a session that takes another's place.
+pub(crate) fn stepped_up(method: ProofKind, factor: Option<FactorId>, replaced: &Replaced) -> AccountAct {
+    let principal = replaced.principal();
+    AccountAct::SteppedUp { method, factor, into: principal.session, level: principal.strength.level }
+}
+
+/// What is said where a session is not replaced.
+pub(crate) fn not_replaced(error: StepUpError) -> Problem {
+    match error {
         StepUpError::SessionGone(_) => Problem::new(RefusalCode::SigninRequired),
         StepUpError::TooWeak { .. } => Problem::new(PROOF_TOO_WEAK),
         StepUpError::Entropy(error) => Problem::new(FAILED).because(error),
         StepUpError::Store(error) => unavailable(error),
-    })?;
-    let (into, level) = (begun.principal.session, begun.principal.strength.level);
-    let recorded = own.record(control_plane, AccountAct::SteppedUp { method: kind, factor, into, level }).await;
-    if let Err(problem) = recorded {
-        // Nobody has its token, and now nobody gets it: the person signs in anew.
-        if let Err(error) = control_plane.sessions.end(tenant, into).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an unrecorded session could not be ended");
-        }
-        return Err(problem);
     }
-    Ok(begun)
 }
 
 /// Records that something proved nothing, and says what the person may know.

@@ -107,6 +107,9 @@ pub enum CreateAccountError {
     /// The tenant has an account with this address.
     #[error("there is an account `{0}` already")]
     EmailTaken(Email),
+    /// The domain is that of accounts which identity providers vouch for.
+    #[error("the address `{0}` is kept for people of identity providers")]
+    AddressReserved(Email),
     /// There is no such tenant.
     #[error("there is no tenant `{0}`")]
     TenantUnknown(TenantId),
@@ -127,6 +130,9 @@ pub enum UpdateAccountError {
     /// The tenant has no such account.
     #[error("there is no account `{0}`")]
     AccountUnknown(PrincipalId),
+    /// The person signs in by an identity provider, and by nothing else.
+    #[error("`{0}` signs in by an identity provider and can have no password; link the person to a local account")]
+    AddressReserved(Email),
     /// A role that cannot be given.
     #[error(transparent)]
     Roles(#[from] RolesError),

@@ -5,11 +5,12 @@ use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::identities::ADDRESS_DOMAIN;
 use crate::principal::is_reserved;
 use crate::random::uuid_at;
 use crate::{
-    Account, AccountState, CreateAccountError, Email, NewAccount, PasswordHash, PasswordHashError, RolesError,
-    UpdateAccountError,
+    Account, AccountState, CreateAccountError, Email, NewAccount, PasswordHash, PasswordHashError, ProofGuesses,
+    RolesError, UpdateAccountError,
 };
 
 /// How many accounts one page of a list holds.
@@ -27,11 +28,19 @@ impl Accounts {
         Self { pool }
     }
 
+    /// The guesses at what people of these accounts prove while they are signed in, in the same store.
+    pub fn guesses(&self) -> ProofGuesses {
+        ProofGuesses::new(self.pool.clone())
+    }
+
     /// Creates an account.
     ///
     /// # Errors
     /// [`CreateAccountError`]; an address is one account's within its tenant.
     pub async fn create(&self, tenant: TenantId, new: NewAccount, now: Micros) -> Result<Account, CreateAccountError> {
+        if is_of_provider(&new.email) {
+            return Err(CreateAccountError::AddressReserved(new.email));
+        }
         let roles = grantable(new.roles)?;
         let id = PrincipalId(uuid_at(now)?);
         let mut tx = self.pool.tenant(tenant).begin().await?;
@@ -135,6 +144,10 @@ SET password_hash = $3, version = version + 1
 WHERE tenant_id = $1
   AND id = $2";
         let mut tx = self.pool.tenant(tenant).begin().await?;
+        let found = Self::find_in(&mut tx, account).await?.ok_or(UpdateAccountError::AccountUnknown(account))?;
+        if is_of_provider(&found.email) {
+            return Err(UpdateAccountError::AddressReserved(found.email));
+        }
         let moved = tx.query(SET).bind(account.0).bind(hash.expose()).execute().await?;
         one_moved(moved, account)?;
         end_sessions(&mut tx, account).await?;
@@ -219,6 +232,12 @@ WHERE tenant_id = $1
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Whether an address is one that an account gets from its identity at a provider. A local account with such an address could stand in
+/// the way of somebody who is yet to come, and a password would be a way in that no provider can close.
+fn is_of_provider(email: &Email) -> bool {
+    email.as_str().rsplit_once('@').is_some_and(|(_, domain)| domain == ADDRESS_DOMAIN)
 }
 
 /// Sorts them, once each.

@@ -1,12 +1,13 @@
 //! Sign-ins that were sent to an identity provider and have not come back.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{ConnectionName, Micros, PrincipalId, TenantId};
+use cedargate_model::{ConnectionName, Micros, PrincipalId, TenantId, network_of};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -17,9 +18,14 @@ use crate::random::{EntropyError, random_bytes};
 /// How long somebody may take at the provider: as long as a password reset there takes.
 pub const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
 
-/// How many sign-ins of one tenant may be under way. Anybody can begin one, so there is a bound; with 300 octets each,
-/// this many take 15 MB.
+/// How many sign-ins of one tenant may be under way, and how many rows of them there may be in all. Anybody can begin one, so there
+/// are bounds: beyond, the oldest give way. With 300 octets each, all rows take 30 MB.
 const UNDER_WAY_MAX: i64 = 50_000;
+const ROWS_MAX: i64 = 2 * UNDER_WAY_MAX;
+
+/// How many may be under way from one network, which may be a house with thousands of people behind one address. Beyond, its own
+/// oldest give way: so one network alone never reaches the tenant's bound.
+const OF_NETWORK_MAX: i64 = 2_000;
 
 /// How many over ones a new attempt clears away.
 const PRUNE_MAX: i64 = 1_000;
@@ -55,9 +61,6 @@ pub struct BegunAttempt {
 /// Why no sign-in begins.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginAttemptError {
-    /// As many are under way as a tenant may have.
-    #[error("too many sign-ins are under way")]
-    Exhausted,
     /// No secret could be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -144,7 +147,8 @@ impl SigninAttempts {
         Self { pool }
     }
 
-    /// Begins a sign-in.
+    /// Begins a sign-in for somebody at this address. Where too many are under way the oldest is given up, that of the same network
+    /// first: a stranger who begins many keeps nobody else from signing in.
     ///
     /// # Errors
     /// [`BeginAttemptError`].
@@ -152,24 +156,20 @@ impl SigninAttempts {
         &self,
         tenant: TenantId,
         attempt: &Attempt,
+        client: IpAddr,
         now: Micros,
     ) -> Result<BegunAttempt, BeginAttemptError> {
-        const COUNT: &str = "
-SELECT COUNT(*)
-FROM signin_attempts
-WHERE tenant_id = $1";
         const INSERT: &str = "
 INSERT INTO signin_attempts
-    (tenant_id, state_hash, browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    (tenant_id, state_hash, browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at, network)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let state = URL_SAFE_NO_PAD.encode(random_bytes::<32>()?);
         let browser = BrowserSecret(Zeroizing::new(random_bytes()?));
+        let network = network_of(client).to_string();
+        // Counted before anybody has to wait for us: a few that begin at once may go beyond a bound.
+        let found = UnderWay::count(&mut self.pool.tenant(tenant).read().await?, &network, now).await?;
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        prune(&mut tx, now).await?;
-        let (under_way,): (i64,) = tx.query(COUNT).fetch_one().await?;
-        if under_way >= UNDER_WAY_MAX {
-            return Err(BeginAttemptError::Exhausted);
-        }
+        found.make_room(&mut tx, &network, now).await?;
         tx.query(INSERT)
             .bind(hash_of(&state).as_slice())
             .bind(browser.hash().as_slice())
@@ -179,6 +179,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
             .bind(attempt.max_age_seconds.map(i64::from))
             .bind(attempt.person.map(|person| person.0))
             .bind(now.after(ATTEMPT_TTL).0)
+            .bind(network)
             .execute()
             .await?;
         tx.commit().await?;
@@ -209,9 +210,15 @@ WHERE tenant_id = $1
   AND state_hash = $2
   AND spent_at IS NULL";
         let state = hash_of(state);
-        let mut tx = self.pool.tenant(tenant).begin().await?;
+        // Read before anything is written: whoever makes states up has nobody wait for them.
+        let mut tx = self.pool.tenant(tenant).read().await?;
         let found: Option<AttemptRow> = tx.query(FIND).bind(state.as_slice()).fetch_optional().await?;
+        drop(tx);
         let row = found.ok_or(SpendAttemptError::Unknown)?;
+        if row.spent_at.is_some() {
+            return Err(SpendAttemptError::Spent);
+        }
+        let mut tx = self.pool.tenant(tenant).begin().await?;
         let spent = tx.query(SPEND).bind(state.as_slice()).bind(now.0).execute().await?;
         tx.commit().await?;
         if spent == 0 {
@@ -230,33 +237,98 @@ WHERE tenant_id = $1
         }
         Ok(attempt)
     }
+}
 
-    /// Notes that a logout token was taken, until it is over anyway. Says whether it is the first time.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn take_logout_token(
-        &self,
-        tenant: TenantId,
-        connection: &ConnectionName,
-        jti: &str,
-        expires_at: Micros,
-        now: Micros,
-    ) -> Result<bool, StoreError> {
-        const CLEAR: &str = "
-DELETE FROM logout_tokens
+/// What there is already when a sign-in begins.
+struct UnderWay {
+    of_network: i64,
+    of_tenant: i64,
+    rows: i64,
+    is_any_over: bool,
+}
+
+impl UnderWay {
+    async fn count(tx: &mut TenantTx, network: &str, now: Micros) -> Result<Self, StoreError> {
+        const OF_NETWORK: &str = "
+SELECT COUNT(*)
+FROM signin_attempts
 WHERE tenant_id = $1
-  AND expires_at <= $2";
-        const TAKE: &str = "
-INSERT INTO logout_tokens (tenant_id, connection, token_hash, expires_at)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        tx.query(CLEAR).bind(now.0).execute().await?;
-        let query = tx.query(TAKE).bind(connection.as_str()).bind(hash_of(jti).as_slice());
-        let taken = query.bind(expires_at.0).execute().await?;
-        tx.commit().await?;
-        Ok(taken == 1)
+  AND network = $2
+  AND spent_at IS NULL
+  AND expires_at > $3";
+        const OF_TENANT: &str = "
+SELECT COUNT(*)
+FROM signin_attempts
+WHERE tenant_id = $1
+  AND spent_at IS NULL
+  AND expires_at > $2";
+        const ROWS: &str = "
+SELECT COUNT(*)
+FROM signin_attempts
+WHERE tenant_id = $1";
+        const OVER: &str = "
+SELECT expires_at
+FROM signin_attempts
+WHERE tenant_id = $1
+  AND expires_at <= $2
+LIMIT 1";
+        let (of_network,): (i64,) = tx.query(OF_NETWORK).bind(network).bind(now.0).fetch_one().await?;
+        let (of_tenant,): (i64,) = tx.query(OF_TENANT).bind(now.0).fetch_one().await?;
+        let (rows,): (i64,) = tx.query(ROWS).fetch_one().await?;
+        let over: Option<(i64,)> = tx.query(OVER).bind(long_over(now).0).fetch_optional().await?;
+        Ok(Self { of_network, of_tenant, rows, is_any_over: over.is_some() })
+    }
+
+    async fn make_room(&self, tx: &mut TenantTx, network: &str, now: Micros) -> Result<(), StoreError> {
+        const OLDEST_OF_NETWORK: &str = "
+DELETE FROM signin_attempts
+WHERE tenant_id = $1
+  AND state_hash IN (
+    SELECT state_hash
+    FROM signin_attempts
+    WHERE tenant_id = $1
+      AND network = $2
+      AND spent_at IS NULL
+      AND expires_at > $3
+    ORDER BY expires_at
+    LIMIT 1
+  )";
+        const OLDEST: &str = "
+DELETE FROM signin_attempts
+WHERE tenant_id = $1
+  AND state_hash IN (
+    SELECT state_hash
+    FROM signin_attempts
+    WHERE tenant_id = $1
+      AND spent_at IS NULL
+      AND expires_at > $2
+    ORDER BY expires_at
+    LIMIT 1
+  )";
+        // Spent ones are there to be told from unknown ones, and give way first.
+        const OLDEST_ROWS: &str = "
+DELETE FROM signin_attempts
+WHERE tenant_id = $1
+  AND state_hash IN (
+    SELECT state_hash
+    FROM signin_attempts
+    WHERE tenant_id = $1
+    ORDER BY spent_at IS NULL, expires_at
+    LIMIT $2
+  )";
+        if self.is_any_over {
+            prune(tx, now).await?;
+        }
+        let is_full = self.of_tenant >= UNDER_WAY_MAX;
+        if self.of_network >= OF_NETWORK_MAX || (is_full && self.of_network > 0) {
+            tx.query(OLDEST_OF_NETWORK).bind(network).bind(now.0).execute().await?;
+        } else if is_full {
+            tx.query(OLDEST).bind(now.0).execute().await?;
+        }
+        if self.rows >= ROWS_MAX {
+            tx.query(OLDEST_ROWS).bind(PRUNE_MAX).execute().await?;
+        }
+        Ok(())
     }
 }
 
@@ -272,9 +344,12 @@ WHERE tenant_id = $1
       AND expires_at <= $2
     LIMIT $3
   )";
-    // A while longer than they are good for: whoever is late is told so.
-    let over = Micros(now.0.saturating_sub(i64::try_from(ATTEMPT_TTL.as_micros()).unwrap_or(i64::MAX)));
-    tx.query(PRUNE).bind(over.0).bind(PRUNE_MAX).execute().await.map(drop)
+    tx.query(PRUNE).bind(long_over(now).0).bind(PRUNE_MAX).execute().await.map(drop)
+}
+
+/// A while longer than they are good for: whoever is late is told so.
+fn long_over(now: Micros) -> Micros {
+    Micros(now.0.saturating_sub(i64::try_from(ATTEMPT_TTL.as_micros()).unwrap_or(i64::MAX)))
 }
 
 fn hash_of(text: &str) -> [u8; 32] {
@@ -290,6 +365,7 @@ struct AttemptRow {
     max_age_seconds: Option<i64>,
     account_id: Option<Uuid>,
     expires_at: i64,
+    spent_at: Option<i64>,
 }
 
 impl AttemptRow {

@@ -1,12 +1,14 @@
 //! Where factors are kept: the list that people see, and what becomes of it.
 
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{FactorId, Micros, PrincipalId, ProofKind, SessionId, TenantId};
+use cedargate_model::{AccountAct, FactorId, Micros, PrincipalId, ProofKind, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::session_cache::Key;
-use crate::{Factor, FactorName, session_rows};
+use crate::{
+    Factor, FactorName, Holder, HolderError, OperatorError, ProofGuesses, Ready, Shown, operator_events, session_rows,
+};
 
 /// A factor that was removed, and the sessions that ended with it.
 #[derive(Debug)]
@@ -31,6 +33,11 @@ impl Factors {
         Self { pool }
     }
 
+    /// The guesses at what these accounts prove, in the same store.
+    pub fn guesses(&self) -> ProofGuesses {
+        ProofGuesses::new(self.pool.clone())
+    }
+
     /// An account's factors that were shown to work, oldest first.
     ///
     /// # Errors
@@ -38,6 +45,16 @@ impl Factors {
     pub async fn list(&self, tenant: TenantId, account: PrincipalId) -> Result<Vec<Factor>, StoreError> {
         let mut tx = self.pool.tenant(tenant).read().await?;
         list(&mut tx, account).await
+    }
+
+    /// Whether this session may enrol a factor as it is, with nothing more shown: for pages, which ask for what is missing. Whatever
+    /// then changes something asks again.
+    ///
+    /// # Errors
+    /// [`HolderError`].
+    pub async fn may_enrol(&self, holder: Holder, now: Micros) -> Result<(), HolderError> {
+        let mut tx = self.pool.tenant(holder.tenant).read().await?;
+        holder.check(&mut tx, now).await?.may_enrol(Shown::Nothing, now)
     }
 
     /// One of an account's factors.
@@ -54,17 +71,17 @@ impl Factors {
         Ok(factors.into_iter().find(|known| known.id == factor))
     }
 
-    /// Gives a factor another name. Says whether the account has it.
+    /// Gives a factor another name. None where the account has no such factor.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`HolderError`].
     pub async fn rename(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
         name: &FactorName,
-    ) -> Result<bool, StoreError> {
+        now: Micros,
+    ) -> Result<Option<Ready<()>>, HolderError> {
         const RENAME: &str = "
 UPDATE totp_factors
 SET name = $4
@@ -72,24 +89,24 @@ WHERE tenant_id = $1
   AND account_id = $2
   AND id = $3
   AND confirmed_at IS NOT NULL";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        let moved = tx.query(RENAME).bind(account.0).bind(factor.0).bind(name.as_str()).execute().await?;
-        tx.commit().await?;
-        Ok(moved == 1)
+        let mut tx = self.pool.tenant(holder.tenant).begin().await?;
+        let _checked = holder.check(&mut tx, now).await?;
+        let query = tx.query(RENAME).bind(holder.account.0).bind(factor.0).bind(name.as_str());
+        let moved = query.execute().await?;
+        Ok((moved == 1).then(|| Ready::new(tx, ())))
     }
 
-    /// Removes a factor, and the recovery codes with the last one. The account's sessions other than `keep` end in the same
-    /// transaction: whoever else has the factor is out.
+    /// Removes a factor, and the recovery codes with the last one. The account's other sessions end in the same transaction:
+    /// whoever else has the factor is out. None where the account has no such factor.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was removed.
+    /// [`HolderError`].
     pub async fn remove(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
-        keep: SessionId,
-    ) -> Result<Option<Removed>, StoreError> {
+        now: Micros,
+    ) -> Result<Option<Ready<Removed>>, HolderError> {
         const REMOVE: &str = "
 DELETE FROM totp_factors
 WHERE tenant_id = $1
@@ -102,7 +119,9 @@ WHERE tenant_id = $1
   AND account_id = $2
   AND id <> $3
 RETURNING id, token_hash";
+        let Holder { tenant, account, session } = holder;
         let mut tx = self.pool.tenant(tenant).begin().await?;
+        let _checked = holder.check(&mut tx, now).await?;
         let removed = tx.query(REMOVE).bind(account.0).bind(factor.0).execute().await?;
         if removed == 0 {
             return Ok(None);
@@ -110,31 +129,33 @@ RETURNING id, token_hash";
         if list(&mut tx, account).await?.is_empty() {
             delete_codes(&mut tx, account).await?;
         }
-        let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END_OTHERS).bind(account.0).bind(keep.0).fetch_all().await?;
+        let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END_OTHERS).bind(account.0).bind(session.0).fetch_all().await?;
         let (ended, keys) = session_rows::ended_of(tenant, ended)?;
-        tx.commit().await?;
-        Ok(Some(Removed { kind: ProofKind::Totp, ended, keys }))
+        Ok(Some(Ready::new(tx, Removed { kind: ProofKind::Totp, ended, keys })))
     }
 
-    /// Removes all factors and recovery codes of an account and ends its sessions: the way out for whoever lost them. Says
-    /// how many factors there were.
+    /// Removes all factors and recovery codes of an account, ends its sessions, and leaves word of it for the record: an operator's
+    /// way out for whoever lost them. Says how many factors there were.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was removed.
-    pub async fn remove_all(&self, tenant: TenantId, account: PrincipalId) -> Result<usize, StoreError> {
+    /// [`OperatorError`]; then nothing was removed.
+    pub async fn remove_all(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        now: Micros,
+    ) -> Result<usize, OperatorError> {
         const REMOVE: &str = "
 DELETE FROM totp_factors
-WHERE tenant_id = $1
-  AND account_id = $2";
-        const END: &str = "
-DELETE FROM sessions
 WHERE tenant_id = $1
   AND account_id = $2";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let count = list(&mut tx, account).await?.len();
         tx.query(REMOVE).bind(account.0).execute().await?;
         delete_codes(&mut tx, account).await?;
-        tx.query(END).bind(account.0).execute().await?;
+        let _ended = session_rows::delete_of_account(&mut tx, account).await?;
+        let act = AccountAct::FactorsRemoved { count: u32::try_from(count).unwrap_or(u32::MAX) };
+        operator_events::leave(&mut tx, account, None, act, now).await?;
         tx.commit().await?;
         Ok(count)
     }

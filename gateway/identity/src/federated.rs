@@ -1,18 +1,21 @@
 //! Sessions that came from an identity provider.
 
+use std::collections::BTreeMap;
+
 use cedargate_migrations::{StoreError, TenantTx};
-use cedargate_model::{ConnectionName, Micros, PrincipalId, SessionId, TenantId};
+use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, SessionId, TenantId};
+use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::identity::{Identity, Issuer, Subject};
 use crate::session_cache::Key;
 use crate::session_rows::token_of;
-use crate::{Begun, CreateSessionError, Sessions, SignIn};
+use crate::{Begun, CreateSessionError, OperatorError, Ready, Sessions, SignIn, operator_events};
 
-/// How long an ID token may be to be kept, in octets. A longer one is not: the provider then asks the person before it
+/// How long a sealed ID token may be to be kept, in octets. A longer one is not: the provider then asks the person before it
 /// signs them out.
-const ID_TOKEN_BYTES_MAX: usize = 16 * 1024;
+const SEALED_ID_TOKEN_BYTES_MAX: usize = 32 * 1024;
 
 /// Where a session came from.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,9 +24,14 @@ pub struct Federation {
     pub identity: Identity,
     /// The provider's own session (`sid`, or SAML's SessionIndex), if it says.
     pub provider_session: Option<Subject>,
-    /// The ID token, which the provider asks for when the person signs out there. Says who it is; proves nothing to us.
-    pub id_token: Option<String>,
+    /// The ID token, which the provider asks for when the person signs out there. It says who they are, and of what groups: so it
+    /// comes here sealed and leaves sealed.
+    pub id_token: Option<SealedIdToken>,
 }
+
+/// An ID token that was sealed under the gateway's master key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedIdToken(pub String);
 
 /// Which sessions a provider ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,24 @@ pub struct EndedSession {
     pub session: SessionId,
 }
 
+/// Sessions that end together.
+#[derive(Debug)]
+#[must_use = "tell `Sessions::forget_federated`, or what is in memory goes on until it is stale"]
+pub struct EndedSessions {
+    /// Which.
+    pub sessions: Vec<EndedSession>,
+    keys: Vec<Key>,
+}
+
+/// What makes a logout token one that counts once.
+#[derive(Clone, Copy, Debug)]
+pub struct LogoutTokenId<'t> {
+    /// The provider's id for it (`jti`).
+    pub jti: &'t str,
+    /// Until when a second one of this id is a replay; later it is over anyway.
+    pub remember_until: Micros,
+}
+
 impl std::fmt::Debug for Federation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Federation").field("identity", &self.identity).finish_non_exhaustive()
@@ -68,7 +94,26 @@ impl Sessions {
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
         // A provider's clock may be ahead of ours; nobody has proved anything in the future.
-        self.create_in(sign_in, Some(federation), authenticated_at.min(now), now).await
+        self.create_in(sign_in, Some((federation, None)), authenticated_at.min(now), now).await
+    }
+
+    /// The same for a person who was asked to prove to the provider anew who they are, and did: such a session may enrol a first
+    /// factor for a few minutes.
+    ///
+    /// # Security
+    /// The caller has asked the provider for a proof there and then, and has checked that `authenticated_at` is that proof's.
+    ///
+    /// # Errors
+    /// [`CreateSessionError`].
+    pub async fn create_proved_anew(
+        &self,
+        sign_in: SignIn,
+        federation: &Federation,
+        authenticated_at: Micros,
+        now: Micros,
+    ) -> Result<Begun, CreateSessionError> {
+        let authenticated_at = authenticated_at.min(now);
+        self.create_in(sign_in, Some((federation, Some(authenticated_at))), authenticated_at, now).await
     }
 
     /// Where a session came from; none where it is over, or was no provider's.
@@ -92,23 +137,166 @@ impl Sessions {
         ending: &Ending,
     ) -> Result<Vec<EndedSession>, StoreError> {
         let mut tx = self.pool().tenant(tenant).begin().await?;
-        let rows = delete(&mut tx, connection, issuer, ending).await?;
+        let ended = end_in(&mut tx, connection, issuer, ending).await?;
         tx.commit().await?;
-        let mut ended = Vec::with_capacity(rows.len());
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            ended.push(EndedSession { principal: PrincipalId(row.account_id), session: SessionId(row.id) });
-            keys.push(Key::new(tenant, token_of((row.token_hash,))?));
-        }
-        self.forget(keys);
-        Ok(ended)
+        Ok(self.forget_federated(ended))
     }
+
+    /// Ends the sessions that a logout token means, which counts with that: in one transaction, so that a provider which sends it
+    /// again after a failure is not refused. None where it has counted before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then the sessions go on, and the token may come again.
+    pub async fn end_by_logout_token(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        issuer: &Issuer,
+        ending: &Ending,
+        token: LogoutTokenId<'_>,
+        now: Micros,
+    ) -> Result<Option<Ready<EndedSessions>>, StoreError> {
+        const CLEAR: &str = "
+DELETE FROM logout_tokens
+WHERE tenant_id = $1
+  AND expires_at <= $2";
+        const TAKE: &str = "
+INSERT INTO logout_tokens (tenant_id, connection, token_hash, expires_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING";
+        let hash: [u8; 32] = Sha256::digest(token.jti.as_bytes()).into();
+        let mut tx = self.pool().tenant(tenant).begin().await?;
+        tx.query(CLEAR).bind(now.0).execute().await?;
+        let query = tx.query(TAKE).bind(connection.as_str()).bind(hash.as_slice());
+        if query.bind(token.remember_until.0).execute().await? == 0 {
+            return Ok(None);
+        }
+        let ended = end_in(&mut tx, connection, issuer, ending).await?;
+        Ok(Some(Ready::new(tx, ended)))
+    }
+
+    /// Ends every session that came by this connection, and leaves word of it for the record: an operator's act. Says which there were.
+    ///
+    /// # Errors
+    /// [`OperatorError`]; the sessions then go on.
+    pub async fn end_connection(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        now: Micros,
+    ) -> Result<Vec<EndedSession>, OperatorError> {
+        const BY_CONNECTION: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND id IN (
+    SELECT f.session_id
+    FROM federated_sessions AS f
+    WHERE f.tenant_id = $1
+      AND f.connection = $2
+  )
+RETURNING id, account_id, token_hash";
+        let mut tx = self.pool().tenant(tenant).begin().await?;
+        let rows = tx.query(BY_CONNECTION).bind(connection.as_str()).fetch_all().await?;
+        let ended = ended_of(tenant, rows)?;
+        leave_word(&mut tx, connection, &ended.sessions, now).await?;
+        tx.commit().await?;
+        Ok(self.forget_federated(ended))
+    }
+
+    /// Ends the sessions of connections that are none of these any more: whoever came by one could not come again. Says of which
+    /// connections there were any.
+    ///
+    /// # Errors
+    /// [`OperatorError`]; some of the sessions then go on.
+    pub async fn end_of_removed(
+        &self,
+        tenant: TenantId,
+        connections: &[ConnectionName],
+        now: Micros,
+    ) -> Result<Vec<ConnectionName>, OperatorError> {
+        const CONNECTIONS: &str = "
+SELECT DISTINCT connection
+FROM federated_sessions
+WHERE tenant_id = $1";
+        let mut tx = self.pool().tenant(tenant).read().await?;
+        let found: Vec<(String,)> = tx.query(CONNECTIONS).fetch_all().await?;
+        drop(tx);
+        let impossible =
+            |_| StoreError::Impossible { table: "federated_sessions", column: "connection", id: String::new() };
+        let mut removed = Vec::new();
+        for (name,) in found {
+            let name = ConnectionName::parse(&name).map_err(impossible)?;
+            if !connections.contains(&name) {
+                let _ended = self.end_connection(tenant, &name, now).await?;
+                removed.push(name);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Hears of sessions that ended together: from memory they are gone at once.
+    pub fn forget_federated(&self, ended: EndedSessions) -> Vec<EndedSession> {
+        self.forget(ended.keys);
+        ended.sessions
+    }
+}
+
+async fn end_in(
+    tx: &mut TenantTx,
+    connection: &ConnectionName,
+    issuer: &Issuer,
+    ending: &Ending,
+) -> Result<EndedSessions, StoreError> {
+    let rows = delete(tx, connection, issuer, ending).await?;
+    ended_of(tx.tenant(), rows)
+}
+
+fn ended_of(tenant: TenantId, rows: Vec<EndedRow>) -> Result<EndedSessions, StoreError> {
+    let mut ended = EndedSessions { sessions: Vec::with_capacity(rows.len()), keys: Vec::with_capacity(rows.len()) };
+    for row in rows {
+        ended.sessions.push(EndedSession { principal: PrincipalId(row.account_id), session: SessionId(row.id) });
+        ended.keys.push(Key::new(tenant, token_of((row.token_hash,))?));
+    }
+    Ok(ended)
+}
+
+/// Ends every session of an account, whichever way it came, in the middle of a unit of work.
+pub(crate) async fn end_account(tx: &mut TenantTx, account: PrincipalId) -> Result<EndedSessions, StoreError> {
+    const BY_ACCOUNT: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id = $2
+RETURNING id, account_id, token_hash";
+    let rows = tx.query(BY_ACCOUNT).bind(account.0).fetch_all().await?;
+    ended_of(tx.tenant(), rows)
+}
+
+/// Ends what came from one identity, in the middle of a unit of work.
+pub(crate) async fn end_identity(tx: &mut TenantTx, identity: &Identity) -> Result<EndedSessions, StoreError> {
+    end_in(tx, &identity.connection, &identity.issuer, &Ending::Subject(identity.subject.clone())).await
+}
+
+/// Leaves one event for each account whose sessions an operator ended.
+pub(crate) async fn leave_word(
+    tx: &mut TenantTx,
+    connection: &ConnectionName,
+    ended: &[EndedSession],
+    now: Micros,
+) -> Result<(), OperatorError> {
+    let mut of_account: BTreeMap<PrincipalId, Vec<SessionId>> = BTreeMap::new();
+    for EndedSession { principal, session } in ended {
+        of_account.entry(*principal).or_default().push(*session);
+    }
+    for (principal, ended) in of_account {
+        operator_events::leave(tx, principal, Some(connection), AccountAct::SessionsEnded { ended }, now).await?;
+    }
+    Ok(())
 }
 
 /// Where a session came from, in the middle of a unit of work: whoever replaces it hands it on.
 pub(crate) async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Federation>, StoreError> {
     const FIND: &str = "
-SELECT connection, issuer, subject, provider_session, id_token
+SELECT connection, issuer, subject, provider_session, sealed_id_token
 FROM federated_sessions
 WHERE tenant_id = $1
   AND session_id = $2";
@@ -173,19 +361,26 @@ WHERE tenant_id = $1
 }
 
 /// Writes where a session came from, beside the session, in its transaction.
-pub(crate) async fn insert(tx: &mut TenantTx, session: SessionId, federation: &Federation) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    session: SessionId,
+    federation: &Federation,
+    proved_anew_at: Option<Micros>,
+) -> Result<(), StoreError> {
     const INSERT: &str = "
 INSERT INTO federated_sessions
-    (tenant_id, session_id, connection, issuer, subject, provider_session, id_token)
-VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let id_token = federation.id_token.as_deref().filter(|token| (1..=ID_TOKEN_BYTES_MAX).contains(&token.len()));
+    (tenant_id, session_id, connection, issuer, subject, provider_session, sealed_id_token, proved_anew_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sealed = federation.id_token.as_ref().map(|token| token.0.as_str());
+    let sealed = sealed.filter(|token| (1..=SEALED_ID_TOKEN_BYTES_MAX).contains(&token.len()));
     tx.query(INSERT)
         .bind(session.0)
         .bind(federation.identity.connection.as_str())
         .bind(federation.identity.issuer.as_str())
         .bind(federation.identity.subject.as_str())
         .bind(federation.provider_session.as_ref().map(Subject::as_str))
-        .bind(id_token)
+        .bind(sealed)
+        .bind(proved_anew_at.map(|at| at.0))
         .execute()
         .await
         .map(drop)
@@ -204,7 +399,7 @@ struct FederationRow {
     issuer: String,
     subject: String,
     provider_session: Option<String>,
-    id_token: Option<String>,
+    sealed_id_token: Option<String>,
 }
 
 impl FederationRow {
@@ -219,7 +414,7 @@ impl FederationRow {
                 subject: Subject::parse(&self.subject).map_err(|_| impossible("subject"))?,
             },
             provider_session: provider_session.map_err(|_| impossible("provider_session"))?,
-            id_token: self.id_token,
+            id_token: self.sealed_id_token.map(SealedIdToken),
         })
     }
 }

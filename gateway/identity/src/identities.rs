@@ -1,7 +1,7 @@
 //! Which account is whose at an identity provider.
 
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{ConnectionName, Micros, PrincipalId, RoleName, TenantId};
+use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, RoleName, TenantId};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -9,11 +9,13 @@ use uuid::Uuid;
 use crate::accounts::{grantable, insert_account, replace_roles};
 use crate::identity::{Identity, Issuer, Subject};
 use crate::random::{EntropyError, uuid_at};
-use crate::{Account, AccountState, Accounts, Email, RolesError};
+use crate::{
+    Account, AccountState, Accounts, Email, EndedSessions, OperatorError, Ready, RolesError, federated, operator_events,
+};
 
 /// The domain of the addresses that accounts of identity providers have. Nobody receives mail there (RFC 2606 §2), and
-/// nobody signs in with one: such accounts have no password.
-const ADDRESS_DOMAIN: &str = "federated.invalid";
+/// nobody signs in with one: such accounts have no password, and no other account has such an address.
+pub(crate) const ADDRESS_DOMAIN: &str = "federated.invalid";
 
 /// How long a display name may be, in octets; longer ones are cut.
 const DISPLAY_BYTES_MAX: usize = 254;
@@ -35,6 +37,28 @@ pub struct Arrival {
     pub roles: Vec<RoleName>,
     /// Whether an account is made where there is none.
     pub admit: bool,
+}
+
+/// Somebody who arrives.
+#[derive(Debug)]
+pub struct Arrived {
+    /// The account, with the roles that it has from now on.
+    pub account: Account,
+    /// Whether it is made.
+    pub created: bool,
+    /// Whether it had other roles before.
+    pub roles_changed: bool,
+}
+
+/// Somebody who is let in no more.
+#[derive(Debug)]
+pub struct Departed {
+    /// Whose account it is.
+    pub account: PrincipalId,
+    /// Whether it had roles.
+    pub roles_taken: bool,
+    /// The sessions that end.
+    pub ended: EndedSessions,
 }
 
 /// Why nobody arrived.
@@ -78,14 +102,19 @@ impl Identities {
     }
 
     /// Finds or makes the account of a person whom a provider vouches for, and gives it the roles that follow from what
-    /// the provider says now. One transaction: either all of it happened or nothing.
+    /// the provider says now. One transaction: either all of it happens or nothing.
     ///
     /// # Errors
     /// [`ArriveError`].
     ///
     /// # Security
     /// The caller has verified the provider's word. The account is found by the identity alone.
-    pub async fn arrive(&self, tenant: TenantId, arrival: &Arrival, now: Micros) -> Result<Account, ArriveError> {
+    pub async fn arrive(
+        &self,
+        tenant: TenantId,
+        arrival: &Arrival,
+        now: Micros,
+    ) -> Result<Ready<Arrived>, ArriveError> {
         match self.arrive_once(tenant, arrival, now).await {
             // Another gateway made the account a moment ago: now it is there.
             Err(ArriveError::Store(StoreError::Conflict(_))) => self.arrive_once(tenant, arrival, now).await,
@@ -93,26 +122,80 @@ impl Identities {
         }
     }
 
-    async fn arrive_once(&self, tenant: TenantId, arrival: &Arrival, now: Micros) -> Result<Account, ArriveError> {
+    async fn arrive_once(
+        &self,
+        tenant: TenantId,
+        arrival: &Arrival,
+        now: Micros,
+    ) -> Result<Ready<Arrived>, ArriveError> {
         let roles = grantable(arrival.roles.clone())?;
         let display = arrival.display.as_deref().and_then(shown);
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let account = match find_in(&mut tx, &arrival.identity).await? {
-            Some(account) => account,
+        let (account, created) = match find_in(&mut tx, &arrival.identity).await? {
+            Some(account) => (account, false),
             None if arrival.admit => {
                 let id = PrincipalId(uuid_at(now)?);
                 insert_account(&mut tx, id, &address(&arrival.identity), None, now).await?;
                 insert(&mut tx, &arrival.identity, id, now).await?;
-                Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?
+                (Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?, true)
             }
             None => return Err(ArriveError::NotAdmitted),
         };
         if let AccountState::Disabled { .. } = account.state {
             return Err(ArriveError::AccountDisabled(account.id));
         }
+        let roles_changed = account.roles != roles;
         let account = update(&mut tx, account, display, roles).await?;
+        Ok(Ready::new(tx, Arrived { account, created, roles_changed }))
+    }
+
+    /// Takes the roles of a person whom their connection no longer lets in, and ends their sessions: what they had came from what
+    /// the provider said before. None where nobody has such an account, or there is nothing left to take.
+    ///
+    /// # Security
+    /// The caller has verified the provider's word.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn depart(&self, tenant: TenantId, identity: &Identity) -> Result<Option<Ready<Departed>>, StoreError> {
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let Some(account) = find_in(&mut tx, identity).await? else { return Ok(None) };
+        let roles_taken = !account.roles.is_empty();
+        if roles_taken {
+            replace_roles(&mut tx, account.id, &[]).await?;
+        }
+        let ended = federated::end_account(&mut tx, account.id).await?;
+        let is_gone = !roles_taken && ended.sessions.is_empty();
+        Ok((!is_gone).then(|| Ready::new(tx, Departed { account: account.id, roles_taken, ended })))
+    }
+
+    /// Says that a person at a provider is nobody's any more, ends the sessions that came from there, and leaves word of it for the
+    /// record: an operator's act. Says whose it was, and how many sessions ended; none where it was nobody's.
+    ///
+    /// # Errors
+    /// [`OperatorError`]; then nothing was done.
+    pub async fn unlink(
+        &self,
+        tenant: TenantId,
+        identity: &Identity,
+        now: Micros,
+    ) -> Result<Option<(Account, usize)>, OperatorError> {
+        const UNLINK: &str = "
+DELETE FROM identities
+WHERE tenant_id = $1
+  AND connection = $2
+  AND issuer = $3
+  AND subject = $4";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let Some(account) = find_in(&mut tx, identity).await? else { return Ok(None) };
+        let query = tx.query(UNLINK).bind(identity.connection.as_str()).bind(identity.issuer.as_str());
+        query.bind(identity.subject.as_str()).execute().await?;
+        let ended = federated::end_identity(&mut tx, identity).await?.sessions;
+        let act = AccountAct::IdentityUnlinked;
+        operator_events::leave(&mut tx, account.id, Some(&identity.connection), act, now).await?;
+        federated::leave_word(&mut tx, &identity.connection, &ended, now).await?;
         tx.commit().await?;
-        Ok(account)
+        Ok(Some((account, ended.len())))
     }
 
     /// The account of this person, disabled or not.

@@ -55,10 +55,14 @@ mod email;
 mod factor;
 mod factors;
 mod federated;
+mod guesses;
+mod holder;
 mod identities;
 mod identity;
+mod operator_events;
 mod principal;
 mod random;
+mod ready;
 mod recovery;
 mod session;
 mod session_cache;
@@ -81,15 +85,20 @@ pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
 pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
 pub use factors::{Factors, Removed};
-pub use federated::{EndedSession, Ending, Federation};
-pub use identities::{Arrival, ArriveError, Identities, LinkError};
+pub use federated::{EndedSession, EndedSessions, Ending, Federation, LogoutTokenId, SealedIdToken};
+pub use guesses::{Guesses, ProofGuesses};
+pub use holder::{FACTORS_FRESH, Holder, HolderError, Shown};
+pub use identities::{Arrival, ArriveError, Arrived, Departed, Identities, LinkError};
 pub use identity::{Identity, IdentityError, Issuer, Subject};
+pub use operator_events::{OperatorError, OperatorEvents, Taken};
 pub use principal::MEMBER;
 pub use random::EntropyError;
+pub use ready::Ready;
 pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
 pub use session::{
-    Begun, CreateSessionError, Maintained, OwnSession, SessionSettings, SessionStats, Sessions, SignIn, StepUpError,
+    Begun, CreateSessionError, Maintained, OwnSession, Replaced, SessionSettings, SessionStats, Sessions, SignIn,
+    StepUpError,
 };
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};
-pub use totp_factors::{EnrolError, SealedTotp};
+pub use totp_factors::{EnrolError, Enrolled, SealedTotp};

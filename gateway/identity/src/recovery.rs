@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use cedargate_migrations::StoreError;
+use cedargate_migrations::{StoreError, TenantTx};
 use cedargate_model::{Micros, PrincipalId, TenantId};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::Factors;
-use crate::factors::delete_codes;
+use crate::factors::{delete_codes, list};
 use crate::random::{EntropyError, random_bytes};
+use crate::{Factors, Holder, HolderError, Ready};
 
 /// How many codes an account is given at a time.
 pub const RECOVERY_CODES: usize = 10;
@@ -83,6 +83,9 @@ impl fmt::Debug for RecoveryCode {
 /// Why no recovery codes were drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawCodesError {
+    /// The session may not.
+    #[error(transparent)]
+    Holder(#[from] HolderError),
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -92,28 +95,22 @@ pub enum DrawCodesError {
 }
 
 impl Factors {
-    /// Draws new recovery codes in place of those that are left, and returns them, this once.
+    /// Draws new recovery codes in place of those that are left, to be shown this once. None where the account has no factor: codes
+    /// recover factors, and must not become the only one.
     ///
     /// # Errors
-    /// [`DrawCodesError`]; then the former ones still count.
+    /// [`DrawCodesError`].
     pub async fn draw_recovery_codes(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         now: Micros,
-    ) -> Result<Vec<RecoveryCode>, DrawCodesError> {
-        const INSERT: &str = "
-INSERT INTO recovery_codes (tenant_id, account_id, code_hash, created_at)
-VALUES ($1, $2, $3, $4)";
-        let codes = (0..RECOVERY_CODES).map(|_| RecoveryCode::draw()).collect::<Result<Vec<_>, _>>()?;
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        delete_codes(&mut tx, account).await?;
-        for code in &codes {
-            let hash = code.hash(tenant, account);
-            tx.query(INSERT).bind(account.0).bind(hash.as_slice()).bind(now.0).execute().await?;
+    ) -> Result<Option<Ready<Vec<RecoveryCode>>>, DrawCodesError> {
+        let mut tx = self.pool.tenant(holder.tenant).begin().await?;
+        if holder.check(&mut tx, now).await?.factors.is_empty() {
+            return Ok(None);
         }
-        tx.commit().await?;
-        Ok(codes)
+        let codes = draw_in(&mut tx, holder.account, now).await?;
+        Ok(Some(Ready::new(tx, codes)))
     }
 
     /// Spends a recovery code. Says whether it counts: it does once, at whichever gateway it is shown first.
@@ -135,6 +132,10 @@ WHERE tenant_id = $1
   AND code_hash = $3";
         let hash = code.hash(tenant, account);
         let mut tx = self.pool.tenant(tenant).begin().await?;
+        // A code stands in for a factor, so it counts while there is one.
+        if list(&mut tx, account).await?.is_empty() {
+            return Ok(false);
+        }
         let spent = tx.query(SPEND).bind(account.0).bind(hash.as_slice()).execute().await?;
         tx.commit().await?;
         Ok(spent == 1)
@@ -145,15 +146,37 @@ WHERE tenant_id = $1
     /// # Errors
     /// [`StoreError`].
     pub async fn recovery_codes_left(&self, tenant: TenantId, account: PrincipalId) -> Result<usize, StoreError> {
-        const COUNT: &str = "
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        count(&mut tx, account).await
+    }
+}
+
+pub(crate) async fn count(tx: &mut TenantTx, account: PrincipalId) -> Result<usize, StoreError> {
+    const COUNT: &str = "
 SELECT COUNT(*)
 FROM recovery_codes
 WHERE tenant_id = $1
   AND account_id = $2";
-        let mut tx = self.pool.tenant(tenant).read().await?;
-        let (count,): (i64,) = tx.query(COUNT).bind(account.0).fetch_one().await?;
-        Ok(usize::try_from(count).unwrap_or(0))
+    let (count,): (i64,) = tx.query(COUNT).bind(account.0).fetch_one().await?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Draws codes in place of those that are left, in the middle of a unit of work.
+pub(crate) async fn draw_in(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+    now: Micros,
+) -> Result<Vec<RecoveryCode>, DrawCodesError> {
+    const INSERT: &str = "
+INSERT INTO recovery_codes (tenant_id, account_id, code_hash, created_at)
+VALUES ($1, $2, $3, $4)";
+    let codes = (0..RECOVERY_CODES).map(|_| RecoveryCode::draw()).collect::<Result<Vec<_>, _>>()?;
+    delete_codes(tx, account).await?;
+    for code in &codes {
+        let hash = code.hash(tx.tenant(), account);
+        tx.query(INSERT).bind(account.0).bind(hash.as_slice()).bind(now.0).execute().await?;
     }
+    Ok(codes)
 }
 
 #[cfg(test)]

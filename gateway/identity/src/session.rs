@@ -12,11 +12,12 @@ use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
 use crate::session_rows::{self as rows, NewRow};
+use crate::totp_factors::prune_enrolments;
 use crate::{Device, PresentedToken, SessionToken};
 
 mod own;
 
-pub use own::{OwnSession, StepUpError};
+pub use own::{OwnSession, Replaced, StepUpError};
 
 /// How long sessions live, and how much of them is kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +143,7 @@ impl Sessions {
     pub(crate) async fn create_in(
         &self,
         sign_in: SignIn,
-        federation: Option<&Federation>,
+        federation: Option<(&Federation, Option<Micros>)>,
         authenticated_at: Micros,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
@@ -168,8 +169,8 @@ impl Sessions {
             StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
             error => CreateSessionError::Store(error),
         })?;
-        if let Some(federation) = federation {
-            federated::insert(&mut tx, row.id, federation).await?;
+        if let Some((federation, proved_anew_at)) = federation {
+            federated::insert(&mut tx, row.id, federation, proved_anew_at).await?;
         }
         let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
         let loaded = rows::find_by_token(&mut tx, row.token).await?;
@@ -274,6 +275,7 @@ impl Sessions {
             maintained.touched += rows::touch(&mut tx, key, *at).await?;
         }
         maintained.pruned = rows::prune(&mut tx, now, earlier(now, self.settings.idle_timeout)).await?;
+        prune_enrolments(&mut tx, now).await?;
         tx.commit().await?;
         Ok(maintained)
     }

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use cedargate_migrations::StoreError;
+use cedargate_migrations::{StoreError, SystemTx};
 use cedargate_model::{FactorId, Micros, PrincipalId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::factor::FACTORS_MAX;
-use crate::factors::list;
 use crate::random::{EntropyError, uuid_at};
-use crate::{FactorName, Factors};
+use crate::{DrawCodesError, FactorName, Factors, Holder, HolderError, Ready, RecoveryCode, Shown, recovery};
 
 /// How long an enrolment may take: fetching the phone, reading the QR code, typing the first code.
 const ENROLMENT_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// How many enrolments one round prunes.
+const PRUNE_MAX: i64 = 1_000;
 
 /// An authenticator app's secret as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,18 +28,38 @@ pub struct SealedTotp {
     pub sealed_secret: String,
 }
 
+/// An app that counts from now on.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// The account's new recovery codes, for this once; none where it has some already.
+    pub recovery_codes: Vec<RecoveryCode>,
+}
+
 /// Why no factor can be enrolled.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
     /// The account has as many as it may have.
     #[error("the account has {FACTORS_MAX} factors, and that is the most")]
     TooMany,
-    /// No id could be drawn.
+    /// The session may not.
+    #[error(transparent)]
+    Holder(#[from] HolderError),
+    /// No id or no recovery code could be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// The store failed.
     #[error("the factor could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl From<DrawCodesError> for EnrolError {
+    fn from(error: DrawCodesError) -> Self {
+        match error {
+            DrawCodesError::Holder(error) => Self::Holder(error),
+            DrawCodesError::Entropy(error) => Self::Entropy(error),
+            DrawCodesError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Factors {
@@ -49,33 +71,34 @@ impl Factors {
         uuid_at(now).map(FactorId)
     }
 
-    /// Begins an enrolment. An earlier one that was not finished is gone.
+    /// Begins an enrolment, which is its session's: an earlier one of the same session is gone, and this one goes with the session.
+    ///
+    /// # Security
+    /// The caller has judged what it says was `shown`, in this request.
     ///
     /// # Errors
     /// [`EnrolError`].
     pub async fn begin_totp(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         new: &SealedTotp,
+        shown: Shown,
         now: Micros,
     ) -> Result<(), EnrolError> {
-        const FORGET: &str = "
-DELETE FROM totp_factors
-WHERE tenant_id = $1
-  AND account_id = $2
-  AND confirmed_at IS NULL";
-        const INSERT: &str = "
-INSERT INTO totp_factors (tenant_id, id, account_id, name, sealed_secret, last_step, created_at)
-VALUES ($1, $2, $3, $4, $5, 0, $6)";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        if list(&mut tx, account).await?.len() >= FACTORS_MAX {
+        const PUT: &str = "
+INSERT INTO totp_enrolments (tenant_id, session_id, id, name, sealed_secret, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, session_id) DO UPDATE
+SET id = excluded.id, name = excluded.name, sealed_secret = excluded.sealed_secret, created_at = excluded.created_at";
+        let mut tx = self.pool.tenant(holder.tenant).begin().await?;
+        let checked = holder.check(&mut tx, now).await?;
+        checked.may_enrol(shown, now)?;
+        if checked.factors.len() >= FACTORS_MAX {
             return Err(EnrolError::TooMany);
         }
-        tx.query(FORGET).bind(account.0).execute().await?;
-        tx.query(INSERT)
+        tx.query(PUT)
+            .bind(holder.session.0)
             .bind(new.id.0)
-            .bind(account.0)
             .bind(new.name.as_str())
             .bind(new.sealed_secret.as_str())
             .bind(now.0)
@@ -85,64 +108,84 @@ VALUES ($1, $2, $3, $4, $5, 0, $6)";
         Ok(())
     }
 
-    /// The enrolment with this id, if it was begun lately and is not finished.
+    /// The session's enrolment with this id, if it was begun lately and is not finished. No other session sees it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn pending_totp(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
         now: Micros,
     ) -> Result<Option<SealedTotp>, StoreError> {
         const PENDING: &str = "
-SELECT id, name, sealed_secret
-FROM totp_factors
-WHERE tenant_id = $1
-  AND account_id = $2
-  AND id = $3
-  AND confirmed_at IS NULL
-  AND created_at > $4";
-        let mut tx = self.pool.tenant(tenant).read().await?;
-        let row: Option<TotpRow> =
-            tx.query(PENDING).bind(account.0).bind(factor.0).bind(begun_since(now)).fetch_optional().await?;
+SELECT e.id AS id, e.name AS name, e.sealed_secret AS sealed_secret
+FROM totp_enrolments AS e
+JOIN sessions AS s ON s.tenant_id = e.tenant_id AND s.id = e.session_id
+WHERE e.tenant_id = $1
+  AND e.session_id = $2
+  AND e.id = $3
+  AND e.created_at > $4
+  AND s.account_id = $5
+  AND s.expires_at > $6";
+        let mut tx = self.pool.tenant(holder.tenant).read().await?;
+        let row: Option<TotpRow> = tx
+            .query(PENDING)
+            .bind(holder.session.0)
+            .bind(factor.0)
+            .bind(begun_since(now).0)
+            .bind(holder.account.0)
+            .bind(now.0)
+            .fetch_optional()
+            .await?;
         row.map(TotpRow::into_sealed).transpose()
     }
 
-    /// Finishes an enrolment with the time step of the code that proved it: that code counts as used. Says whether it was
-    /// still open; of two at once, one finishes it.
+    /// Finishes an enrolment with the time step of the code that proved it: that code counts as used. With the first factor come
+    /// new recovery codes. None where it is no longer open; of two at once, one finishes it.
     ///
     /// # Errors
-    /// [`StoreError`]; then it is not finished.
+    /// [`EnrolError`].
     pub async fn confirm_totp(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
         step: i64,
         now: Micros,
-    ) -> Result<bool, StoreError> {
-        const CONFIRM: &str = "
-UPDATE totp_factors
-SET confirmed_at = $5, last_step = $4
+    ) -> Result<Option<Ready<Enrolled>>, EnrolError> {
+        const TAKE: &str = "
+DELETE FROM totp_enrolments
 WHERE tenant_id = $1
-  AND account_id = $2
+  AND session_id = $2
   AND id = $3
-  AND confirmed_at IS NULL
-  AND created_at > $6";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        let moved = tx
-            .query(CONFIRM)
-            .bind(account.0)
-            .bind(factor.0)
+  AND created_at > $4
+RETURNING id, name, sealed_secret";
+        const INSERT: &str = "
+INSERT INTO totp_factors (tenant_id, id, account_id, name, sealed_secret, last_step, created_at, confirmed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
+        let mut tx = self.pool.tenant(holder.tenant).begin().await?;
+        // That it may be the first one was shown when it was begun, in this session: else there would be none of it.
+        let checked = holder.check(&mut tx, now).await?;
+        if checked.factors.len() >= FACTORS_MAX {
+            return Err(EnrolError::TooMany);
+        }
+        let taken = tx.query(TAKE).bind(holder.session.0).bind(factor.0).bind(begun_since(now).0);
+        let Some(row) = taken.fetch_optional::<TotpRow>().await? else { return Ok(None) };
+        tx.query(INSERT)
+            .bind(row.id)
+            .bind(holder.account.0)
+            .bind(row.name)
+            .bind(row.sealed_secret)
             .bind(step)
             .bind(now.0)
-            .bind(begun_since(now))
             .execute()
             .await?;
-        tx.commit().await?;
-        Ok(moved == 1)
+        let is_first = checked.factors.is_empty();
+        let recovery_codes = match is_first || recovery::count(&mut tx, holder.account).await? == 0 {
+            true => recovery::draw_in(&mut tx, holder.account, now).await?,
+            false => Vec::new(),
+        };
+        Ok(Some(Ready::new(tx, Enrolled { recovery_codes })))
     }
 
     /// The secrets of an account's authenticator apps, sealed.
@@ -191,8 +234,21 @@ WHERE tenant_id = $1
     }
 }
 
-fn begun_since(now: Micros) -> i64 {
-    now.0.saturating_sub(i64::try_from(ENROLMENT_MAX.as_micros()).unwrap_or(i64::MAX))
+/// Deletes enrolments that took too long, of all tenants.
+pub(crate) async fn prune_enrolments(tx: &mut SystemTx, now: Micros) -> Result<(), StoreError> {
+    const PRUNE: &str = "
+DELETE FROM totp_enrolments
+WHERE (tenant_id, session_id) IN (
+    SELECT tenant_id, session_id
+    FROM totp_enrolments
+    WHERE created_at <= $1
+    LIMIT $2
+)";
+    tx.query(PRUNE).bind(begun_since(now).0).bind(PRUNE_MAX).execute().await.map(drop)
+}
+
+fn begun_since(now: Micros) -> Micros {
+    Micros(now.0.saturating_sub(i64::try_from(ENROLMENT_MAX.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[derive(FromRow)]

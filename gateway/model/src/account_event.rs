@@ -4,23 +4,61 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionId, FactorId, PrincipalId, SessionId};
+use crate::{ConnectionName, DecisionId, FactorId, PrincipalId, RoleName, SessionId};
 
-/// Something that was done, or tried, with what an account signs in with and where it is signed in. Never holds a code, a
+/// Something that was done, or tried, with an account, what it signs in with and where it is signed in. Never holds a code, a
 /// key or a factor's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountEvent {
-    /// The decision that let the request through.
-    pub decision: DecisionId,
+    /// The decision that let the request through; none where there was no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionId>,
     /// Whose account.
     pub principal: PrincipalId,
-    /// The session in which it was done, as it was before.
-    pub session: SessionId,
-    /// The client's address.
-    pub client: IpAddr,
+    /// The session in which it was done, as it was before; none where it was done in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The client's address; none where there was no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// By whose word.
+    #[serde(default, skip_serializing_if = "By::is_person")]
+    pub by: By,
+    /// The connection to an identity provider that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionName>,
     /// What.
     #[serde(flatten)]
     pub act: AccountAct,
+}
+
+/// By whose word something was done with an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Its person's, in a session of theirs.
+    #[default]
+    Person,
+    /// An identity provider's, at a sign-in.
+    Provider,
+    /// An operator's, by a command or by what is configured.
+    Operator,
+}
+
+impl By {
+    // What serde asks for.
+    fn is_person(&self) -> bool {
+        *self == Self::Person
+    }
+
+    /// The name that the record reads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Provider => "provider",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// What was done.
@@ -73,11 +111,28 @@ pub enum AccountAct {
         /// How many.
         count: u32,
     },
-    /// The person ended sessions of theirs.
+    /// Sessions of the account ended.
     SessionsEnded {
         /// Which.
         ended: Vec<SessionId>,
     },
+    /// All factors and recovery codes were removed, and the sessions ended.
+    FactorsRemoved {
+        /// How many factors there were.
+        count: u32,
+    },
+    /// The account was made.
+    AccountCreated {
+        /// The roles that it has.
+        roles: Vec<RoleName>,
+    },
+    /// The account has other roles.
+    RolesChanged {
+        /// The roles that it has now.
+        roles: Vec<RoleName>,
+    },
+    /// A person at an identity provider is no longer this account's.
+    IdentityUnlinked,
 }
 
 /// A way of proving who one is while signed in. Finer than [`crate::AuthnMethod`]: a recovery code is told from an app's.
@@ -111,10 +166,12 @@ mod tests {
     fn an_account_event_reads_back_as_it_was_written() {
         let id = uuid::Uuid::from_u128;
         let done = AccountEvent {
-            decision: DecisionId(id(1)),
+            decision: Some(DecisionId(id(1))),
             principal: PrincipalId(id(2)),
-            session: SessionId(id(3)),
-            client: IpAddr::from([192, 0, 2, 1]),
+            session: Some(SessionId(id(3))),
+            client: Some(IpAddr::from([192, 0, 2, 1])),
+            by: By::Person,
+            connection: None,
             act: AccountAct::SteppedUp { method: ProofKind::Totp, factor: None, into: SessionId(id(4)), level: 2 },
         };
         let text = serde_json::to_string(&done).unwrap();
@@ -127,6 +184,25 @@ mod tests {
             )
         );
         assert_eq!(serde_json::from_str::<AccountEvent>(&text).unwrap(), done);
+        let role = RoleName::parse("clerk").unwrap();
+        let made = AccountEvent {
+            decision: None,
+            principal: PrincipalId(id(2)),
+            session: None,
+            client: None,
+            by: By::Operator,
+            connection: Some(ConnectionName::parse("okta").unwrap()),
+            act: AccountAct::AccountCreated { roles: vec![role] },
+        };
+        let text = serde_json::to_string(&made).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"principal":"00000000-0000-0000-0000-000000000002","by":"operator","connection":"okta","#,
+                r#""act":"account_created","roles":["clerk"]}"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<AccountEvent>(&text).unwrap(), made);
         for kind in [ProofKind::Password, ProofKind::Totp, ProofKind::RecoveryCode] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }

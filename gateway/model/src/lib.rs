@@ -36,8 +36,8 @@ mod signin_reason;
 mod time;
 mod trace_parent;
 
-pub use account_event::{AccountAct, AccountEvent, ProofKind};
-pub use address::append_address;
+pub use account_event::{AccountAct, AccountEvent, By, ProofKind};
+pub use address::{append_address, network_of};
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;

@@ -31,7 +31,7 @@ signin_reasons! {
     ProviderUnavailable = "provider_unavailable";
     /// The provider said that it signs this person in not: its `error` parameter.
     ProviderRefused = "provider_refused";
-    /// More sign-ins are under way than a tenant may have.
+    /// More sign-ins were under way than a tenant may have. Gateways say so no more: the oldest gives way.
     AttemptsExhausted = "attempts_exhausted";
     /// The answer has no `state`, two, or one that is none of ours.
     StateUnknown = "state_unknown";

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedargate_identity::{Account, AccountState, Accounts, Email, PasswordHash, StoreError};
-use cedargate_model::{AuthnMethod, AuthnStrength, Micros, TenantId};
+use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, ProofKind, TenantId};
 
 pub use hasher::{HashError, HashParameters, HashingLimits};
 pub use password::{NewPassword, NewPasswordError, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PresentedPassword};
 
+use crate::guessing::Guessing;
 use crate::throttle::{Admission, Throttle};
 pub use crate::throttle::{DelayCurve, DelaySettings};
 use crate::{Authenticated, SignInAdapter, SignInError};
@@ -48,6 +49,7 @@ pub struct LocalAccounts {
     accounts: Accounts,
     hasher: Arc<PasswordHasher>,
     throttle: Arc<Throttle>,
+    confirming: Arc<Guessing>,
 }
 
 impl LocalAccounts {
@@ -56,11 +58,37 @@ impl LocalAccounts {
     /// # Errors
     /// [`HashError`] where the parameters are impossible or there is no randomness.
     pub fn new(accounts: Accounts, settings: LocalSettings) -> Result<Self, HashError> {
+        let confirming = Guessing::at(ProofKind::Password, settings.delays.account, accounts.guesses());
         Ok(Self {
             accounts,
             hasher: Arc::new(PasswordHasher::new(settings.parameters, settings.limits)?),
             throttle: Arc::new(Throttle::new(settings.delays)),
+            confirming: Arc::new(confirming),
         })
+    }
+
+    /// Judges the password of somebody who is signed in. Their failures are counted apart from those of sign-ins: whoever guesses from
+    /// outside keeps nobody from confirming who they are.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn confirm(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        password: PresentedPassword,
+        client: IpAddr,
+        now: Micros,
+    ) -> Result<Authenticated, SignInError> {
+        let judged = self.confirming.judged(tenant, account, client, now, async {
+            let account = self.accounts.find(tenant, account).await?;
+            match self.judge(tenant, account, password).await {
+                Ok(authenticated) => Ok(Some(authenticated)),
+                Err(SignInError::Failed) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        judged.await
     }
 
     /// Hashes a password that is to be set.
@@ -76,14 +104,23 @@ impl LocalAccounts {
         self.hasher.verifications()
     }
 
-    async fn judge(&self, tenant: TenantId, proof: Credentials) -> Result<Authenticated, SignInError> {
+    async fn judge_credentials(&self, tenant: TenantId, proof: Credentials) -> Result<Authenticated, SignInError> {
         let account = match Email::parse(&proof.email) {
             Ok(email) => self.accounts.find_by_email(tenant, &email).await?,
             Err(_) => None,
         };
+        self.judge(tenant, account, proof.password).await
+    }
+
+    async fn judge(
+        &self,
+        tenant: TenantId,
+        account: Option<Account>,
+        password: PresentedPassword,
+    ) -> Result<Authenticated, SignInError> {
         let usable = account.as_ref().and_then(usable_password);
         // Whatever `usable` is, exactly one hash of the same cost is computed from here on.
-        let verification = self.hasher.verify(proof.password, usable).await.map_err(|error| match error {
+        let verification = self.hasher.verify(password, usable).await.map_err(|error| match error {
             HashError::Busy => SignInError::Busy,
             error => SignInError::Broken(Box::new(error)),
         })?;
@@ -126,7 +163,7 @@ impl SignInAdapter for LocalAccounts {
             Admission::Admitted(attempt) => attempt,
             Admission::Delayed { retry_after } => return Err(SignInError::Delayed { retry_after }),
         };
-        let outcome = self.judge(tenant, proof).await;
+        let outcome = self.judge_credentials(tenant, proof).await;
         // The attempt was counted as a failure beforehand, so that many at once cannot outrun the count.
         match &outcome {
             Ok(_) => self.throttle.succeeded(attempt),

@@ -20,6 +20,11 @@ impl PresentedPassword {
         Self(Zeroizing::new(text))
     }
 
+    /// Whether nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The octets to hash; none where no password is like that, which must cost as much as a wrong one.
     pub(crate) fn to_octets(&self) -> Option<Zeroizing<Vec<u8>>> {
         // Checked before the work of normalising, too: it may lengthen a text, but not beyond all bounds.

@@ -13,10 +13,13 @@ mod provider;
 mod refused;
 mod settings;
 
+use std::time::Duration;
+
 use cedargate_identity::{Attempt, BrowserSecret, Federation, Identity, Subject};
 use cedargate_model::{ConnectionName, Micros, SigninReason};
 use sha2::{Digest, Sha256};
 use url::Url;
+use zeroize::Zeroizing;
 
 pub use address::{ProviderUrl, ProviderUrlError};
 pub use http::{ProviderHttp, ProviderHttpError};
@@ -42,7 +45,7 @@ pub struct OidcClient {
 pub struct Ask<'a> {
     /// The classes of which one must be reached (`acr_values`), the best first.
     pub classes: &'a [&'a str],
-    /// How long ago, in seconds, the person may have signed in there.
+    /// How long ago, in seconds, the person may have signed in there. Zero asks them to sign in there and then.
     pub max_age_seconds: Option<u32>,
 }
 
@@ -80,6 +83,8 @@ pub struct SignedIn {
     pub claims: Claims,
     /// When the person last proved to the provider who they are, if it says.
     pub auth_time: Option<Micros>,
+    /// The ID token as it came. It is kept sealed or not at all.
+    pub id_token: Zeroizing<String>,
 }
 
 impl OidcClient {
@@ -128,6 +133,10 @@ impl OidcClient {
                 .append_pair("code_challenge_method", "S256");
             if !ask.classes.is_empty() {
                 query.append_pair("acr_values", &ask.classes.join(" "));
+            }
+            if ask.max_age_seconds == Some(0) {
+                // Not every provider takes an age of zero for a question (OIDC Core §3.1.2.1, `prompt`).
+                query.append_pair("prompt", "login");
             }
             query.append_pair("max_age", &ask.max_age_seconds.unwrap_or(MAX_AGE_SECONDS).to_string());
         }
@@ -185,8 +194,9 @@ impl OidcClient {
             subject: believed.subject,
         };
         let provider_session: Option<Subject> = believed.provider_session;
-        let federation = Federation { identity, provider_session, id_token: Some(tokens.id_token) };
-        Ok(SignedIn { federation, claims: believed.claims, auth_time: believed.auth_time })
+        let federation = Federation { identity, provider_session, id_token: None };
+        let id_token = Zeroizing::new(tokens.id_token);
+        Ok(SignedIn { federation, claims: believed.claims, auth_time: believed.auth_time, id_token })
     }
 
     /// Where the person signs out at the provider, if it has such a place (OIDC RP-Initiated Logout 1.0 §2).
@@ -235,6 +245,9 @@ impl OidcClient {
 /// proved who they are (OIDC Core §2, `auth_time`), and that is what policies want to know.
 const MAX_AGE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
+/// How long the way back from a sign-in at the provider may take.
+const BACK_FROM_SIGN_IN: Duration = Duration::from_secs(2 * 60);
+
 /// What the browser's secret is turned into.
 const NONCE: &str = "nonce";
 const VERIFIER: &str = "code verifier";
@@ -254,6 +267,8 @@ fn check_freshness(
 ) -> Result<(), SigninReason> {
     let Some(max_age) = max_age_seconds else { return Ok(()) };
     let auth_time = auth_time.ok_or(SigninReason::AuthTimeMissing)?;
-    let allowed = std::time::Duration::from_secs(max_age.into()) + settings.clock_skew;
+    // Whoever had to sign in there and then has come back since: by way of a page that asks for consent, perhaps.
+    let max_age = if max_age == 0 { BACK_FROM_SIGN_IN } else { Duration::from_secs(max_age.into()) };
+    let allowed = max_age + settings.clock_skew;
     if now.since(auth_time) <= allowed { Ok(()) } else { Err(SigninReason::AuthTimeTooOld) }
 }

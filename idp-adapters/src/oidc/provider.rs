@@ -1,7 +1,7 @@
 //! What a provider says about itself: its endpoints and its keys, fetched when they are needed and kept for a while.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
@@ -60,6 +60,7 @@ pub(crate) struct Known {
 struct Asking {
     failed_at: Option<Micros>,
     refetched_at: Option<Micros>,
+    refetch_failed_at: Option<Micros>,
 }
 
 impl Known {
@@ -74,28 +75,35 @@ impl Known {
         if let Some(known) = young(FRESH) {
             return Ok(known);
         }
-        let mut asking = self.asking.lock().await;
+        // While somebody asks, what was known last still serves; only where nothing is known does everybody wait for the answer.
+        let mut asking = match (self.asking.try_lock(), young(STALE_MAX)) {
+            (Ok(asking), _) => asking,
+            (Err(_), Some(known)) => return Ok(known),
+            (Err(_), None) => self.asking.lock().await,
+        };
         if let Some(known) = young(FRESH) {
             return Ok(known);
         }
-        let failed_lately = asking.failed_at.is_some_and(|at| now.since(at) < RETRY_AFTER);
-        let asked = match failed_lately {
-            true => Err(SigninReason::ProviderUnavailable.into()),
-            false => Provider::discover(issuer, http, now).await,
-        };
-        match asked {
+        if asking.failed_at.is_some_and(|at| now.since(at) < RETRY_AFTER) {
+            return young(STALE_MAX).ok_or(SigninReason::ProviderUnavailable.into());
+        }
+        let began = Instant::now();
+        match Provider::discover(issuer, http, now).await {
             Ok(provider) => {
                 let provider = Arc::new(provider);
                 self.current.store(Some(Arc::clone(&provider)));
-                *asking = Asking { failed_at: None, ..*asking };
+                asking.failed_at = None;
                 Ok(provider)
             }
             Err(error) => {
-                if !failed_lately {
-                    asking.failed_at = Some(now);
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, cedargate.issuer = %issuer.issuer(), "a provider's description cannot be had");
-                }
+                // From the end of the attempt on: one that took long must not be tried again by each of those who waited for it.
+                asking.failed_at = Some(now.after(began.elapsed()));
+                let cause = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error = cause,
+                    cedargate.issuer = %issuer.issuer(),
+                    "a provider's description cannot be had"
+                );
                 young(STALE_MAX).ok_or(error)
             }
         }
@@ -116,18 +124,22 @@ impl Known {
         // Somebody else may have asked while we waited.
         let provider = self.current.load_full().unwrap_or(provider);
         let asked_lately = asking.refetched_at.is_some_and(|at| now.since(at) < REFETCH_EVERY);
-        if provider.has_key(kid) || asked_lately {
+        let failed_lately = asking.refetch_failed_at.is_some_and(|at| now.since(at) < RETRY_AFTER);
+        if provider.has_key(kid) || asked_lately || failed_lately {
             return Ok(provider);
         }
-        asking.refetched_at = Some(now);
+        let began = Instant::now();
         match provider.with_keys_of_now(http).await {
             Ok(renewed) => {
                 let renewed = Arc::new(renewed);
                 self.current.store(Some(Arc::clone(&renewed)));
+                asking.refetched_at = Some(now);
                 tracing::info!(cedargate.issuer = %issuer.issuer(), "a provider's keys were fetched anew");
                 Ok(renewed)
             }
             Err(error) => {
+                // No answer is none: the key that was looked for may be there a moment later.
+                asking.refetch_failed_at = Some(now.after(began.elapsed()));
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, cedargate.issuer = %issuer.issuer(), "a provider's keys cannot be fetched");
                 Ok(provider)

@@ -2,8 +2,8 @@
 //!
 //! Three things are always true of what stands here:
 //! - a code counts once, whichever gateway it is shown to: the store says so, and nothing else does;
-//! - guessing gets slower with every failure, for the address and, where a code is short, for the account: whoever guesses at
-//!   an app's codes keeps nobody from using a recovery code;
+//! - guessing gets slower with every failure, for the address and, where a code is short, for the account, at all gateways of a store
+//!   together: whoever guesses at an app's codes keeps nobody from using a recovery code;
 //! - a secret is in clear for as long as a code is computed.
 
 mod code;
@@ -17,14 +17,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate_identity::{EnrolError, FactorName, Factors, SealedTotp};
+use cedargate_identity::{EnrolError, Enrolled, FactorName, Factors, Holder, Ready, SealedTotp, Shown};
 use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId, ProofKind, TenantId};
 
 pub use code::PresentedCode;
 pub use totp::TotpKey;
 
-use crate::local::{DelayCurve, DelaySettings};
-use crate::throttle::{Admission, Throttle};
+use crate::guessing::Guessing;
+use crate::local::DelayCurve;
 use crate::{SignInError, Vault, VaultError};
 
 /// The assurance level of a password and a code (NIST SP 800-63B-4 §2.2.1).
@@ -33,19 +33,13 @@ const LEVEL: u8 = 2;
 /// Six digits, of which three count at a time: after some wrong ones one each hour, 24 a day.
 const TOTP_GUESSES: DelayCurve = DelayCurve { first_delayed: 5, delay_max: Duration::from_secs(60 * 60) };
 
-/// Nobody guesses 120 bits, so nobody is delayed for another's guesses: addresses alone are.
-const RECOVERY_GUESSES: DelayCurve = DelayCurve { first_delayed: u32::MAX, delay_max: Duration::ZERO };
-
-/// Far longer than the longest delay: waiting must not buy more guesses than going on.
-const GUESSES_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Second factors in a store. Cheap to clone; clones share delays.
 #[derive(Clone)]
 pub struct SecondFactors {
     factors: Factors,
     vault: Arc<dyn Vault>,
-    totp: Arc<Throttle>,
-    recovery: Arc<Throttle>,
+    totp: Arc<Guessing>,
+    recovery: Arc<Guessing>,
 }
 
 /// Somebody has just proved something beside their sign-in.
@@ -83,14 +77,24 @@ pub enum EnrolTotpError {
     Vault(#[from] VaultError),
 }
 
+/// Why an enrolment is not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The code proves nothing, or cannot be judged.
+    #[error(transparent)]
+    Proof(SignInError),
+    /// The session, the account or the store does not allow it.
+    #[error(transparent)]
+    Enrol(EnrolError),
+}
+
 impl SecondFactors {
     /// The second factors of a store, with their secrets sealed in this vault.
     pub fn new(factors: Factors, vault: Arc<dyn Vault>) -> Self {
-        let [totp, recovery] = [TOTP_GUESSES, RECOVERY_GUESSES].map(|account| {
-            let delays = DelaySettings { account, forget_after: GUESSES_REMEMBERED, ..DelaySettings::default() };
-            Arc::new(Throttle::new(delays))
-        });
-        Self { factors, vault, totp, recovery }
+        let totp = Guessing::at(ProofKind::Totp, TOTP_GUESSES, factors.guesses());
+        // Nobody guesses 120 bits, so nobody is delayed for another's guesses: addresses alone are.
+        let recovery = Guessing::at_what_nobody_guesses();
+        Self { factors, vault, totp: Arc::new(totp), recovery: Arc::new(recovery) }
     }
 
     /// Where they are kept.
@@ -98,64 +102,70 @@ impl SecondFactors {
         &self.factors
     }
 
-    /// Begins to enrol an authenticator app: draws its key, and keeps it until a code of it was shown.
+    /// Begins to enrol an authenticator app: draws its key, and keeps it for this session until a code of it was shown.
+    ///
+    /// # Security
+    /// The caller has judged what it says was `shown`, in this request.
     ///
     /// # Errors
     /// [`EnrolTotpError`].
     pub async fn begin(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         name: FactorName,
+        shown: Shown,
         now: Micros,
     ) -> Result<FactorId, EnrolTotpError> {
         let id = self.factors.draw_id(now).map_err(EnrolError::Entropy)?;
         let key = TotpKey::draw().map_err(EnrolTotpError::Entropy)?;
-        let sealed_secret = self.vault.seal(&sealed_name(tenant, account, id), &key.to_base32())?;
-        self.factors.begin_totp(tenant, account, &SealedTotp { id, name, sealed_secret }, now).await?;
+        let name_of_row = sealed_name(holder.tenant, holder.account, id);
+        let sealed_secret = self.vault.seal(&name_of_row, &key.to_base32())?;
+        self.factors.begin_totp(holder, &SealedTotp { id, name, sealed_secret }, shown, now).await?;
         Ok(id)
     }
 
-    /// The enrolment with this id, while it is open.
+    /// The session's enrolment with this id, while it is open.
     ///
     /// # Errors
     /// [`SignInError::Store`], [`SignInError::Broken`].
     pub async fn enrolment(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
         now: Micros,
     ) -> Result<Option<Enrolment>, SignInError> {
-        match self.factors.pending_totp(tenant, account, factor, now).await? {
+        match self.factors.pending_totp(holder, factor, now).await? {
             None => Ok(None),
             Some(sealed) => {
-                let key = self.open(tenant, account, &sealed)?;
+                let key = self.open(holder.tenant, holder.account, &sealed)?;
                 Ok(Some(Enrolment { name: sealed.name, key }))
             }
         }
     }
 
-    /// Finishes an enrolment by a code of the app. The code counts as used.
+    /// Finishes an enrolment by a code of the app. The code counts as used. The caller makes the event durable and commits.
     ///
     /// # Errors
-    /// [`SignInError`]; `Failed` also where nothing is open under this id.
+    /// [`FinishError`]; the proof is `Failed` also where nothing is open under this id.
     pub async fn finish(
         &self,
-        tenant: TenantId,
-        account: PrincipalId,
+        holder: Holder,
         factor: FactorId,
         code: &PresentedCode,
         client: IpAddr,
         now: Micros,
-    ) -> Result<Proven, SignInError> {
-        throttled(&self.totp, tenant, account, client, now, async {
-            let Some(enrolment) = self.enrolment(tenant, account, factor, now).await? else { return Ok(None) };
-            let Some(step) = code.as_totp().and_then(|code| enrolment.key.step_of(code, now)) else { return Ok(None) };
-            let finished = self.factors.confirm_totp(tenant, account, factor, step, now).await?;
-            Ok(finished.then(|| Proven::by_code(ProofKind::Totp, Some(factor))))
-        })
-        .await
+    ) -> Result<(Ready<Enrolled>, Proven), FinishError> {
+        let Holder { tenant, account, .. } = holder;
+        // Judged before the transaction that makes it count: whoever judges counts guesses in one of its own.
+        let step = self.totp.judged(tenant, account, client, now, async {
+            let Some(enrolment) = self.enrolment(holder, factor, now).await? else { return Ok(None) };
+            Ok(code.as_totp().and_then(|code| enrolment.key.step_of(code, now)))
+        });
+        let step = step.await.map_err(FinishError::Proof)?;
+        let enrolled = self.factors.confirm_totp(holder, factor, step, now).await.map_err(FinishError::Enrol)?;
+        // Of two at once, one finished it.
+        let enrolled = enrolled.ok_or(FinishError::Proof(SignInError::Failed))?;
+        Ok((enrolled, Proven::by_code(ProofKind::Totp, Some(factor))))
     }
 
     /// Judges a code of a person who is signed in.
@@ -170,19 +180,19 @@ impl SecondFactors {
         client: IpAddr,
         now: Micros,
     ) -> Result<Proven, SignInError> {
-        let throttle = match code.kind() {
+        let guessing = match code.kind() {
             ProofKind::RecoveryCode => &self.recovery,
             ProofKind::Totp | ProofKind::Password => &self.totp,
         };
-        throttled(throttle, tenant, account, client, now, async {
+        let judged = guessing.judged(tenant, account, client, now, async {
             if let Some(code) = code.as_totp() {
                 return self.prove_totp(tenant, account, code, now).await;
             }
             let Some(code) = code.as_recovery() else { return Ok(None) };
             let spent = self.factors.spend_recovery_code(tenant, account, code).await?;
             Ok(spent.then(|| Proven::by_code(ProofKind::RecoveryCode, None)))
-        })
-        .await
+        });
+        judged.await
     }
 
     async fn prove_totp(
@@ -230,31 +240,4 @@ impl Proven {
 /// What an app's secret is sealed for: this row of this person of this tenant.
 fn sealed_name(tenant: TenantId, account: PrincipalId, factor: FactorId) -> String {
     format!("totp {tenant} {account} {factor}")
-}
-
-/// Judges unless there were too many failures before.
-async fn throttled(
-    throttle: &Throttle,
-    tenant: TenantId,
-    account: PrincipalId,
-    client: IpAddr,
-    now: Micros,
-    judging: impl Future<Output = Result<Option<Proven>, SignInError>>,
-) -> Result<Proven, SignInError> {
-    let attempt = match throttle.admit(tenant, &account.to_string(), client, now) {
-        Admission::Admitted(attempt) => attempt,
-        Admission::Delayed { retry_after } => return Err(SignInError::Delayed { retry_after }),
-    };
-    // The attempt was counted as a failure beforehand, so that many at once cannot outrun the count.
-    match judging.await {
-        Ok(Some(proven)) => {
-            throttle.succeeded(attempt);
-            Ok(proven)
-        }
-        Ok(None) => Err(SignInError::Failed),
-        Err(error) => {
-            throttle.not_tried(attempt);
-            Err(error)
-        }
-    }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cedargate_identity::{Accounts, Email, NewAccount, Tenants};
+use cedargate_identity::{Accounts, Device, Email, NewAccount, SessionSettings, Sessions, SignIn, Tenants};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 use cedargate_model::TenantName;
 use tempfile::TempDir;
@@ -30,6 +30,8 @@ struct House {
     acme: TenantId,
     ada: PrincipalId,
     bob: PrincipalId,
+    /// A session of ada's with a second factor.
+    own: Holder,
     _directory: TempDir,
 }
 
@@ -47,20 +49,26 @@ impl House {
         }
         let [ada, bob] = <[PrincipalId; 2]>::try_from(people).unwrap();
         let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer));
-        Self { second, pool, acme, ada, bob, _directory: directory }
+        let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Otp] };
+        let sign_in = SignIn { tenant: acme, principal: ada, strength, replaces: None, device: Device::default() };
+        let sessions = Sessions::new(pool.clone(), SessionSettings::default());
+        let session = sessions.create(sign_in, NOW).await.unwrap().principal.session;
+        let own = Holder { tenant: acme, account: ada, session };
+        Self { second, pool, acme, ada, bob, own, _directory: directory }
     }
 
     async fn begin(&self) -> (FactorId, TotpKey) {
         let name = FactorName::parse("phone").unwrap();
-        let factor = self.second.begin(self.acme, self.ada, name, NOW).await.unwrap();
-        let enrolment = self.second.enrolment(self.acme, self.ada, factor, NOW).await.unwrap().unwrap();
+        let factor = self.second.begin(self.own, name, Shown::Password, NOW).await.unwrap();
+        let enrolment = self.second.enrolment(self.own, factor, NOW).await.unwrap().unwrap();
         (factor, enrolment.key)
     }
 
     async fn enrol(&self) -> (FactorId, TotpKey) {
         let (factor, key) = self.begin().await;
         let code = PresentedCode::new(&key.code_at(NOW));
-        let _ = self.second.finish(self.acme, self.ada, factor, &code, home(), NOW).await.unwrap();
+        let (enrolled, _) = self.second.finish(self.own, factor, &code, home(), NOW).await.unwrap();
+        enrolled.commit().await.unwrap();
         (factor, key)
     }
 
@@ -109,19 +117,47 @@ async fn an_app_that_was_not_shown_to_work_proves_nothing() {
     assert!(failed(&house.prove(house.ada, &key.code_at(NOW), NOW).await));
     let wrong = PresentedCode::new(&wrong(&key, NOW));
     let right = PresentedCode::new(&key.code_at(NOW));
-    let (acme, ada) = (house.acme, house.ada);
-    assert!(failed(&house.second.finish(acme, ada, factor, &wrong, home(), NOW).await));
-    assert!(failed(&house.second.finish(acme, house.bob, factor, &right, home(), NOW).await), "another person");
-    assert!(house.second.enrolment(acme, house.bob, factor, NOW).await.unwrap().is_none());
-    assert!(house.second.finish(acme, ada, factor, &right, home(), NOW).await.is_ok());
-    assert!(house.second.enrolment(acme, ada, factor, NOW).await.unwrap().is_none(), "the key is shown no more");
+    let other = Holder { account: house.bob, ..house.own };
+    let finish = async |holder, code| house.second.finish(holder, factor, code, home(), NOW).await;
+    let failed = |finished| matches!(finished, Err(FinishError::Proof(SignInError::Failed)));
+    assert!(failed(finish(house.own, &wrong).await));
+    assert!(failed(finish(other, &right).await), "another person");
+    assert!(house.second.enrolment(other, factor, NOW).await.unwrap().is_none());
+    drop(finish(house.own, &right).await.unwrap());
+    let (enrolled, _) = finish(house.own, &right).await.unwrap();
+    assert_eq!(enrolled.commit().await.unwrap().recovery_codes.len(), 10);
+    assert!(house.second.enrolment(house.own, factor, NOW).await.unwrap().is_none(), "the key is shown no more");
+}
+
+/// Several gateways on one store are one door: a guess at one counts at all.
+#[tokio::test]
+async fn guesses_at_one_gateway_count_at_the_others() {
+    let house = House::new().await;
+    let (_, key) = house.enrol().await;
+    let elsewhere = SecondFactors::new(Factors::new(house.pool.clone()), Arc::new(Drawer));
+    let at = later(120);
+    for n in 0..5 {
+        let gateway = if n % 2 == 0 { &house.second } else { &elsewhere };
+        let guess = PresentedCode::new(&wrong(&key, at));
+        assert!(failed(&gateway.prove(house.acme, house.ada, &guess, home(), at).await));
+    }
+    let right = PresentedCode::new(&key.code_at(at));
+    for gateway in [&house.second, &elsewhere] {
+        let delayed = gateway.prove(house.acme, house.ada, &right, home(), at).await;
+        assert!(matches!(delayed, Err(SignInError::Delayed { .. })), "{delayed:?}");
+    }
+    let at = later(121);
+    let right = PresentedCode::new(&key.code_at(at));
+    assert!(elsewhere.prove(house.acme, house.ada, &right, home(), at).await.is_ok());
+    assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await), "and what was right forgets them at all");
 }
 
 #[tokio::test]
 async fn who_guesses_at_one_kind_of_code_waits_and_the_other_kind_still_works() {
     let house = House::new().await;
     let (_, key) = house.enrol().await;
-    let codes = house.second.store().draw_recovery_codes(house.acme, house.ada, NOW).await.unwrap();
+    let codes = house.second.store().draw_recovery_codes(house.own, NOW).await.unwrap().unwrap();
+    let codes = codes.commit().await.unwrap();
     let at = later(120);
     for _ in 0..5 {
         assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await));

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{
-    AccountAct, AccountEvent, Decision, DecisionId, Event, EventBody, ServiceEvent, SigninResult, TenantName, Verdict,
+    AccountAct, AccountEvent, By, Decision, DecisionId, Event, EventBody, RoleName, ServiceEvent, SigninResult,
+    TenantName, Verdict,
 };
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -136,7 +137,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Amendment(amendment) => amendment.decision == wanted,
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
-        EventBody::Account(done) => done.decision == wanted,
+        EventBody::Account(done) => done.decision == Some(wanted),
         EventBody::ServiceEvent(said) => said.decision == wanted,
         EventBody::Folded(_) => false,
     });
@@ -169,8 +170,16 @@ fn summary(event: &Event) -> String {
             format!("sign-in  {} {result} {who} from {}{by}{why}", signin.decision, signin.client)
         }
         EventBody::Account(done) => {
-            let AccountEvent { decision, principal, client, act, .. } = &**done;
-            format!("account  {decision} {} {principal} from {client}", acted(act))
+            let AccountEvent { decision, principal, client, by, connection, act, .. } = &**done;
+            let decision = decision.map_or("-".to_owned(), |decision| decision.to_string());
+            let from = client.map_or_else(String::new, |client| format!(" from {client}"));
+            let by = match by {
+                By::Person => "",
+                By::Provider => " by the provider",
+                By::Operator => " by an operator",
+            };
+            let at = connection.as_ref().map_or_else(String::new, |connection| format!(" at {connection}"));
+            format!("account  {decision} {} {principal}{from}{by}{at}", acted(act))
         }
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
@@ -221,6 +230,17 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),
         AccountAct::RecoveryCodesDrawn { count } => format!("drew {count} recovery codes for"),
         AccountAct::SessionsEnded { ended } => format!("ended {} sessions of", ended.len()),
+        AccountAct::FactorsRemoved { count } => format!("removed all {count} factors of"),
+        AccountAct::AccountCreated { roles } => format!("made, with the roles {},", listed(roles)),
+        AccountAct::RolesChanged { roles } => format!("gave the roles {} to", listed(roles)),
+        AccountAct::IdentityUnlinked => "unlinked a person at a provider from".to_owned(),
+    }
+}
+
+fn listed(roles: &[RoleName]) -> String {
+    match roles.is_empty() {
+        true => "none".to_owned(),
+        false => roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join("+"),
     }
 }
 

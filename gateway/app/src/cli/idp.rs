@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cedargate_identity::{Accounts, Email, Identities, Identity, LinkError, Subject, Tenants};
+use cedargate_identity::{Accounts, Email, Identities, Identity, Issuer, LinkError, Sessions, Subject, Tenants};
 use cedargate_idp_adapters::connection::{Claims, Connection, ConnectionKind, Judgement, Verdict};
 use cedargate_idp_adapters::oidc::{OidcClient, ProviderHttp};
 use cedargate_model::{AuthnMethod, Clock as _, ConnectionName, RoleName, SystemClock, TenantName};
@@ -60,6 +60,30 @@ pub(crate) enum IdpCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say that a person at a provider is nobody's account any more, and end the sessions that came from there
+    ///
+    /// The account keeps its roles; disable it where nobody is to sign in with it.
+    Unlink {
+        #[command(flatten)]
+        which: Which,
+        /// The subject at the provider (`sub`), exactly as it writes it
+        #[arg(long, value_parser = Subject::parse)]
+        subject: Subject,
+        /// The issuer, where it is not (or no longer) the one that the connection's file says
+        #[arg(long, value_parser = Issuer::parse)]
+        issuer: Option<Issuer>,
+        /// Answer as JSON: {"account", "connection", "issuer", "subject", "sessions_ended"}
+        #[arg(long)]
+        json: bool,
+    },
+    /// End every session that came by a connection, configured or not
+    EndSessions {
+        #[command(flatten)]
+        which: Which,
+        /// Answer as JSON: {"connection", "sessions_ended"}
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Which connection.
@@ -76,7 +100,11 @@ pub(crate) struct Which {
 impl IdpCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Check { json, .. } | Self::Preview { json, .. } | Self::Link { json, .. } => *json,
+            Self::Check { json, .. }
+            | Self::Preview { json, .. }
+            | Self::Link { json, .. }
+            | Self::Unlink { json, .. }
+            | Self::EndSessions { json, .. } => *json,
             Self::Reference => false,
         }
     }
@@ -92,6 +120,8 @@ impl IdpCommand {
             Self::Check { online, .. } => check(&config, online, output),
             Self::Preview { which, token, .. } => preview(&config, &which, &token, output),
             Self::Link { which, subject, email, .. } => link(&config, &which, subject, &email, output),
+            Self::Unlink { which, subject, issuer, .. } => unlink(&config, &which, subject, issuer, output),
+            Self::EndSessions { which, .. } => end_sessions(&config, &which, output),
         }
     }
 }
@@ -254,5 +284,69 @@ fn link(config: &Config, which: &Which, subject: Subject, email: &Email, output:
         let linked = linked.await;
         pool.close().await;
         linked
+    })
+}
+
+fn unlink(
+    config: &Config,
+    which: &Which,
+    subject: Subject,
+    issuer: Option<Issuer>,
+    output: &Output,
+) -> Result<Ending, Failure> {
+    let issuer = match issuer {
+        Some(issuer) => issuer,
+        None => {
+            let connection = find(config, which)?;
+            let ConnectionKind::Oidc(settings) = &connection.kind;
+            settings.issuer.issuer().clone()
+        }
+    };
+    let identity = Identity { connection: which.connection.clone(), issuer, subject };
+    block_on(async {
+        let pool = compose::open_store(&config.store).await?;
+        let unlinked = async {
+            let tenant = tenant::find(&Tenants::new(pool.clone()), &which.tenant).await?.id;
+            let unlinked = Identities::new(pool.clone()).unlink(tenant, &identity, SystemClock.now()).await;
+            let unlinked = unlinked.map_err(|error| Failure::unavailable(&error))?;
+            let (account, sessions_ended) = unlinked.ok_or_else(|| {
+                let Identity { connection, issuer, subject } = &identity;
+                Failure::mistake(format!("nobody is linked to `{subject}` at `{issuer}` by `{connection}`"))
+            })?;
+            let value = json!({
+                "account": account.id.to_string(),
+                "connection": identity.connection.as_str(),
+                "issuer": identity.issuer.as_str(),
+                "subject": identity.subject.as_str(),
+                "sessions_ended": sessions_ended,
+            });
+            let text = format!(
+                "`{}` at `{}` is no longer the account `{}`; sessions ended: {sessions_ended}",
+                identity.subject, identity.issuer, account.email
+            );
+            output.answer(&value, text);
+            Ok(Ending::Done)
+        };
+        let unlinked = unlinked.await;
+        pool.close().await;
+        unlinked
+    })
+}
+
+fn end_sessions(config: &Config, which: &Which, output: &Output) -> Result<Ending, Failure> {
+    block_on(async {
+        let pool = compose::open_store(&config.store).await?;
+        let ended = async {
+            let tenant = tenant::find(&Tenants::new(pool.clone()), &which.tenant).await?.id;
+            let sessions = Sessions::new(pool.clone(), config.sessions);
+            let ended = sessions.end_connection(tenant, &which.connection, SystemClock.now()).await;
+            let count = ended.map_err(|error| Failure::unavailable(&error))?.len();
+            let value = json!({ "connection": which.connection.as_str(), "sessions_ended": count });
+            output.answer(&value, format!("sessions ended: {count}"));
+            Ok(Ending::Done)
+        };
+        let ended = ended.await;
+        pool.close().await;
+        ended
     })
 }

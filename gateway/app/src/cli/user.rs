@@ -175,7 +175,8 @@ impl UserCommand {
             }
             Self::RemoveFactors { who, .. } => {
                 let account = house.find(&who).await?;
-                let removed = Factors::new(pool.clone()).remove_all(account.tenant, account.id).await;
+                let factors = Factors::new(pool.clone());
+                let removed = factors.remove_all(account.tenant, account.id, SystemClock.now()).await;
                 let removed = removed.map_err(|error| Failure::unavailable(&error))?;
                 let mut value = as_json(&account, None);
                 if let Some(object) = value.as_object_mut() {
@@ -267,16 +268,19 @@ fn check_roles(config: &Config, roles: &[RoleName], output: &Output) -> Result<(
 
 fn created(error: CreateAccountError) -> Failure {
     match error {
-        CreateAccountError::EmailTaken(_) | CreateAccountError::TenantUnknown(_) | CreateAccountError::Roles(_) => {
-            Failure::mistaken(&error)
-        }
+        CreateAccountError::EmailTaken(_)
+        | CreateAccountError::AddressReserved(_)
+        | CreateAccountError::TenantUnknown(_)
+        | CreateAccountError::Roles(_) => Failure::mistaken(&error),
         CreateAccountError::Entropy(_) | CreateAccountError::Store(_) => Failure::unavailable(&error),
     }
 }
 
 fn updated(error: UpdateAccountError) -> Failure {
     match error {
-        UpdateAccountError::AccountUnknown(_) | UpdateAccountError::Roles(_) => Failure::mistaken(&error),
+        UpdateAccountError::AccountUnknown(_)
+        | UpdateAccountError::AddressReserved(_)
+        | UpdateAccountError::Roles(_) => Failure::mistaken(&error),
         UpdateAccountError::Store(_) => Failure::unavailable(&error),
     }
 }

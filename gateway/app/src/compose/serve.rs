@@ -11,7 +11,8 @@ use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
-use cedargate_identity::{Accounts, Factors, Identities, Sessions, SigninAttempts, Tenants};
+use cedargate_identity::{Accounts, Factors, Identities, OperatorEvents, Sessions, SigninAttempts, Tenants};
+use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_idp_adapters::second::SecondFactors;
@@ -35,7 +36,9 @@ use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
 use super::traces::{self, Prepared};
-use super::{StartError, certificates, connections, ingest, listeners, parts, store};
+use super::{
+    StartError, certificates, connections, ingest, listeners, operator_events, parts, removed_connections, store,
+};
 use crate::config::{Config, SecretUse};
 use crate::files;
 use crate::keys::KeyRing;
@@ -144,7 +147,8 @@ fn start(
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
-    let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(ring.vault()));
+    let vault: Arc<dyn Vault> = Arc::new(ring.vault());
+    let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
@@ -203,6 +207,7 @@ fn start(
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(pool.clone()),
         second,
+        vault,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
         recorder: Arc::new(SpoolRecorder(spool.clone())),
@@ -219,10 +224,13 @@ fn start(
         figures: figures.clone(),
     };
     server.add(admin::service(admin, config.listen.admin_address));
+    background.spawn(operator_events::run(OperatorEvents::new(pool.clone()), SpoolRecorder(spool.clone())));
     if let Some(events) = ingest::service(config, &gateway, spool) {
         server.add(events);
     }
 
+    let ending = removed_connections::run(Arc::clone(&connections), tenants.clone(), sessions.clone());
+    background.spawn(ending);
     let policies = config.policies.dir.clone();
     let reloader = Reloader {
         gateway: Arc::clone(&gateway),

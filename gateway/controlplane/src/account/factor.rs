@@ -66,11 +66,11 @@ pub(crate) async fn rename(
         async move {
             let name = FactorName::parse(&body.name).map_err(|_| Problem::new(FACTOR_NAME_INVALID))?;
             let store = control_plane.second.store();
-            let renamed = store.rename(own.tenant.id, own.signed_in.principal, id, &name).await;
-            match renamed.map_err(unavailable)? {
-                true => own.record(&control_plane, AccountAct::FactorRenamed { factor: id }).await,
-                false => Err(Problem::new(RefusalCode::RouteUnknown)),
-            }
+            let renamed = store.rename(own.holder(), id, &name, control_plane.clock.now()).await;
+            let renamed = renamed.map_err(|error| own.not_held(error))?;
+            let renamed = renamed.ok_or(Problem::new(RefusalCode::RouteUnknown))?;
+            own.record(&control_plane, AccountAct::FactorRenamed { factor: id }).await?;
+            renamed.commit().await.map_err(unavailable)
         }
     };
     match (to_the_end(renaming).await, own.wanted) {
@@ -95,17 +95,18 @@ pub(crate) async fn remove(
     let removing = {
         let own = own.clone();
         async move {
-            own.require_strength(&control_plane).await?;
-            let (tenant, principal, keep) = (own.tenant.id, own.signed_in.principal, own.signed_in.session);
-            let removed =
-                control_plane.second.store().remove(tenant, principal, id, keep).await.map_err(unavailable)?;
-            let Some(removed) = removed else { return Err(Problem::new(RefusalCode::RouteUnknown)) };
-            control_plane.sessions.forget_ended(&removed);
-            own.record(&control_plane, AccountAct::FactorRemoved { factor: id, method: removed.kind }).await?;
-            match removed.ended.is_empty() {
-                true => Ok(()),
-                false => own.record(&control_plane, AccountAct::SessionsEnded { ended: removed.ended }).await,
+            let store = control_plane.second.store();
+            let removed = store.remove(own.holder(), id, control_plane.clock.now()).await;
+            let removed = removed.map_err(|error| own.not_held(error))?;
+            let removed = removed.ok_or(Problem::new(RefusalCode::RouteUnknown))?;
+            let (method, ended) = (removed.change().kind, removed.change().ended.clone());
+            own.record(&control_plane, AccountAct::FactorRemoved { factor: id, method }).await?;
+            if !ended.is_empty() {
+                own.record(&control_plane, AccountAct::SessionsEnded { ended }).await?;
             }
+            let removed = removed.commit().await.map_err(unavailable)?;
+            control_plane.sessions.forget_ended(&removed);
+            Ok(())
         }
     };
     match to_the_end(removing).await {

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use cedargate_identity::RecoveryCode;
+use cedargate_identity::{DrawCodesError, RecoveryCode};
 use cedargate_model::AccountAct;
 use serde::Serialize;
 
-use super::totp::undrawn;
 use super::{to_the_end, uncached};
 use crate::own::{Own, unavailable};
 use crate::page::enrolment;
-use crate::problem::{FACTOR_MISSING, Problem};
+use crate::problem::{FACTOR_MISSING, FAILED, Problem};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::wanted::Wanted;
@@ -33,13 +32,7 @@ struct Drawn<'c> {
 
 /// `POST /auth/account/recovery-codes`: shows new ones, this once.
 pub(crate) async fn draw(State(control_plane): State<Arc<ControlPlane>>, own: Own) -> Response {
-    let drawing = {
-        let own = own.clone();
-        async move {
-            allowed(&control_plane, &own).await?;
-            draw_codes(&control_plane, &own).await
-        }
-    };
+    let drawing = draw_codes(control_plane, own.clone());
     match (to_the_end(drawing).await, own.wanted) {
         (Ok(codes), Wanted::Page) => enrolment::finished(&codes, &ReturnTo::home()),
         (Ok(codes), Wanted::Json) => {
@@ -60,12 +53,20 @@ async fn allowed(control_plane: &ControlPlane, own: &Own) -> Result<(), Problem>
     }
 }
 
-/// Draws them, and makes the event durable before anybody sees them.
-pub(super) async fn draw_codes(control_plane: &ControlPlane, own: &Own) -> Result<Vec<RecoveryCode>, Problem> {
-    let store = control_plane.second.store();
-    let codes = store.draw_recovery_codes(own.tenant.id, own.signed_in.principal, own.visit.now).await;
-    let codes = codes.map_err(undrawn)?;
-    let count = u32::try_from(codes.len()).unwrap_or(u32::MAX);
-    own.record(control_plane, AccountAct::RecoveryCodesDrawn { count }).await?;
-    Ok(codes)
+/// Draws them: they count once their event is durable, and nobody sees them before.
+async fn draw_codes(control_plane: Arc<ControlPlane>, own: Own) -> Result<Vec<RecoveryCode>, Problem> {
+    let drawn = control_plane.second.store().draw_recovery_codes(own.holder(), control_plane.clock.now()).await;
+    let codes = drawn.map_err(|error| match error {
+        DrawCodesError::Holder(error) => own.not_held(error),
+        DrawCodesError::Entropy(error) => Problem::new(FAILED).because(error),
+        DrawCodesError::Store(error) => unavailable(error),
+    })?;
+    let codes = codes.ok_or(Problem::new(FACTOR_MISSING))?;
+    own.record(&control_plane, drawn_act(codes.change())).await?;
+    codes.commit().await.map_err(unavailable)
+}
+
+/// The event of new codes.
+pub(super) fn drawn_act(codes: &[RecoveryCode]) -> AccountAct {
+    AccountAct::RecoveryCodesDrawn { count: u32::try_from(codes.len()).unwrap_or(u32::MAX) }
 }

@@ -6,37 +6,73 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cedargate_identity::{Begun, DrawCodesError, EnrolError, FactorName, RecoveryCode};
+use cedargate_identity::{Begun, EnrolError, FactorName, HolderError, RecoveryCode, Shown};
 use cedargate_idp_adapters::SignInError;
-use cedargate_idp_adapters::second::{EnrolTotpError, Enrolment, PresentedCode};
-use cedargate_model::{AccountAct, FactorId, ProofKind, RefusalCode};
+use cedargate_idp_adapters::local::PresentedPassword;
+use cedargate_idp_adapters::second::{EnrolTotpError, Enrolment, FinishError, PresentedCode};
+use cedargate_model::{AccountAct, ConnectionName, FactorId, ProofKind, RefusalCode};
 use http::header;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{to_the_end, uncached};
+use super::{recovery, to_the_end, uncached};
 use crate::own::{Own, unavailable};
 use crate::page::enrolment;
 use crate::page::signin::Onward;
-use crate::problem::{FACTOR_NAME_INVALID, FACTORS_TOO_MANY, FAILED, PROOF_FAILED, Problem};
+use crate::problem::{
+    FACTOR_NAME_INVALID, FACTOR_UNCONFIRMED, FACTORS_TOO_MANY, FAILED, PROOF_DELAYED, PROOF_FAILED, Problem,
+};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
-use crate::stepup::{refused, replace_session};
+use crate::stepup::{not_replaced, refused, stepped_up};
 use crate::submitted::submitted;
 use crate::wanted::Wanted;
-use crate::{cookie, otpauth, own};
+use crate::{cookie, otpauth, own, sso};
 
-/// `GET /auth/account/totp`: asks for the app's name.
+/// `GET /auth/account/totp`: asks for the app's name, and for what else has to be shown.
 pub(crate) async fn new(
     State(control_plane): State<Arc<ControlPlane>>,
     own: Own,
     onward: Result<Query<Onward>, QueryRejection>,
 ) -> Response {
     let return_to = ReturnTo::parse(&onward.map(|Query(onward)| onward).unwrap_or_default().return_to);
-    match own.require_strength(&control_plane).await {
-        Ok(()) => enrolment::new(&own, &return_to, None),
+    match Missing::of(&control_plane, &own).await {
+        Ok(Missing::Nothing) => enrolment::new(&own, &return_to, false, None),
+        Ok(Missing::Password) => enrolment::new(&own, &return_to, true, None),
+        Ok(Missing::Provider(connection)) => {
+            let back = ReturnTo::parse(&format!("/auth/account/totp{}", onward_to(&return_to)));
+            Redirect::to(&sso::start_anew_href(&connection, &back)).into_response()
+        }
         Err(problem) => own.refuse_page(problem, "/auth/account/totp"),
+    }
+}
+
+/// What a session has to show before it enrols a factor. A cookie that was stolen must not be enough for the first one.
+enum Missing {
+    Nothing,
+    /// The account's password.
+    Password,
+    /// A sign-in at this provider, there and then.
+    Provider(ConnectionName),
+}
+
+impl Missing {
+    async fn of(control_plane: &ControlPlane, own: &Own) -> Result<Self, Problem> {
+        match control_plane.second.store().may_enrol(own.holder(), control_plane.clock.now()).await {
+            Ok(()) => return Ok(Self::Nothing),
+            Err(HolderError::Unconfirmed) => {}
+            Err(error) => return Err(own.not_held(error)),
+        }
+        let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
+        let account = control_plane.accounts.find(tenant, principal).await.map_err(unavailable)?;
+        if account.is_some_and(|account| account.password.is_some()) {
+            return Ok(Self::Password);
+        }
+        let from = control_plane.sessions.federation(tenant, own.signed_in.session).await.map_err(unavailable)?;
+        // Neither a password nor a provider: nothing that such an account could show.
+        let from = from.ok_or(Problem::new(FACTOR_UNCONFIRMED))?;
+        Ok(Self::Provider(from.identity.connection))
     }
 }
 
@@ -44,6 +80,8 @@ pub(crate) async fn new(
 struct New {
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    password: String,
     #[serde(default)]
     return_to: String,
 }
@@ -58,16 +96,16 @@ struct Told<'e> {
 
 /// `POST /auth/account/totp`: draws a key.
 pub(crate) async fn begin(State(control_plane): State<Arc<ControlPlane>>, own: Own, request: Request) -> Response {
-    let New { name, return_to } = match submitted(request).await {
+    let New { name, password, return_to } = match submitted(request).await {
         Ok(new) => new,
         Err(problem) => return own.refuse(problem),
     };
-    let return_to = ReturnTo::parse(&return_to);
-    match (begin_named(&control_plane, &own, &name).await, own.wanted) {
+    let (password, return_to) = (PresentedPassword::new(password), ReturnTo::parse(&return_to));
+    let with_password = !password.is_empty();
+    let beginning = begin_named(Arc::clone(&control_plane), own.clone(), name, password);
+    match (to_the_end(beginning).await, own.wanted) {
         (Ok(id), Wanted::Page) => {
-            let onward =
-                if return_to.is_home() { String::new() } else { format!("?return_to={}", return_to.as_query_value()) };
-            Redirect::to(&format!("/auth/account/totp/{id}{onward}")).into_response()
+            Redirect::to(&format!("/auth/account/totp/{id}{}", onward_to(&return_to))).into_response()
         }
         (Ok(id), Wanted::Json) => match find(&control_plane, &own, id).await {
             Ok(enrolment) => {
@@ -76,28 +114,62 @@ pub(crate) async fn begin(State(control_plane): State<Arc<ControlPlane>>, own: O
             }
             Err(problem) => own.refuse(problem),
         },
-        (Err(problem), Wanted::Page) if problem.kind == FACTOR_NAME_INVALID => {
-            enrolment::new(&own, &return_to, Some(&problem.of_request(own.visit.request)))
+        (Err(problem), Wanted::Page) if asks_again(&problem) => {
+            // Whoever typed a password is asked for it again: it is never shown.
+            let asks_password = with_password || problem.kind == FACTOR_UNCONFIRMED;
+            enrolment::new(&own, &return_to, asks_password, Some(&problem.of_request(own.visit.request)))
         }
         (Err(problem), _) => own.refuse(problem),
     }
 }
 
-async fn begin_named(control_plane: &ControlPlane, own: &Own, name: &str) -> Result<FactorId, Problem> {
-    own.require_strength(control_plane).await?;
+/// Whether the page itself says what was wrong.
+fn asks_again(problem: &Problem) -> bool {
+    [FACTOR_NAME_INVALID, FACTOR_UNCONFIRMED, PROOF_FAILED, PROOF_DELAYED].contains(&problem.kind)
+}
+
+fn onward_to(return_to: &ReturnTo) -> String {
+    if return_to.is_home() { String::new() } else { format!("?return_to={}", return_to.as_query_value()) }
+}
+
+async fn begin_named(
+    control_plane: Arc<ControlPlane>,
+    own: Own,
+    name: String,
+    password: PresentedPassword,
+) -> Result<FactorId, Problem> {
     let name = match name.trim() {
         "" => "Authenticator app",
         name => name,
     };
     let name = FactorName::parse(name).map_err(|_| Problem::new(FACTOR_NAME_INVALID))?;
-    let begun = control_plane.second.begin(own.tenant.id, own.signed_in.principal, name, own.visit.now).await;
+    let confirmed = match Missing::of(&control_plane, &own).await? {
+        Missing::Nothing => Shown::Nothing,
+        Missing::Password if !password.is_empty() => confirm(&control_plane, &own, password).await?,
+        Missing::Password | Missing::Provider(_) => return Err(Problem::new(FACTOR_UNCONFIRMED)),
+    };
+    let begun = control_plane.second.begin(own.holder(), name, confirmed, control_plane.clock.now()).await;
     begun.map_err(|error| match error {
-        EnrolTotpError::Enrol(EnrolError::TooMany) => Problem::new(FACTORS_TOO_MANY),
-        EnrolTotpError::Enrol(EnrolError::Store(error)) => unavailable(error),
-        error @ (EnrolTotpError::Enrol(EnrolError::Entropy(_))
-        | EnrolTotpError::Entropy(_)
-        | EnrolTotpError::Vault(_)) => Problem::new(FAILED).because(error),
+        EnrolTotpError::Enrol(error) => not_enrolled(&own, error),
+        error @ (EnrolTotpError::Entropy(_) | EnrolTotpError::Vault(_)) => Problem::new(FAILED).because(error),
     })
+}
+
+async fn confirm(control_plane: &ControlPlane, own: &Own, password: PresentedPassword) -> Result<Shown, Problem> {
+    let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
+    match control_plane.local.confirm(tenant, principal, password, own.visit.client, own.visit.now).await {
+        Ok(_) => Ok(Shown::Password),
+        Err(error) => Err(refused(control_plane, own, ProofKind::Password, error).await),
+    }
+}
+
+fn not_enrolled(own: &Own, error: EnrolError) -> Problem {
+    match error {
+        EnrolError::TooMany => Problem::new(FACTORS_TOO_MANY),
+        EnrolError::Holder(error) => own.not_held(error),
+        EnrolError::Entropy(error) => Problem::new(FAILED).because(error),
+        EnrolError::Store(error) => unavailable(error),
+    }
 }
 
 /// `GET /auth/account/totp/{id}`: the key, as a picture and as text, and where to type the first code.
@@ -113,7 +185,11 @@ pub(crate) async fn show(
         own.require_strength(&control_plane).await?;
         show_key(&control_plane, &own, id, &return_to, None).await
     };
-    shown.await.unwrap_or_else(|problem| own.refuse_page(problem, "/auth/account/totp"))
+    shown.await.unwrap_or_else(|problem| match (problem.kind == RefusalCode::RouteUnknown.into(), own.wanted) {
+        // It went with the session in which it was begun: the person begins anew.
+        (true, Wanted::Page) => Redirect::to(&format!("/auth/account/totp{}", onward_to(&return_to))).into_response(),
+        _ => own.refuse_page(problem, "/auth/account/totp"),
+    })
 }
 
 async fn show_key(
@@ -129,7 +205,7 @@ async fn show_key(
 }
 
 async fn find(control_plane: &ControlPlane, own: &Own, id: FactorId) -> Result<Enrolment, Problem> {
-    let found = control_plane.second.enrolment(own.tenant.id, own.signed_in.principal, id, own.visit.now).await;
+    let found = control_plane.second.enrolment(own.holder(), id, own.visit.now).await;
     match found {
         Ok(Some(enrolment)) => Ok(enrolment),
         Ok(None) => Err(Problem::new(RefusalCode::RouteUnknown)),
@@ -208,51 +284,39 @@ pub(crate) async fn finish(
     }
 }
 
-/// Judges the code, replaces the session, draws the first recovery codes.
+/// Judges the code, adds the app, draws the first recovery codes and replaces the session: all of it, once its events are durable, or
+/// nothing.
 async fn finish_proven(
     control_plane: Arc<ControlPlane>,
     own: Own,
     id: FactorId,
     code: PresentedCode,
 ) -> Result<(Option<Begun>, Vec<RecoveryCode>), Problem> {
-    own.require_strength(&control_plane).await?;
-    let (tenant, principal, now) = (own.tenant.id, own.signed_in.principal, own.visit.now);
-    let second = &control_plane.second;
-    let proven = match second.finish(tenant, principal, id, &code, own.visit.client, now).await {
-        Ok(proven) => proven,
-        Err(error) => return Err(refused(&control_plane, &own, ProofKind::Totp, error).await),
+    let now = control_plane.clock.now();
+    let (enrolled, proven) = match control_plane.second.finish(own.holder(), id, &code, own.visit.client, now).await {
+        Ok(finished) => finished,
+        Err(FinishError::Proof(error)) => return Err(refused(&control_plane, &own, ProofKind::Totp, error).await),
+        Err(FinishError::Enrol(error)) => return Err(not_enrolled(&own, error)),
     };
     let added = AccountAct::FactorAdded { factor: id, method: ProofKind::Totp };
-    if let Err(unrecorded) = own.record(&control_plane, added).await {
-        // No factor without its event.
-        match second.store().remove(tenant, principal, id, own.signed_in.session).await {
-            Ok(removed) => removed.iter().for_each(|removed| control_plane.sessions.forget_ended(removed)),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "an unrecorded factor could not be removed");
-            }
-        }
-        return Err(unrecorded);
-    }
-    let left = second.store().recovery_codes_left(tenant, principal).await.map_err(unavailable)?;
-    let codes = match left {
-        0 => super::recovery::draw_codes(&control_plane, &own).await?,
-        _ => Vec::new(),
-    };
+    let drawn = &enrolled.change().recovery_codes;
+    let drawn = (!drawn.is_empty()).then(|| recovery::drawn_act(drawn));
+    let events = [Some(added), drawn].into_iter().flatten();
     // A session that has a stronger factor behind it already stays as it is.
-    let begun = match own.visit.identity.level > proven.strength.level {
-        true => None,
-        false => Some(replace_session(&control_plane, &own, proven).await?),
-    };
-    Ok((begun, codes))
+    if own.visit.identity.level > proven.strength.level {
+        own.record_all(&control_plane, events).await?;
+        let enrolled = enrolled.commit().await.map_err(unavailable)?;
+        return Ok((None, enrolled.recovery_codes));
+    }
+    let stronger = control_plane.sessions.step_up_with(enrolled, own.signed_in.session, proven.strength, now).await;
+    let stronger = stronger.map_err(not_replaced)?;
+    let (_, replaced) = stronger.change();
+    let stepped_up = stepped_up(proven.kind, proven.factor, replaced);
+    own.record_all(&control_plane, events.chain([stepped_up])).await?;
+    let (enrolled, replaced) = stronger.commit().await.map_err(unavailable)?;
+    Ok((Some(control_plane.sessions.take_up(replaced)), enrolled.recovery_codes))
 }
 
 pub(super) fn factor_id(id: Result<Path<Uuid>, PathRejection>) -> Result<FactorId, Problem> {
     id.map(|Path(id)| FactorId(id)).map_err(|_| Problem::new(RefusalCode::RouteUnknown))
-}
-
-pub(super) fn undrawn(error: DrawCodesError) -> Problem {
-    match error {
-        DrawCodesError::Entropy(error) => Problem::new(FAILED).because(error),
-        DrawCodesError::Store(error) => unavailable(error),
-    }
 }

@@ -17,13 +17,14 @@ use crate::return_to::ReturnTo;
 struct New<'p> {
     tenant: &'p str,
     return_to: &'p ReturnTo,
+    asks_password: bool,
     notice: Option<&'static str>,
 }
 
-/// Asks what the app is to be called.
-pub(crate) fn new(own: &Own, return_to: &ReturnTo, problem: Option<&Problem>) -> Response {
+/// Asks what the app is to be called, and for the password before the first one.
+pub(crate) fn new(own: &Own, return_to: &ReturnTo, asks_password: bool, problem: Option<&Problem>) -> Response {
     let notice = problem.map(|problem| problem.kind.sentence);
-    let page = render(&New { tenant: own.tenant.name.as_str(), return_to, notice });
+    let page = render(&New { tenant: own.tenant.name.as_str(), return_to, asks_password, notice });
     dressed(page, problem)
 }
 

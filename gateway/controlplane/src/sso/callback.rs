@@ -7,17 +7,19 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{
-    Arrival, ArriveError, Attempt, Begun, BrowserSecret, CreateSessionError, SignIn, SpendAttemptError, StoreError,
+    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Identity,
+    Ready, SealedIdToken, SignIn, SpendAttemptError, StoreError,
 };
 use cedargate_idp_adapters::connection::{LiveConnection, Verdict};
 use cedargate_idp_adapters::oidc::{AuthorizationResponse, SignedIn, UnderWay};
-use cedargate_model::{ConnectionName, Micros, RefusalCode, SigninReason, SigninResult};
+use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, RefusalCode, SigninReason, SigninResult};
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Became, log_cause, record, redirect_uri};
+use super::{Became, log_cause, record, redirect_uri, sealed_name};
 use crate::cookie;
 use crate::page::refusal;
 use crate::problem::{FAILED, Problem, SSO_FAILED};
+use crate::recorder::provider_event;
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
@@ -153,12 +155,15 @@ async fn begin(
     attempt: &Attempt,
     signed_in: SignedIn,
 ) -> Result<Begun, Ended> {
-    let SignedIn { federation, claims, auth_time } = signed_in;
+    let SignedIn { mut federation, claims, auth_time, id_token } = signed_in;
     let judged = live.connection.judge(&claims);
     let admit = match judged.verdict {
         Verdict::Admitted => true,
         Verdict::IfKnown => false,
-        Verdict::Refused(reason) => return Err(Ended::Refused(reason)),
+        Verdict::Refused(reason) => {
+            depart(control_plane, visit, tenant, &federation.identity).await?;
+            return Err(Ended::Refused(reason));
+        }
     };
     if attempt.level.is_some_and(|level| judged.strength.level < level) {
         return Err(Ended::Refused(SigninReason::StrengthTooLow));
@@ -173,8 +178,8 @@ async fn begin(
     }
     let arrival =
         Arrival { identity: federation.identity.clone(), display: judged.display, roles: judged.roles, admit };
-    let account = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
-        Ok(account) => account,
+    let arrived = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
+        Ok(arrived) => arrived,
         Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
         Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
         Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
@@ -182,6 +187,11 @@ async fn begin(
             return Err(Ended::Problem(Problem::new(FAILED).because(error)));
         }
     };
+    let account = admitted(control_plane, visit, tenant, &federation.identity.connection, arrived).await?;
+    let sealed = control_plane.vault.seal(&sealed_name(tenant, &federation.identity), &id_token);
+    // Without it the provider asks the person before it signs them out; what is wrong with the key is said at once.
+    let sealed = sealed.map_err(|error| Ended::Problem(Problem::new(FAILED).because(error)))?;
+    federation.id_token = Some(SealedIdToken(sealed));
     let sign_in = SignIn {
         tenant: tenant.id,
         principal: account.id,
@@ -189,13 +199,79 @@ async fn begin(
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
         device: visit.device(),
     };
-    let authenticated_at = auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE));
-    let begun = control_plane.sessions.create_federated(sign_in, &federation, authenticated_at, visit.now).await;
+    let sessions = &control_plane.sessions;
+    let begun = match (auth_time, attempt.max_age_seconds) {
+        // Asked for there and then, and said: whoever let it through has held one against the other.
+        (Some(auth_time), Some(0)) => sessions.create_proved_anew(sign_in, &federation, auth_time, visit.now).await,
+        (auth_time, _) => {
+            let authenticated_at = auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE));
+            sessions.create_federated(sign_in, &federation, authenticated_at, visit.now).await
+        }
+    };
     begun.map_err(|error| match error {
         CreateSessionError::AccountUnusable(_) => Ended::Refused(SigninReason::AccountDisabled),
         CreateSessionError::Entropy(error) => Ended::Problem(Problem::new(FAILED).because(error)),
         CreateSessionError::Store(error) => Ended::Problem(store_unavailable(error)),
     })
+}
+
+/// Makes durable what an arrival does to an account, and then does it.
+async fn admitted(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    connection: &ConnectionName,
+    arrived: Ready<Arrived>,
+) -> Result<Account, Ended> {
+    let Arrived { account, created, roles_changed } = arrived.change();
+    let roles = account.roles.clone();
+    let act = match (created, roles_changed) {
+        (true, _) => Some(AccountAct::AccountCreated { roles }),
+        (false, true) => Some(AccountAct::RolesChanged { roles }),
+        (false, false) => None,
+    };
+    if let Some(act) = act {
+        record_of_provider(control_plane, visit, tenant, connection, account.id, act).await?;
+    }
+    let arrived = arrived.commit().await.map_err(|error| Ended::Problem(store_unavailable(error)))?;
+    Ok(arrived.account)
+}
+
+/// The provider's word no longer lets this person in: what they had from an earlier one goes, now that it is known.
+async fn depart(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    identity: &Identity,
+) -> Result<(), Ended> {
+    let unavailable = |error| Ended::Problem(store_unavailable(error));
+    let Some(departing) = control_plane.identities.depart(tenant.id, identity).await.map_err(unavailable)? else {
+        return Ok(());
+    };
+    let &Departed { account, roles_taken, ref ended } = departing.change();
+    let ended: Vec<_> = ended.sessions.iter().map(|ended| ended.session).collect();
+    let taken = roles_taken.then(|| AccountAct::RolesChanged { roles: Vec::new() });
+    let ended = (!ended.is_empty()).then_some(AccountAct::SessionsEnded { ended });
+    for act in [taken, ended].into_iter().flatten() {
+        record_of_provider(control_plane, visit, tenant, &identity.connection, account, act).await?;
+    }
+    let departed = departing.commit().await.map_err(unavailable)?;
+    control_plane.sessions.forget_federated(departed.ended);
+    Ok(())
+}
+
+async fn record_of_provider(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    connection: &ConnectionName,
+    principal: PrincipalId,
+    act: AccountAct,
+) -> Result<(), Ended> {
+    let event = provider_event(visit, tenant, connection, principal, act)
+        .map_err(|error| Ended::Problem(Problem::new(FAILED).because(error)))?;
+    let unrecorded = |error| Ended::Problem(Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5));
+    control_plane.recorder.record(event).await.map_err(unrecorded)
 }
 
 /// Records that somebody is signed in, and only then tells the browser.

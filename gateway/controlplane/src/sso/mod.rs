@@ -6,6 +6,7 @@ pub(crate) mod provider_logout;
 pub(crate) mod start;
 
 use cedargate_assertion::TenantScope;
+use cedargate_identity::Identity;
 use cedargate_idp_adapters::oidc::Refused;
 use cedargate_model::{ConnectionName, EventBody, PrincipalId, RefusalCode, SessionId, SigninReason, SigninResult};
 
@@ -61,6 +62,17 @@ pub(crate) fn start_href(connection: &ConnectionName, return_to: &ReturnTo, agai
         true => format!("/auth/sso/{connection}"),
         false => format!("/auth/sso/{connection}?{again}return_to={}", return_to.as_query_value()),
     }
+}
+
+/// Where whoever is signed in proves anew, there and then, who they are, and comes back to `return_to`.
+pub(crate) fn start_anew_href(connection: &ConnectionName, return_to: &ReturnTo) -> String {
+    format!("/auth/sso/{connection}?max_age=0&return_to={}", return_to.as_query_value())
+}
+
+/// What an ID token is sealed for: the sessions of this person by this connection.
+pub(crate) fn sealed_name(tenant: &TenantScope, identity: &Identity) -> String {
+    let Identity { connection, issuer, subject } = identity;
+    format!("id_token {} {connection} {issuer} {subject}", tenant.id)
 }
 
 /// Notes for the operator what was behind a refusal, which the record has as a code alone.

@@ -7,13 +7,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use cedargate_assertion::TenantScope;
+use cedargate_identity::LogoutTokenId;
 use cedargate_idp_adapters::connection::LiveConnection;
 use cedargate_model::{RefusalCode, SigninReason, SigninResult};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::{Became, log_cause, record};
-use crate::problem::Problem;
+use crate::problem::{FAILED, Problem};
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
 
@@ -31,16 +32,14 @@ pub(crate) async fn post(
     Path(name): Path<String>,
     message: Result<Form<Message>, FormRejection>,
 ) -> Response {
-    let connections = control_plane.connections.load_full();
-    let found = match visit.site() {
-        Site::Tenant(tenant) => connections.find(&tenant.name, &name).map(|live| (tenant, live)),
-        Site::Directory => None,
-    };
-    let Some((tenant, live)) = found else {
+    let Site::Tenant(tenant) = visit.site() else {
         return Problem::new(RefusalCode::RouteUnknown).of_request(visit.request).into_response();
     };
     let token = message.map(|Form(message)| message.logout_token).unwrap_or_default();
-    let mut response = match end(&control_plane, &visit, tenant, live, &token).await {
+    // On a task of its own: a provider that hangs up has said it all the same.
+    let ending = end(control_plane, visit.clone(), tenant.clone(), name, token);
+    let ended = tokio::spawn(ending).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)));
+    let mut response = match ended {
         Ok(()) => StatusCode::OK.into_response(),
         Err(problem) if problem.kind.status == StatusCode::BAD_REQUEST => {
             // What the specification wants: the reason is for the record.
@@ -53,36 +52,38 @@ pub(crate) async fn post(
 }
 
 async fn end(
-    control_plane: &ControlPlane,
-    visit: &Visit,
-    tenant: &TenantScope,
-    live: &LiveConnection,
-    token: &str,
+    control_plane: Arc<ControlPlane>,
+    visit: Visit,
+    tenant: TenantScope,
+    name: String,
+    token: String,
 ) -> Result<(), Problem> {
+    let connections = control_plane.connections.load_full();
+    let live = connections.find(&tenant.name, &name).ok_or(Problem::new(RefusalCode::RouteUnknown))?;
     let store = |error| Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5);
     let name = &live.connection.name;
-    let logout = match live.client.logout(token, visit.now).await {
+    let logout = match live.client.logout(&token, visit.now).await {
         Ok(logout) => logout,
         Err(refused) => {
-            log_cause(visit, name, &refused);
-            return refuse(control_plane, visit, tenant, live, refused.reason).await;
+            log_cause(&visit, name, &refused);
+            return refuse(&control_plane, &visit, &tenant, live, refused.reason).await;
         }
     };
-    let issuer = live.client.settings().issuer.issuer();
-    let first = control_plane
-        .attempts
-        .take_logout_token(tenant.id, name, &logout.jti, logout.remember_until, visit.now)
-        .await
-        .map_err(store)?;
-    if !first {
-        return refuse(control_plane, visit, tenant, live, SigninReason::LogoutReplayed).await;
-    }
-    let ended = control_plane.sessions.end_federated(tenant.id, name, issuer, &logout.ending).await.map_err(store)?;
-    for session in ended {
+    let (sessions, issuer) = (&control_plane.sessions, live.client.settings().issuer.issuer());
+    let id = LogoutTokenId { jti: &logout.jti, remember_until: logout.remember_until };
+    let ended = sessions.end_by_logout_token(tenant.id, name, issuer, &logout.ending, id, visit.now).await;
+    let Some(ended) = ended.map_err(store)? else {
+        return refuse(&control_plane, &visit, &tenant, live, SigninReason::LogoutReplayed).await;
+    };
+    // Recorded before it is done. Where that fails, nothing was done and the token has not counted: the provider may send it again.
+    let meant = ended.change().sessions.clone();
+    for session in meant {
         let who = Some((session.principal, session.session));
         let became = Became { connection: Some(name), result: SigninResult::EndedByProvider, reason: None, who };
-        record(control_plane, visit, tenant, became).await?;
+        record(&control_plane, &visit, &tenant, became).await?;
     }
+    let ended = ended.commit().await.map_err(store)?;
+    sessions.forget_federated(ended);
     Ok(())
 }
 

@@ -10,13 +10,13 @@ use cedargate_identity::{Attempt, BeginAttemptError};
 use cedargate_idp_adapters::connection::LiveConnection;
 use cedargate_idp_adapters::oidc::Ask;
 use cedargate_model::{RefusalCode, SigninReason, SigninResult};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
 use super::{Became, log_cause, record, redirect_uri};
 use crate::cookie;
 use crate::page::refusal;
-use crate::problem::{FAILED, PROVIDER_UNAVAILABLE, Problem, SIGNIN_BUSY};
+use crate::problem::{FAILED, NAVIGATION_REQUIRED, PROVIDER_UNAVAILABLE, Problem};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
@@ -26,6 +26,9 @@ const MAX_AGE_SECONDS_MAX: u32 = 86_400;
 
 /// How old a sign-in may be that is done again.
 const AGAIN_SECONDS: u32 = 300;
+
+/// What the browser says about how it comes to ask (W3C Fetch Metadata). Programs and old browsers say nothing.
+const FETCH_MODE: &str = "sec-fetch-mode";
 
 /// What the link says. Values that are none count as missing.
 #[derive(Debug, Default, Deserialize)]
@@ -45,13 +48,18 @@ pub(crate) struct Wish {
 
 /// `GET /auth/sso/{connection}`: begins a sign-in and sends the browser to the provider.
 ///
-/// A link is enough to begin one, from anywhere: what comes of it is that the person signs in as themselves, in their own browser.
+/// A link is enough to begin one, from anywhere: what comes of it is that the person signs in as themselves, in their own browser. A
+/// page's picture or script is not: a browser says which it is, and would begin one for each.
 pub(crate) async fn get(
     State(control_plane): State<Arc<ControlPlane>>,
     visit: Visit,
     Path(name): Path<String>,
     wish: Result<Query<Wish>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Response {
+    if headers.get_all(FETCH_MODE).iter().any(|mode| mode != "navigate") {
+        return refusal::show(Problem::new(NAVIGATION_REQUIRED).of_request(visit.request));
+    }
     let wish = wish.map(|Query(wish)| wish).unwrap_or_default();
     let connections = control_plane.connections.load_full();
     let found = match visit.site() {
@@ -84,13 +92,8 @@ async fn begin(
         // Whoever confirms who they are has to be who they were.
         person: visit.signed_in().filter(|_| is_confirmation).map(|signed_in| signed_in.principal),
     };
-    let begun = match control_plane.attempts.begin(tenant.id, &attempt, visit.now).await {
+    let begun = match control_plane.attempts.begin(tenant.id, &attempt, visit.client, visit.now).await {
         Ok(begun) => begun,
-        Err(BeginAttemptError::Exhausted) => {
-            let became = failed(live, SigninReason::AttemptsExhausted);
-            record(control_plane, visit, tenant, became).await?;
-            return Err(Problem::new(SIGNIN_BUSY).retry_after(60));
-        }
         Err(BeginAttemptError::Entropy(error)) => return Err(Problem::new(FAILED).because(error)),
         Err(BeginAttemptError::Store(error)) => {
             return Err(Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5));

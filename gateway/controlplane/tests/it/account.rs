@@ -37,7 +37,8 @@ impl House {
     /// Enrols an app for ada, as a program: its key, her recovery codes, and the cookie from then on.
     async fn enrol(&self, cookie: &str) -> (String, Vec<String>, String) {
         let ada = self.as_ada(cookie);
-        let begun = ada.post_json("/auth/account/totp", r#"{"name": "My phone"}"#).await;
+        let body = format!(r#"{{"name": "My phone", "password": "{PASSWORD}"}}"#);
+        let begun = ada.post_json("/auth/account/totp", &body).await;
         assert_eq!(begun.status, StatusCode::OK, "{}", begun.body);
         let (id, key) = (text(&begun, "id"), text(&begun, "key"));
         let body = format!(r#"{{"code": "{}"}}"#, code(self, &key));
@@ -63,7 +64,8 @@ async fn an_app_is_enrolled_with_a_picture_and_counts_from_its_first_code_on() {
     house.recorder.take_acts();
     let ada = house.as_ada(&cookie).browser();
     assert!(ada.get("/auth/account/totp").await.body.contains("Add an authenticator app"));
-    let begun = ada.post_form("/auth/account/totp", "name=My+phone&return_to=%2Finventory%2Fitems").await;
+    let form = format!("name=My+phone&return_to=%2Finventory%2Fitems&password={}", PASSWORD.replace(' ', "+"));
+    let begun = ada.post_form("/auth/account/totp", &form).await;
     let place = begun.header("location").unwrap().to_owned();
     assert_eq!(begun.status, StatusCode::SEE_OTHER);
     let page = ada.get(&place).await;
@@ -352,6 +354,131 @@ async fn nobody_reaches_anothers_session_or_factor() {
     assert_eq!(house.at_directory().get("/auth/account").await.status, StatusCode::NOT_FOUND);
 }
 
+/// A stolen cookie, however young, is not enough: the first factor would be the thief's.
+#[tokio::test]
+async fn a_cookie_alone_enrols_no_first_factor() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    house.recorder.take_acts();
+    let (program, person) = (house.as_ada(&cookie), house.as_ada(&cookie).browser());
+    let page = person.get("/auth/account/totp").await;
+    assert!(page.body.contains("name=\"password\""), "{}", page.body);
+    let refused = program.post_json("/auth/account/totp", r#"{"name": "mine"}"#).await;
+    assert_eq!(
+        (refused.status, text(&refused, "code").as_str()),
+        (StatusCode::UNAUTHORIZED, "factor_unconfirmed"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(house.recorder.take_acts(), []);
+    let refused = program.post_json("/auth/account/totp", r#"{"name": "mine", "password": "a guess"}"#).await;
+    assert_eq!((refused.status, text(&refused, "code").as_str()), (StatusCode::UNAUTHORIZED, "proof_failed"));
+    let refused = person.post_form("/auth/account/totp", "name=mine&password=a+guess").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert!(refused.body.contains("That is not right") && refused.body.contains("name=\"password\""));
+    assert!(!refused.body.contains("a guess"));
+    let failed = AccountAct::ProofFailed { method: ProofKind::Password };
+    assert_eq!(house.recorder.take_acts(), [failed.clone(), failed]);
+    for _ in 0..3 {
+        program.post_json("/auth/account/totp", r#"{"password": "a guess"}"#).await;
+    }
+    let body = format!(r#"{{"password": "{PASSWORD}"}}"#);
+    let delayed = program.post_json("/auth/account/totp", &body).await;
+    assert_eq!((delayed.status, text(&delayed, "code").as_str()), (StatusCode::TOO_MANY_REQUESTS, "proof_delayed"));
+    house.advance(Duration::from_secs(2));
+    assert_eq!(program.post_json("/auth/account/totp", &body).await.status, StatusCode::OK);
+    let (_, _, strong) = house.enrol(&house.sign_ada_in().await).await;
+    let page = house.as_ada(&strong).browser().get("/auth/account/totp").await;
+    assert!(!page.body.contains("name=\"password\""), "whoever has a factor has proved it");
+    assert_eq!(house.as_ada(&strong).post_json("/auth/account/totp", "{}").await.status, StatusCode::OK);
+}
+
+/// The gateway let the request through, its body took its time, and meanwhile the session ended.
+#[tokio::test]
+async fn a_request_that_was_let_through_changes_nothing_once_its_session_is_over() {
+    let house = House::new().await;
+    let (_, _, strong) = house.enrol(&house.sign_ada_in().await).await;
+    let ada = house.as_ada(&strong);
+    let factor = ada.get("/auth/account").await.json()["factors"][0]["id"].as_str().unwrap().to_owned();
+    let begun = ada.post_json("/auth/account/totp", "{}").await;
+    let (pending, key) = (text(&begun, "id"), text(&begun, "key"));
+    let mut stalled = Vec::new();
+    for (path, body) in [
+        ("/auth/account/totp".to_owned(), "{}".to_owned()),
+        (format!("/auth/account/totp/{pending}"), format!(r#"{{"code": "{}"}}"#, code(&house, &key))),
+        (format!("/auth/account/factors/{factor}/name"), r#"{"name": "mine"}"#.to_owned()),
+        (format!("/auth/account/factors/{factor}/remove"), "{}".to_owned()),
+        ("/auth/account/recovery-codes".to_owned(), "{}".to_owned()),
+    ] {
+        let request = ada.request("POST", &path).await.header("content-type", "application/json");
+        stalled.push(request.body(axum::body::Body::from(body)).unwrap());
+    }
+    assert_eq!(ada.post("/auth/logout").await.status, StatusCode::NO_CONTENT);
+    house.recorder.take_acts();
+    for request in stalled {
+        let path = request.uri().path().to_owned();
+        let refused = ada.send(request).await;
+        assert!(
+            [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND].contains(&refused.status),
+            "{path}: {} {}",
+            refused.status,
+            refused.body
+        );
+        assert_eq!(refused.cookie_value(), None, "{path}");
+    }
+    let acts = house.recorder.take_acts();
+    assert!(acts.iter().all(|act| matches!(act, AccountAct::ProofFailed { .. })), "{acts:?}");
+    let known = house.second.store().list(house.acme.id, house.ada).await.unwrap();
+    assert_eq!(known.iter().map(|known| known.name.as_str()).collect::<Vec<_>>(), ["My phone"]);
+}
+
+#[tokio::test]
+async fn without_a_record_no_factor_comes_or_goes_and_nobody_is_signed_out() {
+    let house = House::new().await;
+    let (own, other) = (house.sign_ada_in().await, house.sign_ada_in().await);
+    let ada = house.as_ada(&own);
+    let begun = ada.post_json("/auth/account/totp", &format!(r#"{{"password": "{PASSWORD}"}}"#)).await;
+    let (id, key) = (text(&begun, "id"), text(&begun, "key"));
+    let store = house.second.store();
+    let left = async || store.recovery_codes_left(house.acme.id, house.ada).await.unwrap();
+    let record = |works: bool| house.recorder.broken.store(!works, Ordering::SeqCst);
+    record(false);
+    let finish = format!("/auth/account/totp/{id}");
+    let refused = ada.post_json(&finish, &format!(r#"{{"code": "{}"}}"#, code(&house, &key))).await;
+    assert_eq!(text(&refused, "code"), "record_unavailable");
+    assert_eq!((store.list(house.acme.id, house.ada).await.unwrap(), left().await), (vec![], 0));
+    assert!(house.knows(&own).await && house.knows(&other).await);
+    record(true);
+    let finished = ada.post_json(&finish, &format!(r#"{{"code": "{}"}}"#, code(&house, &key))).await;
+    assert_eq!(finished.status, StatusCode::OK, "the enrolment is still open: {}", finished.body);
+
+    let strong = finished.cookie_value().unwrap();
+    let ada = house.as_ada(&strong);
+    record(false);
+    for path in [format!("/auth/account/factors/{id}/remove"), "/auth/account/recovery-codes".to_owned()] {
+        let refused = ada.post_json(&path, "{}").await;
+        assert_eq!(text(&refused, "code"), "record_unavailable", "{path}");
+    }
+    assert_eq!(store.list(house.acme.id, house.ada).await.unwrap().len(), 1);
+    assert!(house.knows(&strong).await && house.knows(&other).await);
+    record(true);
+    let first = finished.json()["recovery_codes"][0].as_str().unwrap().to_owned();
+    let recovered = house.step_up(&house.sign_ada_in().await, "code", &first).await;
+    assert_eq!(recovered.status, StatusCode::OK, "the codes that were shown count");
+}
+
+#[tokio::test]
+async fn guesses_at_the_sign_in_keep_nobody_from_confirming_who_they_are() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    for _ in 0..5 {
+        house.at(&house.acme).post_json("/auth/login", &credentials("ada@example.com", "a guess")).await;
+    }
+    let delayed = house.at(&house.acme).post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await;
+    assert_eq!(delayed.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(house.step_up(&cookie, "password", PASSWORD).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn without_a_record_nothing_is_stepped_up_or_enrolled() {
     let house = House::new().await;
@@ -364,6 +491,7 @@ async fn without_a_record_nothing_is_stepped_up_or_enrolled() {
         (StatusCode::SERVICE_UNAVAILABLE, "record_unavailable")
     );
     assert!(refused.cookie_value().is_none());
+    assert!(house.knows(&cookie).await, "and the session before goes on");
     let failed = house.step_up(&house.sign_in_unrecorded().await, "code", "000000").await;
     assert_eq!(text(&failed, "code"), "record_unavailable", "nor does anybody learn that it was wrong");
 }

@@ -81,7 +81,8 @@ impl House {
         let new = NewAccount { email, roles: vec![RoleName::parse("clerk").unwrap()], password: Some(password) };
         let ada = accounts.create(acme.id, new, clock.now()).await.unwrap().id;
 
-        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer));
+        let vault: Arc<dyn Vault> = Arc::new(Drawer);
+        let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
@@ -93,6 +94,7 @@ impl House {
             accounts: accounts.clone(),
             local: local.clone(),
             second: second.clone(),
+            vault,
             tenants,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             recorder: recorder.clone(),
@@ -347,14 +349,14 @@ pub(crate) struct MemoryRecorder {
 }
 
 impl MemoryRecorder {
-    /// The sign-in events since the last call.
+    /// The sign-in events since the last call of this or the other.
     pub(crate) fn take(&self) -> Vec<Signin> {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
         let signin = |event: Event| match event.body {
             EventBody::Signin(signin) => Some(signin),
             _ => None,
         };
-        events.into_iter().map(|event| signin(event).unwrap()).collect()
+        events.into_iter().filter_map(signin).collect()
     }
 
     /// What people did with their accounts since the last call of this or the other.

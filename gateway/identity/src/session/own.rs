@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use cedargate_migrations::{StoreError, TenantTx};
-use cedargate_model::{AuthnStrength, Micros, PrincipalId, SessionId, TenantId};
+use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::principal::methods_from_text;
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::Key;
 use crate::session_rows::{self as rows, NewRow};
-use crate::{Agent, Device, Removed, SessionToken, federated};
+use crate::{Agent, Device, Ready, Removed, SessionToken, federated};
 
 /// A session as its person is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,21 @@ pub struct OwnSession {
     pub strength: AuthnStrength,
     /// From where it was begun.
     pub device: Device,
+}
+
+/// A session that takes another's place.
+#[derive(Debug)]
+#[must_use = "tell `Sessions::take_up`, or the former one goes on in memory until it is stale"]
+pub struct Replaced {
+    begun: Begun,
+    former: Key,
+}
+
+impl Replaced {
+    /// Whose session it is, as it is from then on.
+    pub fn principal(&self) -> &Principal {
+        &self.begun.principal
+    }
 }
 
 /// Why a session was not replaced by a stronger one.
@@ -70,37 +85,32 @@ impl Sessions {
         session: SessionId,
         proven: AuthnStrength,
         now: Micros,
-    ) -> Result<Begun, StepUpError> {
-        let token = SessionToken::draw()?;
+    ) -> Result<Ready<Replaced>, StepUpError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let former = find(&mut tx, session).await?.filter(|former| now < former.expires_at);
-        let former = former.ok_or(StepUpError::SessionGone(session))?;
-        // INVARIANT (age of the level): a session is as old as a proof of its own level.
-        if proven.level < former.strength.level {
-            return Err(StepUpError::TooWeak { has: former.strength.level, proven: proven.level });
-        }
-        let methods = former.strength.methods.into_iter().chain(proven.methods).collect();
-        let row = NewRow {
-            id: SessionId(uuid_at(now)?),
-            account: former.account,
-            token: token.hash(),
-            strength: AuthnStrength { level: proven.level, methods },
-            authenticated_at: now,
-            now,
-            began_at: former.began_at,
-            device: former.device,
-            expires_at: former.expires_at,
-        };
-        rows::insert(&mut tx, &row).await?;
-        federated::carry_over(&mut tx, session, row.id).await?;
-        // Of two at once, the one that deletes it has replaced it; the other's work is given up.
-        let ended = rows::delete(&mut tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
-        let loaded = rows::find_by_token(&mut tx, row.token).await?;
-        // Disabled meanwhile: nothing is written, and the session is dead as it is.
-        let loaded = loaded.ok_or(StepUpError::SessionGone(session))?;
-        tx.commit().await?;
-        self.cache.forget([Key::new(tenant, ended)]);
-        Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
+        let replaced = step_up_in(&mut tx, session, proven, now).await?;
+        Ok(Ready::new(tx, replaced))
+    }
+
+    /// The same, together with another change: both happen or neither does.
+    ///
+    /// # Errors
+    /// [`StepUpError`]; then the other change does not happen either.
+    pub async fn step_up_with<T>(
+        &self,
+        change: Ready<T>,
+        session: SessionId,
+        proven: AuthnStrength,
+        now: Micros,
+    ) -> Result<Ready<(T, Replaced)>, StepUpError> {
+        let (mut tx, change) = change.into_parts();
+        let replaced = step_up_in(&mut tx, session, proven, now).await?;
+        Ok(Ready::new(tx, (change, replaced)))
+    }
+
+    /// Takes up a replacement that was committed: the former session is gone from memory, too.
+    pub fn take_up(&self, replaced: Replaced) -> Begun {
+        self.cache.forget([replaced.former]);
+        replaced.begun
     }
 
     /// A person's live sessions, the one that was used last first.
@@ -189,6 +199,42 @@ RETURNING id, token_hash";
     pub fn forget_ended(&self, removed: &Removed) {
         self.cache.forget(removed.keys.iter().copied());
     }
+}
+
+async fn step_up_in(
+    tx: &mut TenantTx,
+    session: SessionId,
+    proven: AuthnStrength,
+    now: Micros,
+) -> Result<Replaced, StepUpError> {
+    let token = SessionToken::draw()?;
+    let former = find(tx, session).await?.filter(|former| now < former.expires_at);
+    let former = former.ok_or(StepUpError::SessionGone(session))?;
+    // INVARIANT (age of the level): a session is as old as a proof of its own level.
+    if proven.level < former.strength.level {
+        return Err(StepUpError::TooWeak { has: former.strength.level, proven: proven.level });
+    }
+    let methods = former.strength.methods.into_iter().chain(proven.methods).collect();
+    let row = NewRow {
+        id: SessionId(uuid_at(now)?),
+        account: former.account,
+        token: token.hash(),
+        strength: AuthnStrength { level: proven.level, methods },
+        authenticated_at: now,
+        now,
+        began_at: former.began_at,
+        device: former.device,
+        expires_at: former.expires_at,
+    };
+    rows::insert(tx, &row).await?;
+    federated::carry_over(tx, session, row.id).await?;
+    // Of two at once, the one that deletes it has replaced it; the other's work is given up.
+    let ended = rows::delete(tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
+    let loaded = rows::find_by_token(tx, row.token).await?;
+    // Disabled meanwhile: nothing is written, and the session is dead as it is.
+    let loaded = loaded.ok_or(StepUpError::SessionGone(session))?;
+    let begun = Begun { token, principal: loaded.principal, expires_at: row.expires_at };
+    Ok(Replaced { begun, former: Key::new(tx.tenant(), ended) })
 }
 
 async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Former>, StoreError> {

@@ -23,6 +23,22 @@ async fn a_tenants_name_can_be_taken_once_and_never_the_gateways_own() {
     assert_eq!(directory().name.as_str(), "directory");
 }
 
+/// Such an address is an identity's: a local account could stand in its way, and a password would be a way in beside the provider.
+#[each_engine]
+async fn the_addresses_of_people_of_providers_are_nobody_elses() {
+    let house = House::new().await;
+    let reserved = || Email::parse("okta-0123@Federated.Invalid").unwrap();
+    let new = NewAccount { email: reserved(), roles: vec![], password: None };
+    let refused = house.accounts.create(house.acme, new, NOW).await;
+    assert!(matches!(refused, Err(CreateAccountError::AddressReserved(email)) if email == reserved()));
+    let mut tx = house.pool.tenant(house.acme).begin().await.unwrap();
+    let insert = "INSERT INTO accounts (tenant_id, id, email, version, created_at) VALUES ($1, $1, $2, 1, 1)";
+    tx.query(insert).bind(reserved().as_str()).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    let refused = house.accounts.set_password(house.acme, PrincipalId(house.acme.0), &hash('a')).await;
+    assert!(matches!(refused, Err(UpdateAccountError::AddressReserved(email)) if email == reserved()));
+}
+
 #[each_engine]
 async fn a_host_is_one_tenants() {
     let house = House::new().await;

@@ -1,16 +1,20 @@
 //! Second factors and what people do with their own sessions, on a real store.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
 use crate::house::{House, NOW};
 use cedargate_identity::{
-    Agent, Begun, Device, EnrolError, FACTORS_MAX, FactorName, Factors, PresentedToken, RECOVERY_CODES, RecoveryCode,
-    SealedTotp, SessionSettings, Sessions, SignIn, StepUpError,
+    Agent, Begun, Device, DrawCodesError, EnrolError, FACTORS_FRESH, FACTORS_MAX, FactorName, Factors, Guesses, Holder,
+    HolderError, OperatorEvents, PresentedToken, ProofGuesses, RECOVERY_CODES, RecoveryCode, SealedTotp,
+    SessionSettings, Sessions, Shown, SignIn, StepUpError,
 };
 use cedargate_migrations::testing::each_engine;
-use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId, ProofKind, SessionId, TenantId};
+use cedargate_model::{
+    AccountAct, AuthnMethod, AuthnStrength, By, EventBody, FactorId, Micros, PrincipalId, ProofKind, SessionId,
+    TenantId,
+};
 use uuid::Uuid;
 
 fn after_secs(seconds: u64) -> Micros {
@@ -54,26 +58,192 @@ impl Setting {
         self.sessions.find(self.house.acme, &token, at).await.unwrap().is_some()
     }
 
-    /// An enrolment that was begun.
-    async fn begin(&self, at: Micros) -> FactorId {
-        let new = SealedTotp {
+    fn holder(&self, begun: &Begun) -> Holder {
+        Holder { tenant: self.house.acme, account: self.ada, session: begun.principal.session }
+    }
+
+    /// A session that has proved a factor.
+    async fn strong(&self, at: Micros) -> Holder {
+        let begun = self.sign_in(at).await;
+        let otp = strength(2, &[AuthnMethod::Otp]);
+        let stronger = self.sessions.step_up(self.house.acme, begun.principal.session, otp, at).await.unwrap();
+        self.holder(&self.sessions.take_up(stronger.commit().await.unwrap()))
+    }
+
+    fn app(&self, at: Micros) -> SealedTotp {
+        SealedTotp {
             id: self.factors.draw_id(at).unwrap(),
             name: FactorName::parse("phone").unwrap(),
             sealed_secret: "sealed".to_owned(),
-        };
-        self.factors.begin_totp(self.house.acme, self.ada, &new, at).await.unwrap();
+        }
+    }
+
+    /// An enrolment that was begun.
+    async fn begin(&self, holder: Holder, at: Micros) -> FactorId {
+        let new = self.app(at);
+        self.factors.begin_totp(holder, &new, Shown::Password, at).await.unwrap();
         new.id
     }
 
+    async fn confirm(&self, holder: Holder, factor: FactorId, at: Micros) -> bool {
+        match self.factors.confirm_totp(holder, factor, 100, at).await {
+            Ok(Some(ready)) => ready.commit().await.map(|_| true).unwrap(),
+            Ok(None) | Err(EnrolError::Holder(HolderError::SessionOver)) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     async fn enrol(&self, at: Micros) -> FactorId {
-        let factor = self.begin(at).await;
-        assert!(self.factors.confirm_totp(self.house.acme, self.ada, factor, 100, at).await.unwrap());
+        let holder = self.strong(at).await;
+        let factor = self.begin(holder, at).await;
+        assert!(self.confirm(holder, factor, at).await);
         factor
+    }
+
+    async fn codes(&self, at: Micros) -> Vec<RecoveryCode> {
+        let drawn = self.factors.draw_recovery_codes(self.strong(at).await, at).await.unwrap();
+        drawn.unwrap().commit().await.unwrap()
     }
 
     fn elsewhere(&self) -> [(TenantId, PrincipalId); 2] {
         [(self.house.globex, self.ada), (self.house.acme, PrincipalId(Uuid::from_u128(99)))]
     }
+}
+
+/// What a request that was let through with a session may not do once the session is over, or too old for it.
+#[each_engine]
+async fn a_session_that_is_over_or_old_changes_no_factor() {
+    let setting = Setting::new().await;
+    let factor = setting.enrol(NOW).await;
+    let ended = setting.strong(NOW).await;
+    let pending = setting.begin(ended, NOW).await;
+    assert!(setting.sessions.end(setting.house.acme, ended.session).await.unwrap());
+    let old = setting.strong(NOW).await;
+    let of_another = Holder { account: PrincipalId(Uuid::from_u128(99)), ..setting.strong(NOW).await };
+    let late = NOW.after(FACTORS_FRESH + Duration::from_secs(1));
+    for (holder, at) in [(ended, NOW), (of_another, NOW), (old, late)] {
+        let refused = |error: &HolderError| match error {
+            HolderError::SessionOver => at == NOW,
+            HolderError::TooOld => at == late,
+            HolderError::TooWeak | HolderError::Unconfirmed | HolderError::Store(_) => false,
+        };
+        let (store, name) = (&setting.factors, FactorName::parse("mine").unwrap());
+        let begun = store.begin_totp(holder, &setting.app(at), Shown::Password, at).await;
+        assert!(matches!(begun, Err(EnrolError::Holder(error)) if refused(&error)));
+        let confirmed = store.confirm_totp(holder, pending, 100, at).await;
+        assert!(matches!(confirmed, Err(EnrolError::Holder(error)) if refused(&error)));
+        assert!(store.rename(holder, factor, &name, at).await.is_err_and(|error| refused(&error)));
+        assert!(store.remove(holder, factor, at).await.is_err_and(|error| refused(&error)));
+        let drawn = store.draw_recovery_codes(holder, at).await;
+        assert!(matches!(drawn, Err(DrawCodesError::Holder(error)) if refused(&error)));
+        assert!(store.pending_totp(ended, pending, at).await.unwrap().is_none(), "it went with its session");
+    }
+    let known = setting.factors.list(setting.house.acme, setting.ada).await.unwrap();
+    assert_eq!(known.iter().map(|known| (known.id, known.name.as_str())).collect::<Vec<_>>(), [(factor, "phone")]);
+}
+
+#[each_engine]
+async fn who_has_a_factor_has_proved_one_and_who_has_none_shows_more_than_a_cookie() {
+    let setting = Setting::new().await;
+    let weak = setting.holder(&setting.sign_in(NOW).await);
+    let begin = async |holder, shown| setting.factors.begin_totp(holder, &setting.app(NOW), shown, NOW).await;
+    for holder in [weak, setting.strong(NOW).await] {
+        let unconfirmed = begin(holder, Shown::Nothing).await;
+        assert!(matches!(unconfirmed, Err(EnrolError::Holder(HolderError::Unconfirmed))), "{unconfirmed:?}");
+        assert!(matches!(setting.factors.may_enrol(holder, NOW).await, Err(HolderError::Unconfirmed)));
+    }
+    let pending = setting.begin(weak, NOW).await;
+    let factor = setting.enrol(NOW).await;
+    let weaker = setting.factors.confirm_totp(weak, pending, 100, NOW).await;
+    assert!(matches!(weaker, Err(EnrolError::Holder(HolderError::TooWeak))), "another one was first");
+    assert!(matches!(begin(weak, Shown::Password).await, Err(EnrolError::Holder(HolderError::TooWeak))));
+    assert!(matches!(setting.factors.remove(weak, factor, NOW).await, Err(HolderError::TooWeak)));
+    assert!(begin(setting.strong(NOW).await, Shown::Nothing).await.is_ok());
+}
+
+#[each_engine]
+async fn the_key_of_an_enrolment_is_its_own_sessions_alone() {
+    let setting = Setting::new().await;
+    let [own, other] = [setting.strong(NOW).await, setting.strong(NOW).await];
+    let factor = setting.begin(own, NOW).await;
+    assert!(setting.factors.pending_totp(own, factor, NOW).await.unwrap().is_some());
+    assert!(setting.factors.pending_totp(other, factor, NOW).await.unwrap().is_none());
+    assert!(!setting.confirm(other, factor, NOW).await);
+    let _ = setting.begin(other, NOW).await;
+    assert!(setting.factors.pending_totp(own, factor, NOW).await.unwrap().is_some(), "nor is it anybody's to replace");
+    let again = setting.begin(own, NOW).await;
+    assert!(setting.factors.pending_totp(own, factor, NOW).await.unwrap().is_none(), "but its own");
+    assert!(setting.factors.pending_totp(own, again, NOW).await.unwrap().is_some());
+    let rows = async || {
+        let mut tx = setting.house.pool.tenant(setting.house.acme).read().await.unwrap();
+        let count = tx.query("SELECT COUNT(*) FROM totp_enrolments WHERE tenant_id = $1");
+        count.fetch_one::<(i64,)>().await.unwrap().0
+    };
+    assert_eq!(rows().await, 2);
+    assert!(setting.sessions.end(setting.house.acme, own.session).await.unwrap());
+    assert_eq!(rows().await, 1);
+    let _ = setting.sessions.maintain(after_secs(30 * 60)).await.unwrap();
+    assert_eq!(rows().await, 0, "what took too long is cleared away");
+}
+
+#[each_engine]
+async fn what_is_not_committed_did_not_happen() {
+    let setting = Setting::new().await;
+    let (acme, ada) = (setting.house.acme, setting.ada);
+    let factor = setting.enrol(NOW).await;
+    let [holder, other] = [setting.strong(NOW).await, setting.strong(NOW).await];
+    let removed = setting.factors.remove(holder, factor, NOW).await.unwrap().unwrap();
+    assert!(removed.change().ended.contains(&other.session));
+    drop(removed);
+    drop(setting.factors.rename(holder, factor, &FactorName::parse("x").unwrap(), NOW).await.unwrap().unwrap());
+    let drawn = setting.factors.draw_recovery_codes(holder, NOW).await.unwrap().unwrap();
+    let never_shown = drawn.change().first().unwrap().expose();
+    drop(drawn);
+    let code = RecoveryCode::parse(&never_shown).unwrap();
+    assert!(!setting.factors.spend_recovery_code(acme, ada, &code).await.unwrap());
+    let otp = strength(2, &[AuthnMethod::Otp]);
+    drop(setting.sessions.step_up(acme, holder.session, otp, NOW).await.unwrap());
+    let known = setting.factors.list(acme, ada).await.unwrap();
+    assert_eq!(known.iter().map(|known| known.name.as_str()).collect::<Vec<_>>(), ["phone"]);
+    let sessions = setting.sessions.list(acme, ada, NOW).await.unwrap();
+    assert!([holder, other].iter().all(|holder| sessions.iter().any(|known| known.id == holder.session)));
+    assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), RECOVERY_CODES);
+}
+
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
+async fn guesses_at_several_gateways_are_counted_one_by_one() {
+    let setting = Setting::new().await;
+    let (tenant, account) = (setting.house.acme, setting.ada);
+    let mut counting = Vec::new();
+    for _ in 0..4 {
+        let guesses = ProofGuesses::new(setting.house.another_process().await);
+        counting.push(tokio::spawn(async move {
+            let more = |known: Option<Guesses>| Ok(Guesses { count: known.map_or(0, |k| k.count) + 1, last_at: NOW });
+            for _ in 0..5 {
+                guesses.count(tenant, account, ProofKind::Totp, more).await.unwrap().unwrap();
+            }
+        }));
+    }
+    for one in counting {
+        one.await.unwrap();
+    }
+    let guesses = setting.factors.guesses();
+    let known = async |kind| {
+        let mut found = None;
+        let look = |known| {
+            found = known;
+            Err(Duration::ZERO)
+        };
+        assert!(guesses.count(tenant, account, kind, look).await.unwrap().is_err());
+        found
+    };
+    assert_eq!(known(ProofKind::Totp).await, Some(Guesses { count: 20, last_at: NOW }));
+    assert_eq!(known(ProofKind::Password).await, None, "each kind by itself");
+    guesses.uncount(tenant, account, ProofKind::Totp).await.unwrap();
+    assert_eq!(known(ProofKind::Totp).await, Some(Guesses { count: 19, last_at: NOW }));
+    guesses.forget(tenant, account, ProofKind::Totp).await.unwrap();
+    guesses.uncount(tenant, account, ProofKind::Totp).await.unwrap();
+    assert_eq!(known(ProofKind::Totp).await, None);
 }
 
 #[each_engine]
@@ -115,43 +285,54 @@ async fn of_gateways_that_spend_one_step_at_once_one_does() {
 async fn an_enrolment_counts_once_it_is_finished_and_only_in_time() {
     let setting = Setting::new().await;
     let (acme, ada) = (setting.house.acme, setting.ada);
-    let factor = setting.begin(NOW).await;
+    // A session that stays fresh for longer than an enrolment may take.
+    let late = after_secs(30 * 60);
+    let renewed = async |holder: Holder| {
+        let mut tx = setting.house.pool.tenant(acme).begin().await.unwrap();
+        let renew =
+            tx.query("UPDATE sessions SET authenticated_at = $2, last_seen_at = $2 WHERE tenant_id = $1 AND id = $3");
+        renew.bind(late.0).bind(holder.session.0).execute().await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let holder = setting.strong(NOW).await;
+    let factor = setting.begin(holder, NOW).await;
     assert!(setting.factors.list(acme, ada).await.unwrap().is_empty());
     assert!(setting.factors.totps(acme, ada).await.unwrap().is_empty());
     assert!(!setting.factors.spend_totp(acme, ada, factor, 101, NOW).await.unwrap());
-    assert!(setting.factors.pending_totp(acme, ada, factor, after_secs(60)).await.unwrap().is_some());
+    assert!(setting.factors.pending_totp(holder, factor, after_secs(60)).await.unwrap().is_some());
     for (tenant, account) in setting.elsewhere() {
-        assert_eq!(setting.factors.pending_totp(tenant, account, factor, NOW).await.unwrap(), None);
-        assert!(!setting.factors.confirm_totp(tenant, account, factor, 100, NOW).await.unwrap());
+        let other = Holder { tenant, account, ..holder };
+        assert_eq!(setting.factors.pending_totp(other, factor, NOW).await.unwrap(), None);
+        assert!(!setting.confirm(other, factor, NOW).await);
     }
-    let late = after_secs(30 * 60);
-    assert_eq!(setting.factors.pending_totp(acme, ada, factor, late).await.unwrap(), None);
-    assert!(!setting.factors.confirm_totp(acme, ada, factor, 100, late).await.unwrap());
-    assert!(setting.factors.confirm_totp(acme, ada, factor, 100, NOW).await.unwrap());
-    assert!(!setting.factors.confirm_totp(acme, ada, factor, 100, NOW).await.unwrap(), "it is finished");
-    assert_eq!(setting.factors.pending_totp(acme, ada, factor, NOW).await.unwrap(), None);
+    renewed(holder).await;
+    assert_eq!(setting.factors.pending_totp(holder, factor, late).await.unwrap(), None);
+    assert!(!setting.confirm(holder, factor, late).await);
+    assert!(setting.confirm(holder, factor, NOW).await);
+    assert!(!setting.confirm(holder, factor, NOW).await, "it is finished");
+    assert_eq!(setting.factors.pending_totp(holder, factor, NOW).await.unwrap(), None);
 }
 
 #[each_engine]
 async fn an_account_has_a_bounded_number_of_factors() {
     let setting = Setting::new().await;
+    let holder = setting.strong(NOW).await;
+    let pending = setting.begin(holder, NOW).await;
     for _ in 0..FACTORS_MAX {
         setting.enrol(NOW).await;
     }
-    let one_more = SealedTotp {
-        id: setting.factors.draw_id(NOW).unwrap(),
-        name: FactorName::parse("one more").unwrap(),
-        sealed_secret: "sealed".to_owned(),
-    };
-    let refused = setting.factors.begin_totp(setting.house.acme, setting.ada, &one_more, NOW).await;
-    assert!(matches!(refused, Err(EnrolError::TooMany)));
+    let one_more = setting.factors.begin_totp(setting.strong(NOW).await, &setting.app(NOW), Shown::Password, NOW).await;
+    assert!(matches!(one_more, Err(EnrolError::TooMany)));
+    let finished = setting.factors.confirm_totp(holder, pending, 100, NOW).await;
+    assert!(matches!(finished, Err(EnrolError::TooMany)), "nor one that was begun when there was room");
 }
 
 #[each_engine]
 async fn a_recovery_code_counts_once_and_for_its_account_alone() {
     let setting = Setting::new().await;
     let (acme, ada) = (setting.house.acme, setting.ada);
-    let codes = setting.factors.draw_recovery_codes(acme, ada, NOW).await.unwrap();
+    setting.enrol(NOW).await;
+    let codes = setting.codes(NOW).await;
     assert_eq!(codes.len(), RECOVERY_CODES);
     let code = codes.first().unwrap();
     for (tenant, account) in setting.elsewhere() {
@@ -163,7 +344,7 @@ async fn a_recovery_code_counts_once_and_for_its_account_alone() {
 
     let never_drawn = RecoveryCode::parse(&"a".repeat(24)).unwrap();
     assert!(!setting.factors.spend_recovery_code(acme, ada, &never_drawn).await.unwrap());
-    let _ = setting.factors.draw_recovery_codes(acme, ada, NOW).await.unwrap();
+    let _ = setting.codes(NOW).await;
     let former = codes.last().unwrap();
     assert!(!setting.factors.spend_recovery_code(acme, ada, former).await.unwrap(), "replaced by new ones");
 }
@@ -173,34 +354,68 @@ async fn a_removed_factor_ends_every_other_session_and_the_last_one_takes_the_co
     let setting = Setting::new().await;
     let (acme, ada) = (setting.house.acme, setting.ada);
     let [first, second] = [setting.enrol(NOW).await, setting.enrol(NOW).await];
-    let _ = setting.factors.draw_recovery_codes(acme, ada, NOW).await.unwrap();
-    let [own, other] = [setting.sign_in(NOW).await, setting.sign_in(NOW).await];
+    let codes = setting.codes(NOW).await;
+    let (holder, other) = (setting.strong(NOW).await, setting.sign_in(NOW).await);
     assert!(setting.knows(&other, NOW).await);
-    let keep = own.principal.session;
-    for (tenant, account) in setting.elsewhere() {
-        assert!(setting.factors.remove(tenant, account, first, keep).await.unwrap().is_none());
-    }
-    let removed = setting.factors.remove(acme, ada, first, keep).await.unwrap().unwrap();
-    setting.sessions.forget_ended(&removed);
-    assert_eq!((removed.kind, removed.ended.as_slice()), (ProofKind::Totp, [other.principal.session].as_slice()));
+    let remove = async |factor| {
+        let removed = setting.factors.remove(holder, factor, NOW).await.unwrap().unwrap().commit().await.unwrap();
+        setting.sessions.forget_ended(&removed);
+        removed
+    };
+    let removed = remove(first).await;
+    assert_eq!(removed.kind, ProofKind::Totp);
+    assert!(removed.ended.contains(&other.principal.session) && !removed.ended.contains(&holder.session));
     assert!(!setting.knows(&other, NOW).await, "at once, although it was in memory");
-    assert!(setting.knows(&own, NOW).await);
+    assert_eq!(setting.sessions.list(acme, ada, NOW).await.unwrap().len(), 1);
+    assert!(setting.factors.remove(holder, first, NOW).await.unwrap().is_none(), "once");
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), RECOVERY_CODES);
-    let _ = setting.factors.remove(acme, ada, second, keep).await.unwrap().unwrap();
+    let _ = remove(second).await;
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), 0);
+    assert!(setting.factors.draw_recovery_codes(holder, NOW).await.unwrap().is_none(), "there is nothing to recover");
+    // A row that was left behind, by whatever did it.
+    let mut tx = setting.house.pool.tenant(acme).begin().await.unwrap();
+    let left = tx.query(
+        "INSERT INTO totp_factors
+        (tenant_id, id, account_id, name, sealed_secret, last_step, created_at, confirmed_at)
+    VALUES ($1, $2, $3, 'left', 'sealed', 0, 1, 1)",
+    );
+    left.bind(second.0).bind(ada.0).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    let fresh = setting.codes(NOW).await;
+    let mut tx = setting.house.pool.tenant(acme).begin().await.unwrap();
+    tx.query("DELETE FROM totp_factors WHERE tenant_id = $1").execute().await.unwrap();
+    tx.commit().await.unwrap();
+    for code in codes.iter().chain(&fresh) {
+        assert!(!setting.factors.spend_recovery_code(acme, ada, code).await.unwrap(), "codes outlive no factor");
+    }
 }
 
 #[each_engine]
-async fn whoever_lost_everything_starts_anew_and_is_signed_out() {
+async fn whoever_lost_everything_starts_anew_is_signed_out_and_the_record_hears_of_it() {
     let setting = Setting::new().await;
     let (acme, ada) = (setting.house.acme, setting.ada);
     setting.enrol(NOW).await;
-    let _ = setting.factors.draw_recovery_codes(acme, ada, NOW).await.unwrap();
     let session = setting.sign_in(NOW).await;
-    assert_eq!(setting.factors.remove_all(acme, ada).await.unwrap(), 1);
+    let waiting = OperatorEvents::new(setting.house.another_process().await);
+    assert!(waiting.take().await.unwrap().is_none());
+    assert_eq!(setting.factors.remove_all(acme, ada, NOW).await.unwrap(), 1);
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), 0);
     assert!(setting.factors.list(acme, ada).await.unwrap().is_empty());
     assert!(!setting.knows(&session, after_secs(3)).await);
+
+    let taken = waiting.take().await.unwrap().unwrap();
+    let [event] = taken.events() else { panic!("{:?}", taken.events()) };
+    assert_eq!((event.tenant.as_ref().map(ToString::to_string).as_deref(), event.at), (Some("acme"), NOW));
+    let EventBody::Account(done) = &event.body else { panic!("{event:?}") };
+    assert_eq!((done.principal, done.by, done.session), (ada, By::Operator, None));
+    assert_eq!(done.act, AccountAct::FactorsRemoved { count: 1 });
+    let id = event.id;
+    // Whoever dies before it is recorded leaves it to the next.
+    drop(taken);
+    let taken = waiting.take().await.unwrap().unwrap();
+    assert_eq!(taken.events().iter().map(|event| event.id).collect::<Vec<_>>(), [id]);
+    taken.give_up().await.unwrap();
+    assert!(waiting.take().await.unwrap().is_none());
 }
 
 #[each_engine]
@@ -212,6 +427,7 @@ async fn a_step_up_is_the_same_person_with_another_token() {
     let proven = strength(2, &[AuthnMethod::Otp]);
     let acme = setting.house.acme;
     let after = setting.sessions.step_up(acme, before.principal.session, proven.clone(), later).await.unwrap();
+    let after = setting.sessions.take_up(after.commit().await.unwrap());
     assert!(!setting.knows(&before, later).await, "at once, although it was in memory");
     assert!(setting.knows(&after, later).await);
     assert_eq!(after.principal.id, before.principal.id);
@@ -236,6 +452,7 @@ async fn what_is_weaker_or_over_or_another_tenants_does_not_step_up() {
     let begun = setting.sign_in(NOW).await;
     let otp = strength(2, &[AuthnMethod::Otp]);
     let begun = setting.sessions.step_up(acme, begun.principal.session, otp.clone(), NOW).await.unwrap();
+    let begun = setting.sessions.take_up(begun.commit().await.unwrap());
     let session = begun.principal.session;
     let weaker = setting.sessions.step_up(acme, session, strength(1, &[AuthnMethod::Pwd]), NOW).await;
     assert!(matches!(weaker, Err(StepUpError::TooWeak { has: 2, proven: 1 })), "{weaker:?}");

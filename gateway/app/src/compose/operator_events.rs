@@ -1,0 +1,48 @@
+//! What operators did with the store, carried from there into the record.
+
+use std::time::Duration;
+
+use cedargate_controlplane::{RecordUnavailable, Recorder};
+use cedargate_identity::{OperatorEvents, StoreError};
+use tokio::time::MissedTickBehavior;
+
+/// How often it is looked whether any wait.
+const EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+enum CarryError {
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("the record cannot take it")]
+    Unrecorded(#[from] RecordUnavailable),
+}
+
+/// Carries them for ever. Drop the future to stop it: what was not given up waits for the next one.
+pub(super) async fn run(events: OperatorEvents, recorder: impl Recorder) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut works = true;
+    loop {
+        ticks.tick().await;
+        let carried = carry(&events, &recorder).await;
+        // Once for an outage.
+        match &carried {
+            Ok(()) if !works => tracing::info!("operators' events are recorded again"),
+            Err(error) if works => {
+                tracing::warn!(error = error as &dyn std::error::Error, "operators' events wait for the record");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        works = carried.is_ok();
+    }
+}
+
+async fn carry(events: &OperatorEvents, recorder: &impl Recorder) -> Result<(), CarryError> {
+    while let Some(taken) = events.take().await? {
+        for event in taken.events() {
+            recorder.record(event.clone()).await?;
+        }
+        taken.give_up().await?;
+    }
+    Ok(())
+}
