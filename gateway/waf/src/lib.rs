@@ -34,6 +34,7 @@ mod decode;
 mod engine;
 mod finding;
 mod head;
+mod injection;
 mod json;
 mod multipart;
 mod rules;
