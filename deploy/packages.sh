@@ -17,6 +17,7 @@ rows=(
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "sqlfluff|sqlfluff|test|lints the migrations"
+    "/usr/share/modsecurity-crs/rules|modsecurity-crs|test|rules that the inspection engine must load"
     "wrk|wrk|bench|puts the load on the proxies that are compared"
 )
 

@@ -39,6 +39,7 @@ mod json;
 mod multipart;
 mod rules;
 mod run;
+pub mod seclang;
 mod settings;
 mod subject;
 mod xml;

@@ -13,4 +13,5 @@ mod bounds;
 mod crs;
 mod harmless;
 mod properties;
+mod reference;
 mod sender;

@@ -1,0 +1,250 @@
+//! Scanning the values of a phase.
+
+use super::bits::Bits;
+use super::plan::{Nodes, OctetGate, PhasePlan, Source, node_bit};
+use super::{Compiled, key};
+use crate::seclang::bytes::ByteSet;
+use crate::seclang::operator::{may_be_sqli, may_be_xss};
+use crate::seclang::program::{Program, Select};
+use crate::seclang::store::{Item, Store};
+use crate::seclang::transaction::Scratch;
+
+/// What a scan found: rules to visit, and for each the values that it may match.
+#[derive(Debug, Default)]
+pub(in crate::seclang) struct Found {
+    pub(in crate::seclang) rules: Bits,
+    values: Vec<Vec<u64>>,
+    touched: Vec<usize>,
+    /// The text that each literal was last seen in.
+    stamps: Vec<u32>,
+    stamp: u32,
+    /// A text for each node of a source's tree, and which of them stand for it.
+    texts: Vec<Text>,
+    /// Work so far, in octets.
+    work: usize,
+    /// Whether that was more than is allowed, so that not all values were scanned.
+    pub(in crate::seclang) exceeded: bool,
+}
+
+/// A text that a transformation made.
+#[derive(Debug, Default)]
+struct Text {
+    /// The node whose text is the same; itself where it is a new one.
+    same_as: usize,
+    bytes: Vec<u8>,
+    octets: ByteSet,
+    nodes: Nodes,
+    wanted: bool,
+    /// The text whose scan is this one's, too: they differ in case alone, which literals do not see.
+    scan_as: usize,
+    scan_nodes: Nodes,
+}
+
+impl Text {
+    /// The text of its own node, until it is known to be another's.
+    fn begin(&mut self, index: usize) {
+        let bit = node_bit(index);
+        (self.nodes, self.scan_nodes, self.same_as, self.scan_as, self.wanted) = (bit, bit, index, index, false);
+    }
+}
+
+/// How many octets one transaction may scan, all transformations counted.
+const WORK_BYTES_MAX: usize = 256 << 20;
+
+impl Found {
+    pub(in crate::seclang) fn clear(&mut self) {
+        self.rules.clear();
+        for rule in self.touched.drain(..) {
+            if let Some(values) = self.values.get_mut(rule) {
+                values.clear();
+            }
+        }
+        self.work = 0;
+        self.exceeded = false;
+    }
+
+    /// Whether a rule may match a value.
+    pub(in crate::seclang) fn may_match(&self, rule: usize, value: u64) -> bool {
+        self.values.get(rule).is_some_and(|values| values.binary_search(&value).is_ok())
+    }
+
+    fn note(&mut self, rule: usize, value: u64) {
+        if rule >= self.values.len() {
+            self.values.resize_with(rule + 1, Vec::new);
+        }
+        let Some(values) = self.values.get_mut(rule) else { return };
+        if values.is_empty() {
+            self.touched.push(rule);
+            self.rules.insert(rule);
+        }
+        if values.last() != Some(&value) {
+            values.push(value);
+        }
+    }
+}
+
+impl Compiled {
+    /// Scans the values that a phase's rules look at.
+    pub(in crate::seclang) fn scan(&self, program: &Program, phase: u8, removed: &Bits, scratch: &mut Scratch) {
+        let (store, found) = (&scratch.store, &mut scratch.found);
+        let work = found.work;
+        found.clear();
+        found.work = work;
+        let Some(plans) = self.phases.get(usize::from(phase).wrapping_sub(1)) else { return };
+        let plan = plans.choose(program, &self.gates, store, removed);
+        found.stamps.resize(plan.literals_len.max(found.stamps.len()), 0);
+        for source in &plan.sources {
+            source.scan(plan, store, found);
+        }
+        for rule in &found.touched {
+            if let Some(values) = found.values.get_mut(*rule) {
+                values.sort_unstable();
+                values.dedup();
+            }
+        }
+    }
+}
+
+impl Source {
+    fn scan(&self, plan: &PhasePlan, store: &Store, found: &mut Found) {
+        let items = store.list(self.list);
+        let range = match self.select {
+            Select::At(index) => index..(index + 1).min(items.len()),
+            _ => 0..items.len(),
+        };
+        for index in range {
+            let Some(item) = items.get(index).filter(|item| item.present && self.selects(store, item)) else {
+                continue;
+            };
+            let value = store.text(item.span(self.part));
+            self.scan_value(plan, value, key(self.list, self.part, index), found);
+        }
+    }
+
+    fn selects(&self, store: &Store, item: &Item) -> bool {
+        match &self.select {
+            Select::All | Select::At(_) => true,
+            Select::Name(name) => store.text(item.name).eq_ignore_ascii_case(name),
+            Select::Pattern(pattern) => pattern.is_match(store.text(item.name)).unwrap_or(true),
+        }
+    }
+
+    fn scan_value(&self, plan: &PhasePlan, value: &[u8], key: u64, found: &mut Found) {
+        let mut texts = std::mem::take(&mut found.texts);
+        if texts.len() < self.tree.len() {
+            texts.resize_with(self.tree.len(), Text::default);
+        }
+        let Some(first) = texts.first_mut() else { return };
+        first.begin(0);
+        first.bytes.clear();
+        first.bytes.extend_from_slice(value);
+        first.octets = ByteSet::seen_in(value);
+        first.wanted = true;
+        if first.octets.meets(&self.sensitive) {
+            for index in 1..self.tree.len() {
+                self.make_text(index, false, &mut texts, found);
+            }
+            for index in 0..self.tree.len() {
+                self.judge(plan, index, &texts, key, found);
+            }
+        } else {
+            first.nodes = self.quiet;
+            first.scan_nodes = self.quiet;
+            for &index in &self.loud {
+                self.make_text(index, true, &mut texts, found);
+            }
+            self.judge(plan, 0, &texts, key, found);
+            for &index in &self.loud {
+                self.judge(plan, index, &texts, key, found);
+            }
+        }
+        found.texts = texts;
+    }
+
+    /// Makes the text of a node; one that is the same as its parent's is not made. With `is_loud`, quiet nodes' texts are
+    /// the value.
+    fn make_text(&self, index: usize, is_loud: bool, texts: &mut [Text], found: &mut Found) {
+        let bit = node_bit(index);
+        let (before, from) = texts.split_at_mut(index);
+        let (Some(node), Some(text)) = (self.tree.get(index), from.first_mut()) else { return };
+        text.begin(index);
+        let is_quiet = is_loud && !self.loud.contains(&node.parent);
+        let parent_at = if is_quiet { 0 } else { before.get(node.parent).map_or(0, |parent| parent.same_as) };
+        let (Some(transform), Some(parent)) = (node.transform, before.get_mut(parent_at)) else { return };
+        let mut unchanged = !transform.may_change(&parent.octets);
+        if !unchanged {
+            transform.apply(&parent.bytes, &mut text.bytes);
+            found.spend(parent.bytes.len());
+            unchanged = text.bytes == parent.bytes;
+        }
+        let scan_as = parent.scan_as;
+        if unchanged {
+            text.same_as = parent_at;
+            parent.nodes |= bit;
+            parent.wanted |= node.wanted;
+        } else {
+            text.octets = ByteSet::seen_in(&text.bytes);
+            text.wanted = node.wanted;
+        }
+        if unchanged || transform.is_case() {
+            text.scan_as = scan_as;
+            if let Some(scanned) = before.get_mut(scan_as).filter(|_| node.wanted) {
+                scanned.scan_nodes |= bit;
+            }
+        }
+    }
+
+    /// Notes the rules that a node's text may match, unless another's is the same.
+    fn judge(&self, plan: &PhasePlan, index: usize, texts: &[Text], key: u64, found: &mut Found) {
+        let Some(text) = texts.get(index) else { return };
+        if text.wanted {
+            self.judge_octets(text, key, found);
+        }
+        // Where a text is on the way to others alone, it is scanned if one of them is the same but for case.
+        if text.scan_as == index && text.scan_nodes & self.literal_nodes != 0 {
+            self.scan_literals(plan, text, key, found);
+        }
+    }
+
+    /// Notes the rules that one text may match by its octets.
+    fn judge_octets(&self, text: &Text, key: u64, found: &mut Found) {
+        for (gate, rule, nodes) in &self.octets {
+            let open = nodes & text.nodes != 0
+                && match gate {
+                    OctetGate::Any(set) => set.meets(&text.octets),
+                    OctetGate::Sqli => may_be_sqli(&text.octets),
+                    OctetGate::Xss => may_be_xss(&text.octets),
+                };
+            if open {
+                found.note(*rule, key);
+            }
+        }
+    }
+
+    /// Notes the rules that one text may match by the literals that it has.
+    fn scan_literals(&self, plan: &PhasePlan, text: &Text, key: u64, found: &mut Found) {
+        let Some(literals) = &plan.literals else { return };
+        found.spend(text.bytes.len());
+        found.stamp = found.stamp.wrapping_add(1);
+        for hit in literals.find_overlapping_iter(&text.bytes) {
+            let literal = hit.pattern().as_usize();
+            match found.stamps.get_mut(literal) {
+                Some(stamp) if *stamp == found.stamp => continue,
+                Some(stamp) => *stamp = found.stamp,
+                None => {}
+            }
+            for rule in plan.needed_by.get(literal).into_iter().flatten() {
+                if self.rules.get(*rule - plan.begin).is_some_and(|nodes| nodes & text.scan_nodes != 0) {
+                    found.note(*rule, key);
+                }
+            }
+        }
+    }
+}
+
+impl Found {
+    fn spend(&mut self, bytes: usize) {
+        self.work = self.work.saturating_add(bytes);
+        self.exceeded |= self.work > WORK_BYTES_MAX;
+    }
+}

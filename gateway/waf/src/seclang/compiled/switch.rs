@@ -1,0 +1,115 @@
+//! Parts of a phase that are skipped as a whole: rules above the paranoia level that a site has chosen are not scanned
+//! for. Which parts these are is known when the phase begins, for what decides it does not change within the phase.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::bits::Bits;
+use super::gate::Gate;
+use super::plan::PhasePlan;
+use super::quick::Quick;
+use crate::seclang::program::{Control, Program, Rule, SetName};
+use crate::seclang::store::Store;
+use crate::seclang::template::Part;
+use crate::seclang::variable::List;
+
+/// How many plans of a phase are kept: one for each way that its switches have stood.
+const PLANS_MAX: usize = 8;
+/// How many different conditions count.
+const SWITCHES_MAX: usize = 32;
+
+/// A phase's plans.
+#[derive(Debug, Default)]
+pub(super) struct PhasePlans {
+    phase: u8,
+    switches: Vec<Switch>,
+    plans: [OnceLock<(u32, PhasePlan)>; PLANS_MAX],
+    /// The plan for everything, where there would be too many others.
+    whole: OnceLock<PhasePlan>,
+}
+
+/// A condition, and the rules that skip others where it holds.
+#[derive(Debug)]
+struct Switch {
+    condition: Quick,
+    skips: Vec<(usize, Range<usize>)>,
+}
+
+impl PhasePlans {
+    pub(super) fn new(program: &Program, phase: u8) -> Self {
+        let range = program.phase(phase);
+        let rules = || range.clone().filter_map(|index| Some((index, program.rules.get(index)?)));
+        let mut switches: Vec<Switch> = Vec::new();
+        for (index, rule) in rules() {
+            let (Some(next), Some(condition)) = (rule.next, Quick::of(rule)) else { continue };
+            let skipped = index + 1..next;
+            let is_stable = rules().all(|(_, other)| !may_set(program, other, condition.index()));
+            // No rule before this one may jump to the middle of what it skips.
+            let is_entered = rules().any(|(other, rule)| {
+                other < index && rule.next.is_some_and(|next| skipped.contains(&next) && next > index + 1)
+            });
+            let is_removed = rules().any(|(_, other)| may_remove(other, index));
+            if rule.links.len() != 1 || !is_stable || is_entered || is_removed {
+                continue;
+            }
+            let skip = (index, skipped);
+            if let Some(switch) = switches.iter_mut().find(|switch| switch.condition == condition) {
+                switch.skips.push(skip);
+            } else if switches.len() < SWITCHES_MAX {
+                switches.push(Switch { condition, skips: vec![skip] });
+            }
+        }
+        Self { phase, switches, ..Self::default() }
+    }
+
+    /// The plan for how the switches stand. `removed` are rules that do not run in this transaction.
+    pub(super) fn choose(
+        &self,
+        program: &Program,
+        gates: &[Option<Gate>],
+        store: &Store,
+        removed: &Bits,
+    ) -> &PhasePlan {
+        let mut key = 0;
+        for (bit, switch) in self.switches.iter().enumerate() {
+            let acts = switch.skips.iter().all(|(rule, _)| !removed.contains(*rule));
+            if acts && switch.condition.holds(store) {
+                key |= 1 << bit;
+            }
+        }
+        for place in &self.plans {
+            let (of, plan) = place.get_or_init(|| (key, self.plan(program, gates, key)));
+            if *of == key {
+                return plan;
+            }
+        }
+        self.whole.get_or_init(|| self.plan(program, gates, 0))
+    }
+
+    fn plan(&self, program: &Program, gates: &[Option<Gate>], key: u32) -> PhasePlan {
+        let on = self.switches.iter().enumerate().filter(|(bit, _)| key >> bit & 1 == 1);
+        let skipped: Vec<&Range<usize>> =
+            on.flat_map(|(_, switch)| switch.skips.iter().map(|(_, range)| range)).collect();
+        PhasePlan::new(program, self.phase, gates, |rule| !skipped.iter().any(|range| range.contains(&rule)))
+    }
+}
+
+/// Whether a rule may take another out of the phase that both are in.
+fn may_remove(rule: &Rule, index: usize) -> bool {
+    let mut controls = rule.links.iter().flat_map(|link| &link.controls);
+    controls.any(|control| matches!(control, Control::RemoveRules(rules) if rules.contains(&index)))
+}
+
+/// Whether a rule may set a member of TX.
+fn may_set(program: &Program, rule: &Rule, index: usize) -> bool {
+    const CAPTURES: usize = 10;
+    let name = program.tx.get(index).map_or("", |name| &**name);
+    index < CAPTURES
+        || rule.links.iter().flat_map(|link| &link.sets).filter(|set| set.list == List::Tx).any(|set| match &set.name {
+            SetName::At(at) => *at == index,
+            SetName::Template(template) => match template.parts.first() {
+                Some(Part::Text(begin)) => name.as_bytes().starts_with(&begin.to_ascii_lowercase()),
+                _ => true,
+            },
+        })
+}

@@ -1,0 +1,129 @@
+//! A rule set that is ready to inspect exchanges.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use super::ast::EngineMode;
+use super::compiled::Compiled;
+use super::error::LoadError;
+use super::link::{self, Warning};
+use super::parse::{self, Files};
+use super::program::Program;
+use super::transaction::{RequestHead, Scratch, Transaction};
+use super::{operator, transform, variable};
+
+/// Rules, loaded and compiled. Shared by all threads; a [`Scratch`] is each thread's own.
+#[derive(Debug)]
+pub struct RuleSet {
+    program: Program,
+    compiled: Compiled,
+    warnings: Vec<Warning>,
+}
+
+/// How a transaction finds out which rules match. Both find the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Rules that cannot match are passed over.
+    Compiled,
+    /// Every rule is run on every value: what the other is compared with.
+    Plain,
+}
+
+/// A table of the language, for the reference page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// What rules look at.
+    Variables,
+    /// What undoes encodings.
+    Transformations,
+    /// What rules ask of a value.
+    Operators,
+}
+
+/// A row of such a table: the name, and what it is.
+pub type Entry = (&'static str, &'static str);
+
+impl RuleSet {
+    /// Loads files, one after the other.
+    ///
+    /// # Errors
+    /// Every mistake in them: what is malformed, unknown or not supported is never passed over in silence.
+    pub fn load(files: &dyn Files, paths: &[PathBuf]) -> Result<Self, Vec<LoadError>> {
+        let parsed = parse::parse(files, paths);
+        let linked = link::link(parsed.directives, files, parsed.errors)?;
+        let compiled = Compiled::new(&linked.program);
+        let rules = Self { program: linked.program, compiled, warnings: linked.warnings };
+        rules.warm_up();
+        Ok(rules)
+    }
+
+    /// Makes what the first request would have to wait for.
+    fn warm_up(&self) {
+        let mut scratch = self.scratch();
+        let mut transaction = self.begin(&mut scratch, Way::Compiled);
+        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        transaction.request_head(&RequestHead {
+            client: nobody,
+            server: nobody,
+            method: b"GET",
+            target: b"/",
+            protocol: b"HTTP/1.1",
+            headers: &[("host", "localhost")],
+            id: "",
+        });
+        transaction.request_body(b"");
+        transaction.response_head(200, b"HTTP/1.1", &[("content-type", "text/plain")]);
+        transaction.response_body(b"");
+        drop(transaction.finish());
+    }
+
+    /// The same rules with this mode in place of what `SecRuleEngine` says.
+    #[must_use]
+    pub fn with_mode(mut self, mode: EngineMode) -> Self {
+        self.program.settings.mode = mode;
+        self
+    }
+
+    /// What has less effect than it says, though it is no mistake.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// How many rules there are; a chain is one.
+    pub fn len(&self) -> usize {
+        self.program.rules.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.program.rules.is_empty()
+    }
+
+    /// How many rules are passed over where no value has what they need.
+    pub fn gated(&self) -> usize {
+        self.compiled.gated()
+    }
+
+    /// Memory for transactions with these rules.
+    pub fn scratch(&self) -> Scratch {
+        Scratch::for_program(&self.program)
+    }
+
+    /// Begins a transaction.
+    pub fn begin<'s>(&'s self, scratch: &'s mut Scratch, way: Way) -> Transaction<'s> {
+        let compiled = match way {
+            Way::Compiled => Some(&self.compiled),
+            Way::Plain => None,
+        };
+        Transaction::new(&self.program, compiled, scratch)
+    }
+
+    /// What the language has.
+    pub fn table(table: Table) -> Vec<Entry> {
+        match table {
+            Table::Variables => variable::VARIABLES.iter().map(|row| (row.name, row.about)).collect(),
+            Table::Transformations => transform::TRANSFORMS.iter().map(|row| (row.name, row.about)).collect(),
+            Table::Operators => operator::OPERATORS.iter().map(|row| (row.name, row.about)).collect(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What a transaction knows: lists of named values, all in one buffer of octets that is used again.
+
+use super::variable::{LISTS, List, Part, VARIABLES};
+
+/// Where a text stands in the buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    pub(crate) const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// A part of it.
+    pub(crate) fn part(self, from: usize, to: usize) -> Self {
+        let from = u32::try_from(from).unwrap_or(self.len).min(self.len);
+        let to = u32::try_from(to).unwrap_or(self.len).clamp(from, self.len);
+        Self { start: self.start + from, len: to - from }
+    }
+}
+
+/// A value and its name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Item {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+    /// Whether there is a value: scalars and numbered members of TX have their places before.
+    pub(crate) present: bool,
+}
+
+impl Item {
+    pub(crate) const fn span(&self, part: Part) -> Span {
+        match part {
+            Part::Name => self.name,
+            Part::Value => self.value,
+        }
+    }
+}
+
+/// The values of one transaction.
+#[derive(Debug)]
+pub(crate) struct Store {
+    text: Vec<u8>,
+    lists: [Vec<Item>; LISTS],
+    items: usize,
+    text_max: usize,
+    items_max: usize,
+    full: bool,
+}
+
+/// The buffer's least bound: a request's head and what rules write fit many times.
+const TEXT_BYTES_MIN: usize = 1 << 20;
+
+impl Store {
+    pub(crate) fn new(items_max: usize) -> Self {
+        let mut store = Self {
+            text: Vec::new(),
+            lists: std::array::from_fn(|_| Vec::new()),
+            items: 0,
+            text_max: TEXT_BYTES_MIN,
+            items_max,
+            full: false,
+        };
+        store.clear(&[]);
+        store
+    }
+
+    /// Forgets everything but its capacity. `tx` are the names of TX's numbered members.
+    pub(crate) fn clear(&mut self, tx: &[Box<str>]) {
+        self.text.clear();
+        self.lists.iter_mut().for_each(Vec::clear);
+        self.items = 0;
+        self.full = false;
+        self.text_max = TEXT_BYTES_MIN;
+        if let Some(scalars) = self.lists.get_mut(List::Scalars as usize) {
+            scalars.resize(VARIABLES.len(), Item::default());
+        }
+        for name in tx {
+            let name = self.push(name.as_bytes());
+            if let Some(list) = self.lists.get_mut(List::Tx as usize) {
+                list.push(Item { name, ..Item::default() });
+            }
+        }
+    }
+
+    /// Allows for so many more octets: a body's share of the buffer is linear in it.
+    pub(crate) fn allow(&mut self, bytes: usize) {
+        self.text_max = self.text_max.saturating_add(bytes).min(u32::MAX as usize);
+    }
+
+    /// Whether something did not fit. What did not is missing, so the transaction is no longer to be trusted to pass.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    pub(crate) fn text(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.text.get(start..start + span.len as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn list(&self, list: List) -> &[Item] {
+        self.lists.get(list as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn push(&mut self, text: &[u8]) -> Span {
+        let begin = self.begin();
+        self.write(text);
+        self.end(begin)
+    }
+
+    /// Begins a text that is written in parts.
+    pub(crate) fn begin(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn write(&mut self, text: &[u8]) {
+        if self.text.len() + text.len() > self.text_max {
+            self.full = true;
+            return;
+        }
+        self.text.extend_from_slice(text);
+    }
+
+    /// Copies a text that stands in the buffer already to its end.
+    pub(crate) fn copy(&mut self, span: Span) {
+        let start = span.start as usize;
+        let range = start..start + span.len as usize;
+        if self.text.len() + range.len() > self.text_max || range.end > self.text.len() {
+            self.full = true;
+            return;
+        }
+        self.text.extend_from_within(range);
+    }
+
+    pub(crate) fn end(&self, begin: usize) -> Span {
+        let len = self.text.len().saturating_sub(begin);
+        Span { start: u32::try_from(begin).unwrap_or(0), len: u32::try_from(len).unwrap_or(0) }
+    }
+
+    pub(crate) fn add(&mut self, list: List, name: Span, value: Span) {
+        if self.items == self.items_max {
+            self.full = true;
+            return;
+        }
+        self.items += 1;
+        if let Some(items) = self.lists.get_mut(list as usize) {
+            items.push(Item { name, value, present: true });
+        }
+    }
+
+    pub(crate) fn set_scalar(&mut self, slot: usize, value: Span) {
+        self.set_at(List::Scalars, slot, Some(value));
+    }
+
+    pub(crate) fn scalar(&self, slot: usize) -> &[u8] {
+        self.list(List::Scalars).get(slot).map_or(&[], |item| self.text(item.value))
+    }
+
+    /// Sets or unsets the member at a place.
+    pub(crate) fn set_at(&mut self, list: List, index: usize, value: Option<Span>) {
+        if let Some(item) = self.lists.get_mut(list as usize).and_then(|items| items.get_mut(index)) {
+            item.present = value.is_some();
+            item.value = value.unwrap_or_default();
+        }
+    }
+
+    pub(crate) fn at(&self, list: List, index: usize) -> Option<Span> {
+        self.list(list).get(index).filter(|item| item.present).map(|item| item.value)
+    }
+
+    /// The place of the first member of this name, in any case; the first `skip` have places that are known.
+    pub(crate) fn position(&self, list: List, name: &[u8], skip: usize) -> Option<usize> {
+        let items = self.list(list).iter().enumerate().skip(skip);
+        items.into_iter().find(|(_, item)| self.text(item.name).eq_ignore_ascii_case(name)).map(|(index, _)| index)
+    }
+
+    pub(crate) fn clear_list(&mut self, list: List) {
+        if let Some(items) = self.lists.get_mut(list as usize) {
+            self.items = self.items.saturating_sub(items.len());
+            items.clear();
+        }
+    }
+
+    pub(crate) fn number(&mut self, number: i64) -> Span {
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(number);
+        self.push(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_missing_and_known_to_be() {
+        let mut store = Store::new(2);
+        let text = store.push(b"abc");
+        assert_eq!(store.text(text.part(1, 9)), b"bc");
+        for _ in 0..2 {
+            store.add(List::ArgsGet, text, text);
+        }
+        assert!(!store.is_full());
+        store.add(List::ArgsGet, text, text);
+        assert!(store.is_full());
+        store.clear(&["score".into()]);
+        assert!(!store.is_full());
+        assert_eq!(store.position(List::Tx, b"SCORE", 0), Some(0));
+        store.push(&vec![0; TEXT_BYTES_MIN]);
+        assert!(store.is_full());
+    }
+}

@@ -1,0 +1,266 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+
+fn rules(text: &str) -> RuleSet {
+    let files = InMemory::new([("main.conf", text), ("words.data", "evil\n")]);
+    RuleSet::load(&files, &[PathBuf::from("main.conf")]).map_err(|errors| errors[0].to_string()).unwrap()
+}
+
+/// What rules find in a request, by both ways.
+fn report(rules: &RuleSet, target: &str, headers: &[(&str, &str)], body: &str) -> Report {
+    let run = |way| {
+        let mut scratch = rules.scratch();
+        let mut transaction = rules.begin(&mut scratch, way);
+        transaction.request_head(&RequestHead {
+            client: CLIENT,
+            server: (CLIENT.0, 80),
+            method: b"POST",
+            target: target.as_bytes(),
+            protocol: b"HTTP/1.1",
+            headers: &headers.to_vec(),
+            id: "id",
+        });
+        transaction.request_body(body.as_bytes());
+        transaction.response_head(200, b"HTTP/1.1", &Vec::<(&str, &str)>::new());
+        transaction.response_body(b"");
+        transaction.finish()
+    };
+    let plain = run(Way::Plain);
+    assert_eq!(plain, run(Way::Compiled));
+    plain
+}
+
+fn ids(text: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Vec<u64> {
+    report(&rules(text), target, headers, body).ids().collect()
+}
+
+#[test]
+fn every_matching_value_scores() {
+    let text = "SecAction \"id:1,phase:1,nolog,pass,setvar:tx.score=1\"\n\
+        SecRule ARGS \"@rx evil\" \"id:2,phase:2,pass,t:lowercase,setvar:tx.score=+2\"\n\
+        SecRule TX:score \"@eq 5\" \"id:3,phase:2,pass\"";
+    assert_eq!(ids(text, "/?a=EVIL&b=evil&c=good", &[], ""), [2, 3]);
+}
+
+#[test]
+fn a_chain_matches_as_a_whole_and_sees_what_matched_before() {
+    let text = "SecRule ARGS \"@rx ^(\\w+)=(\\d)$\" \"id:1,phase:2,pass,capture,chain,setvar:tx.seen=1\"\n\
+        SecRule TX:2 \"@eq 7\" \"chain\"\n\
+        SecRule MATCHED_VARS_NAMES \"@streq TX:2\" \"setvar:tx.whole=1\"\n\
+        SecRule TX:seen \"@eq 1\" \"id:2,phase:2,pass\"\n\
+        SecRule TX:whole \"@eq 1\" \"id:3,phase:2,pass\"";
+    assert_eq!(ids(text, "/?q=a%3D7", &[], ""), [1, 2, 3]);
+    assert_eq!(ids(text, "/?q=a%3D8", &[], ""), [2]);
+}
+
+#[test]
+fn targets_are_counted_selected_and_left_out() {
+    let text = "SecRule &ARGS \"@eq 3\" \"id:1,phase:1,pass\"\n\
+        SecRule ARGS|!ARGS:/^b/ \"@streq x\" \"id:2,phase:1,pass\"\n\
+        SecRule REQUEST_HEADERS:user-AGENT \"@contains curl\" \"id:3,phase:1,pass\"\n\
+        SecRule ARGS_NAMES \"@streq Bad\" \"id:4,phase:1,pass\"\n\
+        SecRule &REQUEST_HEADERS:Nothing \"@eq 0\" \"id:5,phase:1,pass\"";
+    assert_eq!(ids(text, "/?a=y&Bad=x&c=1", &[("User-Agent", "curl/8")], ""), [1, 3, 4, 5]);
+    assert_eq!(ids(text, "/?a=x", &[], ""), [2, 5]);
+}
+
+#[test]
+fn rules_are_skipped_removed_and_updated() {
+    let text = "SecAction \"id:1,phase:2,pass,nolog,skipAfter:END\"\n\
+        SecAction \"id:2,phase:2,pass\"\n\
+        SecMarker END\n\
+        SecAction \"id:3,phase:2,pass,ctl:ruleRemoveById=4-5,ctl:ruleRemoveTargetByTag=attack;ARGS:a\"\n\
+        SecAction \"id:4,phase:2,pass\"\n\
+        SecAction \"id:6,phase:2,pass,tag:gone\"\n\
+        SecRule ARGS \"@rx x\" \"id:7,phase:2,pass,tag:attack/sql\"\n\
+        SecRule ARGS \"@rx x\" \"id:8,phase:2,pass\"\n\
+        SecRuleRemoveByTag gone\n\
+        SecRuleUpdateTargetById 8 !ARGS:a";
+    assert_eq!(ids(text, "/?a=x", &[], ""), [3]);
+    assert_eq!(ids(text, "/?b=x", &[], ""), [3, 7, 8]);
+}
+
+#[test]
+fn bodies_are_read_by_what_they_are() {
+    let text = "SecRule ARGS:json.a \"@streq é\" \"id:1,phase:2,pass\"\n\
+        SecRule XML:/* \"@rx evil\" \"id:2,phase:2,pass\"\n\
+        SecRule FILES \"@endsWith .php\" \"id:3,phase:2,pass\"\n\
+        SecRule REQUEST_BODY \"@contains a=1\" \"id:4,phase:2,pass\"\n\
+        SecRule REQBODY_ERROR \"@eq 1\" \"id:5,phase:2,pass\"";
+    let of = |content_type, body| ids(text, "/", &[("Content-Type", content_type)], body);
+    assert_eq!(of("application/json", r#"{"a":["\u00e9"]}"#), [1]);
+    assert_eq!(of("text/xml", "<a>evil</a>"), [2]);
+    let form = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.php\"\r\n\r\n1\r\n--x--\r\n";
+    assert_eq!(of("multipart/form-data; boundary=x", form), [3]);
+    assert_eq!(of("application/x-www-form-urlencoded", "a=1"), [4]);
+    assert_eq!(of("application/json", "{"), [5]);
+    assert_eq!(of("text/plain", "a=1"), [0_u64; 0]);
+}
+
+#[test]
+fn only_blocking_rules_in_blocking_mode_end_an_exchange() {
+    let text = |mode| {
+        format!(
+            "SecRuleEngine {mode}\nSecDefaultAction \"phase:2,log,deny,status:418\"\n\
+            SecRule ARGS \"@rx x\" \"id:1,phase:2,pass\"\nSecRule ARGS \"@rx x\" \"id:2,phase:2,block\"\n\
+            SecAction \"id:3,phase:2,pass\"\nSecAction \"id:4,phase:5,pass\""
+        )
+    };
+    let blocking = report(&rules(&text("On")), "/?a=x", &[], "");
+    assert_eq!(blocking.interruption, Some(Interruption { rule: 2, status: 418 }));
+    assert_eq!(blocking.ids().collect::<Vec<_>>(), [1, 2, 4]);
+    let detecting = report(&rules(&text("DetectionOnly")), "/?a=x", &[], "");
+    assert_eq!((detecting.interruption, detecting.matches.len()), (None, 4));
+    assert_eq!(report(&rules(&text("Off")), "/?a=x", &[], "").matches, []);
+}
+
+#[test]
+fn every_step_is_tested_where_a_rule_asks_for_it() {
+    let rule =
+        |multi| format!("SecRule ARGS \"@streq a%20b\" \"id:1,phase:1,pass,t:urlDecode,t:removeWhitespace{multi}\"");
+    assert_eq!(ids(&rule(""), "/?q=a%2520b", &[], ""), [0_u64; 0]);
+    assert_eq!(ids(&rule(",multiMatch"), "/?q=a%2520b", &[], ""), [1]);
+}
+
+#[test]
+fn a_message_names_variables_and_never_their_values() {
+    let text = "SecRule ARGS \"@pmFromFile words.data\" \"id:1,phase:1,pass,capture,msg:'%{rule.id} in %{MATCHED_VAR_NAME}: %{TX.0} %{MATCHED_VAR}'\"";
+    let report = report(&rules(text), "/?q=so-evil", &[], "");
+    assert_eq!(report.matches[0].message, "1 in ARGS:q: (value) (value)");
+    assert_eq!(report.matches[0].variables, [Matched { variable: "ARGS:q".to_owned(), offset: Some(3) }]);
+}
+
+#[test]
+fn a_pattern_may_have_macros() {
+    let text = "SecAction \"id:1,phase:1,nolog,pass,setvar:tx.allowed=a|b\"\n\
+        SecRule ARGS \"!@rx ^(?:%{tx.allowed})$\" \"id:2,phase:1,pass\"";
+    assert_eq!(ids(text, "/?q=b", &[], ""), [0_u64; 0]);
+    assert_eq!(ids(text, "/?q=c", &[], ""), [2]);
+}
+
+#[test]
+fn reaching_a_limit_is_known() {
+    let text = "SecRequestBodyLimit 4\nSecArgumentsLimit 1\nSecRule ARGS \"@rx (?=x)(?:x+x+)+y\" \"id:1,phase:2,pass\"";
+    let rules = rules(text);
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(report(&rules, "/", &form, "a=1&b").limit, Some(LimitReached::Body));
+    let many = format!("/?{}", "a&".repeat(9000));
+    assert_eq!(report(&rules, &many, &[], "").limit, Some(LimitReached::Values));
+    let blown = format!("/?a=y{}", "x".repeat(5000));
+    assert_eq!(report(&rules, &blown, &[], "").limit, Some(LimitReached::Steps));
+    assert_eq!(report(&rules, "/?a=1", &[], "").limit, None);
+}
+
+#[test]
+fn what_cannot_be_linked_is_refused_with_its_place() {
+    for (text, expected) in [
+        ("SecAction \"pass\"", "main.conf:1: the rule has no `id`"),
+        (
+            "SecAction \"id:1,pass\"\nSecAction \"id:1,pass\"",
+            "main.conf:2: rule 1: the id is that of the rule at main.conf:1, too",
+        ),
+        ("SecAction \"id:1,chain\"", "main.conf:1: rule 1: the chain has no next rule"),
+        ("SecAction \"id:1,skipAfter:X\"", "main.conf:1: rule 1: there is no `SecMarker X` behind this rule"),
+        ("SecRule ARGS \"@rx (\" \"id:1\"", "main.conf:1: rule 1: the pattern cannot be used"),
+    ] {
+        let files = InMemory::new([("main.conf", text)]);
+        let errors = RuleSet::load(&files, &[PathBuf::from("main.conf")]).unwrap_err();
+        assert_eq!(errors[0].to_string(), expected);
+    }
+}
+
+/// A rule of the kinds that a rule set has.
+fn any_rule() -> impl Strategy<Value = String> {
+    let targets = prop::sample::select(vec![
+        "ARGS",
+        "ARGS_NAMES",
+        "ARGS|!ARGS:a",
+        "ARGS:a",
+        "REQUEST_COOKIES",
+        "REQUEST_HEADERS:x-a",
+        "REQUEST_URI",
+        "REQUEST_BODY",
+        "ARGS|REQUEST_COOKIES_NAMES|REQUEST_HEADERS",
+        "TX:last",
+        "MATCHED_VARS",
+        "&ARGS:a",
+    ]);
+    let operators = prop::sample::select(vec![
+        "@rx (?i)union\\\\s+select",
+        "@rx ^[ab]+$",
+        "@rx a(b|c)d?",
+        "@rx <[^>]*on\\\\w+=",
+        "!@rx ^a",
+        "@pm select evil",
+        "@detectSQLi",
+        "@detectXSS",
+        "@contains b",
+        "@streq a",
+        "@within abc def",
+        "@validateByteRange 32-126",
+        "@validateUrlEncoding",
+        "@gt 1",
+        "@rx (\\\\w)\\\\1",
+        "@endsWith c",
+    ]);
+    let transforms = prop::sample::subsequence(
+        vec![
+            "urlDecodeUni",
+            "lowercase",
+            "htmlEntityDecode",
+            "removeWhitespace",
+            "jsDecode",
+            "replaceComments",
+            "base64Decode",
+        ],
+        0..4,
+    );
+    let actions = prop::sample::subsequence(
+        vec![
+            "multiMatch",
+            "capture",
+            "setvar:tx.score=+1",
+            "setvar:tx.last=%{MATCHED_VAR}",
+            "ctl:ruleRemoveTargetById=3;ARGS:a",
+        ],
+        0..4,
+    );
+    (targets, operators, transforms, actions, 1..3_u8).prop_map(|(target, operator, transforms, actions, phase)| {
+        let transforms: String = transforms.iter().map(|name| format!(",t:{name}")).collect();
+        let actions: String = actions.iter().map(|action| format!(",{action}")).collect();
+        format!(
+            "SecRule {target} \"{}\" \"id:ID,phase:{phase},pass{transforms}{actions}\"",
+            operator.replace("\\\\", "\\")
+        )
+    })
+}
+
+fn any_value() -> impl Strategy<Value = String> {
+    prop::string::string_regex(
+        "([abc]|select|union|UNION |evil|%3C|<x onx=|%26lt;|'|%20| or 1=1|\\\\u0061|/\\*\\*/|=|&|;|aa){0,6}",
+    )
+    .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn compiled_and_plain_find_the_same(
+        rules_text in prop::collection::vec(any_rule(), 1..8),
+        (query, cookie, header, body) in (any_value(), any_value(), any_value(), any_value()),
+    ) {
+        let text: Vec<_> = rules_text.iter().zip(1..).map(|(rule, id)| rule.replace("ID", &id.to_string())).collect();
+        let text = text.join("\n") + "\nSecRule TX:score \"@ge 2\" \"id:99,phase:2,pass,msg:'%{tx.score}'\"";
+        let cookie = format!("a={cookie}");
+        let headers = [("Cookie", cookie.as_str()), ("X-A", &header), ("Content-Type", "application/x-www-form-urlencoded")];
+        // `report` compares the two.
+        report(&rules(&text), &format!("/?a={query}&b={body}"), &headers, &format!("a={body}"));
+    }
+}

@@ -1,0 +1,245 @@
+//! Whether a rule matches.
+
+use super::{LimitReached, Matched, Transaction};
+use crate::seclang::bytes::ByteSet;
+use crate::seclang::compiled::key;
+use crate::seclang::program::{Link, Rule, Select, Target};
+use crate::seclang::store::{Item, Span};
+use crate::seclang::transform::Transform;
+use crate::seclang::variable::List;
+
+/// A value that a target means.
+#[derive(Clone, Copy)]
+struct Subject<'p> {
+    target: &'p Target,
+    name: Span,
+    value: Span,
+}
+
+impl<'s> Transaction<'s> {
+    /// Runs a rule and its chain; whether all of it matched.
+    pub(super) fn evaluate(&mut self, at: usize, rule: &'s Rule) -> bool {
+        let mut variables = Vec::new();
+        for (depth, link) in rule.links.iter().enumerate() {
+            variables.clear();
+            let only_found = depth == 0 && self.compiled.is_some_and(|compiled| compiled.is_gated(at));
+            if !self.link((at, only_found), rule, link, &mut variables) {
+                return false;
+            }
+        }
+        self.full_match(rule, variables);
+        true
+    }
+
+    /// Runs one rule of a chain on every value of its targets; with `only_found`, on those that a scan found for it.
+    fn link(
+        &mut self,
+        (at, only_found): (usize, bool),
+        rule: &'s Rule,
+        link: &'s Link,
+        variables: &mut Vec<Matched>,
+    ) -> bool {
+        if link.targets.is_empty() {
+            self.set_variables(rule, link);
+            return true;
+        }
+        let mut matched = false;
+        self.scratch.buffers.matched.clear();
+        for target in &link.targets {
+            let mut visit = |this: &mut Self, subject: Subject<'s>| {
+                matched |= this.subject(rule, link, subject, variables);
+            };
+            if target.count {
+                let count = self.count(target);
+                let value = self.scratch.store.number(count);
+                visit(self, Subject { target, name: Span::default(), value });
+                continue;
+            }
+            for &list in target.lists {
+                let indices = match target.select {
+                    Select::At(index) => index..index + 1,
+                    _ => 0..self.scratch.store.list(list).len(),
+                };
+                for index in indices {
+                    if only_found && !self.scratch.found.may_match(at, key(list, target.part, index)) {
+                        continue;
+                    }
+                    let Some(item) = self.scratch.store.list(list).get(index).copied().filter(|item| item.present)
+                    else {
+                        continue;
+                    };
+                    if self.selects(target, &item) && !self.is_excepted(at, link, target, list, &item, index) {
+                        visit(self, Subject { target, name: item.name, value: item.span(target.part) });
+                    }
+                }
+            }
+        }
+        if matched {
+            self.scratch.store.clear_list(List::Matched);
+            let pending = std::mem::take(&mut self.scratch.buffers.matched);
+            for (name, value) in &pending {
+                self.scratch.store.add(List::Matched, *name, *value);
+            }
+            self.scratch.buffers.matched = pending;
+        }
+        matched
+    }
+
+    fn count(&self, target: &Target) -> i64 {
+        let mut count = 0;
+        for &list in target.lists {
+            let items = self.scratch.store.list(list).iter().enumerate();
+            let counts = |(index, item): &(usize, &Item)| {
+                item.present && !matches!(target.select, Select::At(at) if at != *index) && self.selects(target, item)
+            };
+            count += items.filter(counts).count();
+        }
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+
+    fn selects(&self, target: &Target, item: &Item) -> bool {
+        match &target.select {
+            Select::All | Select::At(_) => true,
+            Select::Name(name) => self.scratch.store.text(item.name).eq_ignore_ascii_case(name),
+            Select::Pattern(pattern) => pattern.is_match(self.scratch.store.text(item.name)).unwrap_or(true),
+        }
+    }
+
+    /// Whether a value is left out, by the rule or by a control that ran before.
+    fn is_excepted(&self, at: usize, link: &Link, target: &Target, list: List, item: &Item, index: usize) -> bool {
+        let means = |exception: &Target| {
+            exception.name == target.name
+                && exception.lists.contains(&list)
+                && !matches!(exception.select, Select::At(place) if place != index)
+                && self.selects(exception, item)
+        };
+        link.exceptions.iter().any(means)
+            || self
+                .removed_targets
+                .iter()
+                .any(|(rules, exception)| rules.binary_search(&at).is_ok() && means(exception))
+    }
+
+    /// Tests one value, transformed; where it matches, does what the rule does for each match.
+    fn subject(&mut self, rule: &'s Rule, link: &'s Link, subject: Subject<'s>, variables: &mut Vec<Matched>) -> bool {
+        if link.multi_match {
+            return self.subject_each_step(rule, link, subject, variables);
+        }
+        let mut text = std::mem::take(&mut self.scratch.buffers.text);
+        let mut next = std::mem::take(&mut self.scratch.buffers.next);
+        let value = self.scratch.store.text(subject.value);
+        let changed = transform(&link.transforms, value, &mut text, &mut next, self.compiled.is_some());
+        let matched = self.test(rule, link, subject, changed.then_some(text.as_slice()), variables);
+        self.scratch.buffers.text = text;
+        self.scratch.buffers.next = next;
+        matched
+    }
+
+    /// The same for `multiMatch`: before the first transformation, and after each that changed the value.
+    fn subject_each_step(
+        &mut self,
+        rule: &'s Rule,
+        link: &'s Link,
+        subject: Subject<'s>,
+        variables: &mut Vec<Matched>,
+    ) -> bool {
+        let mut matched = self.test(rule, link, subject, None, variables);
+        let mut text = self.scratch.store.text(subject.value).to_vec();
+        let mut next = Vec::new();
+        for step in &link.transforms {
+            step.apply(&text, &mut next);
+            if next != text {
+                std::mem::swap(&mut text, &mut next);
+                matched |= self.test(rule, link, subject, Some(&text), variables);
+            }
+        }
+        matched
+    }
+
+    /// Tests a text; none is the value as it is.
+    fn test(
+        &mut self,
+        rule: &'s Rule,
+        link: &'s Link,
+        subject: Subject<'s>,
+        text: Option<&[u8]>,
+        variables: &mut Vec<Matched>,
+    ) -> bool {
+        let mut argument = std::mem::take(&mut self.scratch.buffers.argument);
+        let fixed = match link.operator.argument() {
+            None => Some(b"".as_slice()),
+            Some(template) => template.fixed().or_else(|| {
+                argument.clear();
+                self.expand(rule, template, &mut argument);
+                None
+            }),
+        };
+        let mut captured = std::mem::take(&mut self.scratch.buffers.captured);
+        captured.groups.clear();
+        captured.text = None;
+        let value = text.unwrap_or_else(|| self.scratch.store.text(subject.value));
+        let wanted = (link.capture && !link.negated).then_some(&mut captured);
+        let holds = link.operator.test(value, fixed.unwrap_or(&argument), wanted);
+        let matched = match holds {
+            Ok(holds) => holds != link.negated,
+            Err(_) => {
+                self.report.limit.get_or_insert(LimitReached::Steps);
+                false
+            }
+        };
+        if matched {
+            let value = match text {
+                Some(text) => self.scratch.store.push(text),
+                None => subject.value,
+            };
+            if link.capture && !link.negated {
+                self.capture(&captured, value);
+            }
+            let offset = captured.groups.first().copied().flatten().map(|(start, _)| start);
+            let name = self.note_match(subject, value);
+            if rule.logs {
+                let variable = String::from_utf8_lossy(self.scratch.store.text(name)).into_owned();
+                variables.push(Matched { variable, offset });
+            }
+            self.set_variables(rule, link);
+        }
+        self.scratch.buffers.captured = captured;
+        self.scratch.buffers.argument = argument;
+        matched
+    }
+
+    /// Makes the value MATCHED_VAR, and one of MATCHED_VARS for the rule behind this. Returns the span of its full name.
+    fn note_match(&mut self, subject: Subject<'_>, value: Span) -> Span {
+        let store = &mut self.scratch.store;
+        let begin = store.begin();
+        store.write(subject.target.name.as_bytes());
+        if subject.name.len() > 0 {
+            store.write(b":");
+            store.copy(subject.name);
+        }
+        let name = store.end(begin);
+        store.clear_list(List::LastMatched);
+        store.add(List::LastMatched, name, value);
+        self.scratch.buffers.matched.push((name, value));
+        name
+    }
+}
+
+/// Transforms a value; whether it changed, and so stands in `text`. With `quick`, steps that cannot change it are passed over.
+fn transform(steps: &[Transform], value: &[u8], text: &mut Vec<u8>, next: &mut Vec<u8>, quick: bool) -> bool {
+    let mut changed = false;
+    let mut seen: Option<ByteSet> = None;
+    for step in steps {
+        let current = if changed { text.as_slice() } else { value };
+        if quick && !step.may_change(seen.get_or_insert_with(|| ByteSet::seen_in(current))) {
+            continue;
+        }
+        step.apply(current, next);
+        if next.as_slice() != current {
+            std::mem::swap(text, next);
+            changed = true;
+            seen = None;
+        }
+    }
+    changed
+}
