@@ -23,6 +23,7 @@ mod names;
 mod pingora_reads;
 mod policies;
 mod record;
+mod rules;
 
 pub use assertion::assertion;
 pub use chunks::chunks;
@@ -33,12 +34,13 @@ pub use inspection::inspection;
 pub use names::names;
 pub use policies::policies;
 pub use record::record;
+pub use rules::rules;
 
 /// A target's function: it panics where a rule is broken.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its corpus's folder.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("assertion", assertion),
     ("chunks", chunks),
     ("config", config),
@@ -48,6 +50,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("names", names),
     ("policies", policies),
     ("record", record),
+    ("rules", rules),
 ];
 
 /// Cuts octets at line ends into at most so many parts: how one input stands for several.
