@@ -1,6 +1,6 @@
 # Every verb of this repository. Each is a short script or a cargo command; nothing else is needed to work here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench waf-conformance fuzz soak fmt clean-demo
+.PHONY: help demo test bench bench-waf waf-conformance fuzz soak fmt clean-demo
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | while IFS='|' read -r verb what; do printf '  make %-12s %s\n' "$$verb" "$$what"; done
@@ -13,6 +13,9 @@ test: ## formatting, lints, every test, the policies' own tests
 
 bench: ## compare with bare Pingora (see bench/README.md for ROUNDS=, SECONDS_PER_ROUND=, PROFILE=)
 	@bench/run.sh
+
+bench-waf: ## compare the inspection engine with libmodsecurity (RULES=crs/rules INSTRUCTIONS=1 make bench-waf)
+	@bench/waf/run.sh
 
 waf-conformance: ## run the Core Rule Set's own tests (needs CEDARGATE_TEST_DATA)
 	@cargo test --locked -p cedargate-waf-conformance -- --nocapture

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Debian has and this purpose needs, saying what and why; does nothing where it is there already.
-# Usage: deploy/packages.sh build|demo|test|bench
+# Usage: deploy/packages.sh build|demo|test|bench|bench-waf
 #
 # Each row: the command (or a path with `*`) that shows that it is there, the Debian package, the purposes, the reason. Everything that
 # belongs to a build is needed for the other purposes, too.
@@ -17,14 +17,16 @@ rows=(
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "sqlfluff|sqlfluff|test|lints the migrations"
-    "/usr/share/modsecurity-crs/rules|modsecurity-crs|test|rules that the inspection engine must load"
+    "/usr/share/modsecurity-crs/rules|modsecurity-crs|test bench-waf|rules that the inspection engine must load, and is measured with"
+    "/usr/include/modsecurity/modsecurity.h|libmodsecurity-dev|bench-waf|the engine that ours is compared with"
+    "valgrind|valgrind|bench-waf|counts instructions"
     "wrk|wrk|bench|puts the load on the proxies that are compared"
 )
 
-purpose=${1:?"usage: deploy/packages.sh build|demo|test|bench"}
+purpose=${1:?"usage: deploy/packages.sh build|demo|test|bench|bench-waf"}
 case $purpose in
-    build | demo | test | bench) ;;
-    *) echo "packages: \`$purpose\` is none of build, demo, test, bench" >&2; exit 2 ;;
+    build | demo | test | bench | bench-waf) ;;
+    *) echo "packages: \`$purpose\` is none of build, demo, test, bench, bench-waf" >&2; exit 2 ;;
 esac
 
 missing=()
