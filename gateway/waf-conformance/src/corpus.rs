@@ -29,16 +29,26 @@ pub struct Case {
 
 #[derive(Debug, Deserialize)]
 struct Document {
-    rule_id: u64,
+    rule_id: Option<u64>,
     tests: Vec<Test>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Test {
-    test_id: u64,
+    test_id: Option<u64>,
+    /// Both numbers, `920100-1`, as older corpora have them.
+    test_title: Option<String>,
     #[serde(default)]
     desc: String,
-    stages: Vec<Stage>,
+    stages: Vec<AnyStage>,
+}
+
+/// A stage; older corpora put it in a mapping of its own.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum AnyStage {
+    Wrapped { stage: Stage },
+    Plain(Stage),
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,17 +64,28 @@ pub(crate) struct Input {
     pub(crate) uri: Option<Value>,
     pub(crate) version: Option<Value>,
     #[serde(default)]
-    pub(crate) headers: BTreeMap<String, Value>,
+    headers: BTreeMap<String, Value>,
+    #[serde(default)]
+    ordered_headers: Vec<Field>,
     pub(crate) data: Option<Value>,
     pub(crate) encoded_data: Option<String>,
     pub(crate) encoded_request: Option<String>,
     pub(crate) autocomplete_headers: Option<bool>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Field {
+    name: String,
+    value: Value,
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Output {
     #[serde(default)]
     pub(crate) log: Log,
+    /// What the log must have in it, and must not, as older corpora have it: `id "920100"`.
+    log_contains: Option<String>,
+    no_log_contains: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +94,41 @@ pub(crate) struct Log {
     pub(crate) expect_ids: Vec<u64>,
     #[serde(default)]
     pub(crate) no_expect_ids: Vec<u64>,
+}
+
+impl Input {
+    /// The header fields, in the order that they are sent.
+    pub(crate) fn fields(&self) -> Vec<(String, Vec<u8>)> {
+        let ordered = self.ordered_headers.iter().map(|field| (&field.name, &field.value));
+        self.headers.iter().chain(ordered).map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+}
+
+impl Test {
+    fn case(self, rule: Option<u64>) -> Case {
+        let title = self.test_title.as_deref().and_then(|title| title.split_once('-'));
+        let (of, number) = title.map_or((None, None), |(rule, number)| (rule.parse().ok(), number.parse().ok()));
+        let mut stages: Vec<Stage> = self
+            .stages
+            .into_iter()
+            .map(|stage| match stage {
+                AnyStage::Wrapped { stage } | AnyStage::Plain(stage) => stage,
+            })
+            .collect();
+        for stage in &mut stages {
+            let Output { log, log_contains, no_log_contains } = &mut stage.output;
+            log.expect_ids.extend(log_contains.as_deref().and_then(id_in));
+            log.no_expect_ids.extend(no_log_contains.as_deref().and_then(id_in));
+        }
+        let number = self.test_id.or(number).unwrap_or_default();
+        Case { rule: rule.or(of).unwrap_or_default(), number, about: self.desc, stages }
+    }
+}
+
+/// The id of `id "920100"`.
+fn id_in(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once("id \"")?;
+    rest.split_once('"')?.0.parse().ok()
 }
 
 impl Corpus {
@@ -94,12 +150,8 @@ impl Corpus {
                 continue;
             }
             let document: Document = serde_yaml::from_value(value).map_err(|source| Error::Format { path, source })?;
-            cases.extend(document.tests.into_iter().map(|test| Case {
-                rule: document.rule_id,
-                number: test.test_id,
-                about: test.desc,
-                stages: test.stages,
-            }));
+            let Document { rule_id, tests } = document;
+            cases.extend(tests.into_iter().map(|test| test.case(rule_id)));
         }
         Ok(Self { cases })
     }
@@ -139,5 +191,32 @@ pub(crate) fn text(value: &Value) -> Vec<u8> {
             _ => Vec::new(),
         },
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_corpora_and_ordered_fields_are_read() {
+        let text = r#"
+tests:
+  - test_title: 920100-7
+    stages:
+      - stage:
+          input:
+            headers: {Host: localhost}
+            ordered_headers: [{name: A, value: 1}, {name: A, value: two}]
+          output:
+            no_log_contains: 'id "920100"'
+"#;
+        let document: Document = serde_yaml::from_str(text).unwrap();
+        let case = document.tests.into_iter().next().unwrap().case(document.rule_id);
+        assert_eq!((case.rule, case.number, case.counts()), (920_100, 7, true));
+        assert_eq!(case.stages[0].output.log.no_expect_ids, [920_100]);
+        let fields = case.stages[0].input.fields();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        assert_eq!(fields, [("Host", b"localhost".as_slice()), ("A", b"1"), ("A", b"two")]);
     }
 }

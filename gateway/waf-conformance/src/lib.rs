@@ -26,7 +26,7 @@ use std::path::PathBuf;
 
 pub use self::corpus::{Case, Corpus};
 pub use self::rules::rules;
-pub use self::run::{Failure, Tally, differences, run};
+pub use self::run::{Failure, Tally, differences, inspect, run};
 
 /// Why nothing could be run.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ pub(crate) fn make(input: &Input) -> Option<Request> {
         method: or(&input.method, "GET"),
         target: or(&input.uri, "/"),
         protocol: or(&input.version, "HTTP/1.1"),
-        headers: input.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        headers: input.fields(),
         body: match &input.encoded_data {
             Some(encoded) => base64(encoded)?,
             None => or(&input.data, ""),
@@ -122,7 +122,7 @@ fn with_crlf(body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a request from octets, as leniently as a server might.
-fn parse(octets: &[u8]) -> Option<Request> {
+pub(crate) fn parse(octets: &[u8]) -> Option<Request> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Request::new(&mut headers);
     let len = match httparse::ParserConfig::default()

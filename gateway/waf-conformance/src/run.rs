@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use cedargate_waf::seclang::{LimitReached, Report, RequestHead, RuleSet, Scratch, Way};
 
+use crate::backend;
 use crate::corpus::{Case, Corpus, Stage};
-use crate::{backend, request};
+use crate::request::{self, Request};
 
 /// What came of a corpus.
 #[derive(Debug, Default)]
@@ -76,9 +77,19 @@ fn fails(rules: &RuleSet, scratch: &mut Scratch, case: &Case) -> Option<Failure>
     (!failure.missing.is_empty() || !failure.unexpected.is_empty()).then_some(failure)
 }
 
+/// What is found in a request of these octets, which is answered with nothing; none where they are no request.
+pub fn inspect(rules: &RuleSet, scratch: &mut Scratch, octets: &[u8]) -> Option<Report> {
+    let request = request::parse(octets)?;
+    Some(play_request(rules, scratch, &request, Way::Compiled))
+}
+
 /// What is found in a stage's exchange.
 fn play(rules: &RuleSet, scratch: &mut Scratch, stage: &Stage, way: Way) -> Report {
     let Some(request) = request::make(&stage.input) else { return Report::default() };
+    play_request(rules, scratch, &request, way)
+}
+
+fn play_request(rules: &RuleSet, scratch: &mut Scratch, request: &Request, way: Way) -> Report {
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut transaction = rules.begin(scratch, way);
     transaction.request_head(&RequestHead {
@@ -92,7 +103,7 @@ fn play(rules: &RuleSet, scratch: &mut Scratch, stage: &Stage, way: Way) -> Repo
         id: "conformance",
     });
     transaction.request_body(&request.body);
-    let response = backend::answer(&request);
+    let response = backend::answer(request);
     transaction.response_head(response.status, b"HTTP/1.1", &response.headers);
     transaction.response_body(&response.body);
     transaction.finish()
