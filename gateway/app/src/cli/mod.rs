@@ -15,6 +15,7 @@ mod serve;
 mod service;
 mod tenant;
 mod user;
+mod waf;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +92,9 @@ enum Command {
     /// Make, list and rotate the signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Check rules of the inspection, and compare the engine with their authors' tests
+    #[command(subcommand)]
+    Waf(waf::WafCommand),
 }
 
 /// Runs the command that the process was asked for.
@@ -121,6 +125,7 @@ impl Command {
             Self::Idp(command) => command.json(),
             Self::Service(command) => command.json(),
             Self::Keys(command) => command.json(),
+            Self::Waf(command) => command.json(),
         }
     }
 
@@ -137,6 +142,7 @@ impl Command {
             Self::Idp(command) => command.run(common, output),
             Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),
+            Self::Waf(command) => command.run(output),
         }
     }
 }
