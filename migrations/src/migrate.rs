@@ -12,7 +12,8 @@ use crate::{FromRow, Pool, Query, StoreError};
 pub struct MigrationSet {
     /// Whose schema it is, as its bookkeeping names it: `gateway`, `inventory`.
     pub name: &'static str,
-    /// The steps in order: versions 1, 2, 3 and so on.
+    /// The steps, by rising version. A version that is missing is reserved for a step that comes later: it is then applied to
+    /// databases that have the ones behind it, and must not need anything of theirs undone.
     pub migrations: &'static [Migration],
 }
 
@@ -117,7 +118,7 @@ impl Pool {
         .await
         .map_err(store)?;
         let found = compare(set, dialect, &applied(tx.query(APPLIED), set).await.map_err(store)?)?;
-        for migration in found.missing {
+        for migration in &found.missing {
             let step = |source| MigrateError::Step { set: set.name, version: migration.version, source };
             tx.script(migration.text(dialect)).await.map_err(step)?;
             record(&mut tx, set, migration, now).await.map_err(step)?;
@@ -147,7 +148,7 @@ impl Pool {
         let found = if tx.has_table("schema_migrations").await.map_err(store)? {
             compare(set, tx.dialect(), &applied(tx.query(APPLIED), set).await.map_err(store)?)?
         } else {
-            Found { missing: set.migrations, newer: 0 }
+            Found { missing: set.migrations.iter().collect(), newer: 0 }
         };
         Ok(Migrated { applied: 0, pending: found.missing.len(), newer: found.newer })
     }
@@ -226,28 +227,32 @@ fn checksum(migration: &Migration, dialect: Dialect) -> Vec<u8> {
 }
 
 fn check_order(set: &MigrationSet) -> Result<(), MigrateError> {
-    let out_of_order = (1..).zip(set.migrations).find(|(due, migration)| *due != migration.version);
-    match out_of_order {
-        Some((_, migration)) => Err(MigrateError::Order { set: set.name, version: migration.version }),
-        None => Ok(()),
+    let mut before = 0;
+    for migration in set.migrations {
+        if migration.version <= before {
+            return Err(MigrateError::Order { set: set.name, version: migration.version });
+        }
+        before = migration.version;
     }
+    Ok(())
 }
 
 /// What a database still lacks, and what it has beyond this binary's set.
 struct Found {
-    missing: &'static [Migration],
+    missing: Vec<&'static Migration>,
     newer: usize,
 }
 
 fn compare(set: &MigrationSet, dialect: Dialect, applied: &[AppliedRow]) -> Result<Found, MigrateError> {
-    // Versions have no gaps on either side, so position and version agree.
-    for (migration, row) in set.migrations.iter().zip(applied) {
-        if row.version != migration.version || row.checksum != checksum(migration, dialect) {
-            return Err(MigrateError::Changed { set: set.name, version: migration.version });
+    // By version and not by position: work on two steps may end in another order than it was begun.
+    let mut missing = Vec::new();
+    for migration in set.migrations {
+        match applied.iter().find(|row| row.version == migration.version) {
+            None => missing.push(migration),
+            Some(row) if row.checksum == checksum(migration, dialect) => {}
+            Some(_) => return Err(MigrateError::Changed { set: set.name, version: migration.version }),
         }
     }
-    Ok(Found {
-        missing: set.migrations.get(applied.len()..).unwrap_or_default(),
-        newer: applied.len().saturating_sub(set.migrations.len()),
-    })
+    let is_newer = |row: &&AppliedRow| set.migrations.iter().all(|migration| migration.version != row.version);
+    Ok(Found { missing, newer: applied.iter().filter(is_newer).count() })
 }

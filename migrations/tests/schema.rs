@@ -37,6 +37,8 @@ const SECOND: Migration = Migration {
 
 const OLD: MigrationSet = MigrationSet { name: "test", migrations: &[FIRST] };
 const NEW: MigrationSet = MigrationSet { name: "test", migrations: &[FIRST, SECOND] };
+/// The first one's number is taken, and it is not there yet.
+const RESERVED: MigrationSet = MigrationSet { name: "test", migrations: &[SECOND] };
 const EDITED: MigrationSet = MigrationSet {
     name: "test",
     migrations: &[Migration {
@@ -116,7 +118,18 @@ async fn versions_without_order_are_refused() {
     let store = TestStore::new().await;
     let pool = store.open().await;
     let refused = pool.migrate(&OUT_OF_ORDER, Micros(1)).await.unwrap_err();
-    assert!(matches!(refused, MigrateError::Order { version: 2, .. }), "{refused}");
+    assert!(matches!(refused, MigrateError::Order { version: 1, .. }), "{refused}");
+}
+
+#[each_engine]
+async fn a_step_that_comes_late_is_applied_in_its_place() {
+    let store = TestStore::new().await;
+    let pool = store.open().await;
+    assert_eq!(pool.migrate(&RESERVED, Micros(1)).await.unwrap().applied, 1);
+    assert_eq!(pool.migrated(&NEW).await.unwrap().pending, 1);
+    assert_eq!(pool.migrate(&NEW, Micros(2)).await.unwrap().applied, 1);
+    assert!(pool.migrated(&NEW).await.unwrap().is_current());
+    assert_eq!(pool.migrate(&OLD, Micros(3)).await.unwrap().newer, 1);
 }
 
 #[each_engine(flavor = "multi_thread", worker_threads = 4)]
