@@ -3,9 +3,11 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cedargate_e2e::http::{Answer, Connection};
-use cedargate_e2e::{World, WorldOptions};
-use cedargate_model::{Decision, OutcomeEnd, RefusalCode, Stage, Verdict};
+use cedargate_e2e::{World, WorldOptions, eventually};
+use cedargate_model::{Credential, Decision, EventBody, OutcomeEnd, RefusalCode, Stage, TokenAct, Verdict};
 
 /// The answer was a refusal of this stage, said so to the client, and stands so in the log.
 #[track_caller]
@@ -111,6 +113,153 @@ fn authenticate_knows_a_session_and_ends_bad_credentials() {
 
     let bearer = world.ask("acme", "GET", "/echo/open/a", &[("Authorization", "Bearer x")], b"");
     assert_refused(&world, &bearer, Stage::Authenticate, RefusalCode::CredentialsInvalid);
+}
+
+/// A service account of acme with a key: the key's id, and the header that shows it.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn program(world: &World, name: &str, more: &[&str]) -> (String, String) {
+    world.cedargate(&["service-account", "create", "--tenant", "acme", name, "--role", "clerk"]).unwrap();
+    let create = ["api-key", "create", "--tenant", "acme", name, "--name", "a test", "--json"];
+    let made = world.cedargate(&[&create, more].concat()).unwrap();
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let text = |name: &str| made.get(name).and_then(|value| value.as_str()).unwrap();
+    (text("id").to_owned(), format!("Bearer {}", text("key")))
+}
+
+#[test]
+fn authenticate_knows_a_program_by_its_key_until_that_is_revoked() {
+    let world = World::shared();
+    let (id, bearer) = program(&world, "walker", &[]);
+    let with = |method: &str, target: &str, more: &[(&str, &str)]| {
+        world.ask("acme", method, target, &[&[("Authorization", &*bearer)], more].concat(), b"")
+    };
+    let items = with("GET", "/inventory/items", &[]);
+    let subject = assert_allowed(&world, &items).subject.unwrap();
+    assert_eq!((subject.credential, subject.session.to_string()), (Credential::ApiKey, id.clone()));
+
+    // The service is told who asks and never how to ask in their place.
+    let heard = with("POST", "/echo/a", &[("Origin", "https://evil.example")]);
+    assert_allowed(&world, &heard);
+    assert!(!heard.text().contains(bearer.trim_start_matches("Bearer ")), "{heard:?}");
+
+    let forbidden = with("DELETE", "/inventory/items/01900000-0000-7000-8000-000000000001", &[]);
+    assert_refused(&world, &forbidden, Stage::Authorize, RefusalCode::Forbidden);
+    assert!(forbidden.header("www-authenticate").unwrap().contains("insufficient_scope"), "{forbidden:?}");
+    for (method, target) in [("GET", "/"), ("GET", "/auth/account"), ("POST", "/auth/account/totp")] {
+        assert_refused(&world, &with(method, target, &[]), Stage::Authorize, RefusalCode::Forbidden);
+    }
+    // At a websocket's handshake too, and a program may say what origin it likes: no browser made it.
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Origin", "https://evil.example")];
+    let mut socket = Connection::open(world.address()).unwrap();
+    let lines: String = upgrade
+        .iter()
+        .chain(&[("Authorization", &*bearer)])
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    socket
+        .send(format!("GET /echo/live/a HTTP/1.1\r\nHost: {}\r\n{lines}\r\n", world.host("acme")).as_bytes())
+        .unwrap();
+    let switched = socket.answer("GET").unwrap();
+    assert_eq!(switched.status, 101, "{switched:?}\n{}", world.logs());
+    assert_eq!(world.decision(&switched).subject.map(|subject| subject.credential), Some(Credential::ApiKey));
+
+    let clerk = world.sign_in("clerk", "acme");
+    let cookie = ("Cookie", &*clerk.cookie);
+    let both = with("GET", "/inventory/items", &[cookie]);
+    assert_refused(&world, &both, Stage::Authenticate, RefusalCode::CredentialsAmbiguous);
+    let abroad = world.ask("globex", "GET", "/inventory/items", &[("Authorization", &bearer)], b"");
+    assert_refused(&world, &abroad, Stage::Authenticate, RefusalCode::CredentialsInvalid);
+
+    let (_, narrowed) = program(&world, "reader", &["--role", "clerk"]);
+    assert_allowed(&world, &world.ask("acme", "GET", "/inventory/items", &[("Authorization", &narrowed)], b""));
+
+    world.cedargate(&["api-key", "revoke", "--tenant", "acme", &id]).unwrap();
+    let ended = eventually(Duration::from_secs(20), "the key's end", || {
+        Some(with("GET", "/inventory/items", &[])).filter(|answer| answer.status == 401)
+    });
+    let ended = ended.unwrap();
+    let refused = assert_refused(&world, &ended, Stage::Authenticate, RefusalCode::CredentialsInvalid);
+    let Verdict::Refuse { detail, .. } = refused.verdict else { panic!("{refused:?}") };
+    assert_eq!(detail, format!("api_key_revoked {id}"));
+    assert_eq!(ended.header("www-authenticate"), Some("Bearer realm=\"cedargate\", error=\"invalid_token\""));
+}
+
+/// Posts a form as nobody.
+fn post_form(world: &World, target: &str, headers: &[(&str, &str)], form: &str) -> Answer {
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    world.ask("acme", "POST", target, &[&[kind], headers].concat(), form.as_bytes())
+}
+
+#[test]
+fn a_program_walks_from_its_key_to_tokens_and_back_to_nobody() {
+    let world = World::shared();
+    let items = |token: &str| {
+        world.ask("acme", "GET", "/inventory/items", &[("Authorization", &format!("Bearer {token}"))], b"")
+    };
+    let ended = |token: &str| {
+        let patience = Duration::from_secs(20);
+        let answer = eventually(patience, "a token's end", || Some(items(token)).filter(|answer| answer.status == 401));
+        assert_refused(&world, &answer.unwrap(), Stage::Authenticate, RefusalCode::CredentialsInvalid);
+    };
+    let (id, bearer) = program(&world, "token-walker", &[]);
+    let key = bearer.trim_start_matches("Bearer ");
+
+    // For a key, with the client's authentication in the header: it reaches the endpoint, and is nobody's credential elsewhere.
+    let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{key}")));
+    let asked = post_form(&world, "/auth/token", &[("Authorization", &basic)], "grant_type=client_credentials");
+    assert_eq!(asked.status, 200, "{asked:?}\n{}", world.logs());
+    let by_key = asked.field("access_token");
+    let subject = assert_allowed(&world, &items(&by_key)).subject.unwrap();
+    assert_eq!(subject.credential, Credential::KeyToken);
+    let elsewhere = world.ask("acme", "GET", "/inventory/items", &[("Authorization", &basic)], b"");
+    assert_refused(&world, &elsewhere, Stage::Authenticate, RefusalCode::CredentialsInvalid);
+
+    // Another key signs from now on, and nobody is signed out.
+    world.cedargate(&["keys", "rotate", "token"]).unwrap();
+    let patience = Duration::from_secs(20);
+    let taken = || {
+        world.events().into_iter().find(|event| matches!(&event.body, EventBody::Key(key) if key.purpose == "token"))
+    };
+    eventually(patience, "the new key", taken).unwrap();
+    assert_allowed(&world, &items(&by_key));
+
+    // For a person's session, by a program that signed in for them.
+    let clerk = world.sign_in("clerk", "acme");
+    let session = clerk.cookie.split_once('=').unwrap().1;
+    let exchange = format!(
+        "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token={session}\
+         &subject_token_type=urn:cedargate:params:oauth:token-type:session"
+    );
+    let first = post_form(&world, "/auth/token", &[], &exchange);
+    assert_eq!(first.status, 200, "{first:?}");
+    let stolen = first.field("refresh_token");
+    let refresh = |token: &str| post_form(&world, "/auth/refresh", &[], &format!("refresh_token={token}"));
+    let second = refresh(&stolen);
+    let (live, next) = (second.field("access_token"), second.field("refresh_token"));
+    assert_allowed(&world, &items(&live));
+    let again = refresh(&stolen);
+    assert_eq!((again.status, again.field("error")), (400, "invalid_grant".to_owned()));
+    ended(&live);
+    assert_eq!(refresh(&next).status, 400, "the whole family has ended");
+    let acts: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.body {
+            EventBody::Token(done) => Some(done.act),
+            _ => None,
+        })
+        .collect();
+    assert!(acts.contains(&TokenAct::Reused), "{acts:?}");
+
+    // What is revoked is over within a second or so, and so is what a revoked key got.
+    let mine = post_form(&world, "/auth/token", &[("Authorization", &basic)], "grant_type=client_credentials");
+    let mine = mine.field("access_token");
+    assert_allowed(&world, &items(&mine));
+    assert_eq!(post_form(&world, "/auth/revoke", &[], &format!("token={mine}")).status, 200);
+    ended(&mine);
+    assert_allowed(&world, &items(&by_key));
+    world.cedargate(&["api-key", "revoke", "--tenant", "acme", &id]).unwrap();
+    ended(&by_key);
 }
 
 #[test]

@@ -72,5 +72,17 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0011_bound_enrolments.sql"),
             postgres: include_str!("../gateway/postgres/0011_bound_enrolments.sql"),
         },
+        Migration {
+            version: 12,
+            name: "service_accounts",
+            sqlite: include_str!("../gateway/sqlite/0012_service_accounts.sql"),
+            postgres: include_str!("../gateway/postgres/0012_service_accounts.sql"),
+        },
+        Migration {
+            version: 13,
+            name: "token_grants",
+            sqlite: include_str!("../gateway/sqlite/0013_token_grants.sql"),
+            postgres: include_str!("../gateway/postgres/0013_token_grants.sql"),
+        },
     ],
 };

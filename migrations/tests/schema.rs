@@ -158,13 +158,19 @@ async fn the_gateways_schema_keeps_the_laws() {
         [
             "account_roles",
             "accounts",
+            "api_keys",
             "federated_sessions",
             "identities",
             "logout_tokens",
             "operator_events",
             "proof_guesses",
             "recovery_codes",
+            "refresh_tokens",
+            "revoked_tokens",
             "schema_migrations",
+            "service_account_certificates",
+            "service_account_roles",
+            "service_accounts",
             "session_changes",
             "session_devices",
             "session_generations",
@@ -172,6 +178,7 @@ async fn the_gateways_schema_keeps_the_laws() {
             "signin_attempts",
             "tenant_hosts",
             "tenants",
+            "token_grants",
             "totp_enrolments",
             "totp_factors"
         ]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cedargate_model::{AuthnMethod, ClientCertificate, RoleName, TenantName};
+use cedargate_model::{AuthnMethod, ClientCertificate, Credential, RoleName, TenantName};
 use cedargate_policy::{Place, Problems, TomlText};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -56,6 +56,9 @@ pub(crate) struct PersonText {
     /// How long ago the sign-in was.
     #[serde(default)]
     pub(crate) age_seconds: u32,
+    /// By what it is known: `api_key` for a service account.
+    #[serde(default)]
+    pub(crate) credential: Credential,
 }
 
 /// What is asked for.
@@ -234,6 +237,7 @@ fn read_table(toml: &TomlText<'_>, place: Place, table: TableText, problems: &mu
         level: table.level,
         methods: table.methods,
         age_seconds: table.age_seconds,
+        credential: Credential::Session,
     };
     let mut read = Table { place, module: table.module, person, roles: Vec::new(), rows: Vec::new() };
     let mut columns = 0;

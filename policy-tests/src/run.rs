@@ -293,6 +293,7 @@ fn caller(asking: &Asking, tenant: &TenantScope, now: Micros) -> Caller {
         display: "somebody@example.com".into(),
         roles,
         session: SessionId(Uuid::from_u128(1)),
+        credential: person.credential,
         strength: AuthnStrength { level: person.level, methods },
         authenticated_at: Micros(now.0.saturating_sub(i64::from(person.age_seconds).saturating_mul(1_000_000))),
         version: 1,

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use cedargate_model::{Caller, Micros, PrincipalId, SessionId, TenantId, TenantName};
+use cedargate_model::{Caller, Credential, Micros, PrincipalId, SessionId, TenantId, TenantName};
 use moka::Equivalent;
 use moka::sync::Cache;
 
@@ -73,7 +73,7 @@ struct Ids {
 }
 
 /// Everything of a caller that an assertion depends on: `version` names the account's state (its roles), the session's
-/// last sign-in names its strength.
+/// last sign-in names its strength. What a key or token is narrowed to follows from which it is, that is, from the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Anonymous,
@@ -84,6 +84,7 @@ enum Who {
         session: SessionId,
         authenticated_at: Micros,
         level: u8,
+        credential: Credential,
     },
 }
 
@@ -98,6 +99,7 @@ impl Who {
                 session: principal.session,
                 authenticated_at: principal.authenticated_at,
                 level: principal.strength.level,
+                credential: principal.credential,
             },
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::KeyId;
@@ -103,6 +103,14 @@ impl Jwks {
     /// The names of the keys, sorted.
     pub fn kids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.keys.keys().copied()
+    }
+
+    /// Whether the key of that name signed `message`; none where the set has no such key. Strict: refuses the encodings of RFC 8032
+    /// that make one signature verify for several keys or texts.
+    pub fn verifies(&self, kid: KeyId, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let key = self.keys.get(&kid)?;
+        let signature = Signature::from_slice(signature);
+        Some(signature.is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()))
     }
 
     /// The set of the given keys.

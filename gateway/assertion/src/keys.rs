@@ -164,7 +164,11 @@ impl SigningKeys {
     }
 
     /// Signs `message` with the current key.
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+    ///
+    /// # Security
+    /// Keys that sign assertions sign nothing else. This is for other keys of the same kind: a gateway has some of its own for
+    /// access tokens.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.current.sign(message).to_bytes()
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cedargate_assertion::{IssueError, IssuedCache, Issuer, LIFETIME, SigningKeys, TenantScope, Verifier};
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId, TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+    TenantName,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ fn ann() -> Principal {
         display: "ann@acme.example".into(),
         roles: vec![RoleName::parse("clerk").unwrap()],
         session: SessionId(Uuid::from_u128(4)),
+        credential: Credential::Session,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         authenticated_at: Micros(1_789_999_000_000_000),
         version: 1,

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId, TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+    TenantName,
 };
 use uuid::Uuid;
 
@@ -39,6 +40,7 @@ fn worked_example() -> String {
         display: "ann@acme.example".into(),
         roles: vec![RoleName::parse("clerk").unwrap()],
         session: SessionId(id("01997b7e-2a02-7e5f-9b32-7c8d9e0f1a2b")),
+        credential: Credential::Session,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         authenticated_at: Micros(1_789_999_000_000_000),
         version: 1,

@@ -11,7 +11,8 @@ use cedargate_assertion::{
     Verifier, VerifyError,
 };
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId, TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+    TenantName,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use proptest::prelude::*;
@@ -46,6 +47,7 @@ fn principal() -> Principal {
         display: "ann@acme.example".into(),
         roles: vec![RoleName::parse("clerk").unwrap()],
         session: SessionId(Uuid::from_u128(4)),
+        credential: Credential::Session,
         strength: AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd, AuthnMethod::Otp] },
         authenticated_at: Micros(1_789_999_000_000_000),
         version: 1,

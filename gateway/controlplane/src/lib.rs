@@ -17,9 +17,10 @@
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
 //! # use cedargate_model::SystemClock;
+//! # use cedargate_tokens::TokenAuthority;
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
-//! #     identities: Identities, attempts: SigninAttempts, vault: Arc<dyn Vault>,
+//! #     identities: Identities, attempts: SigninAttempts, vault: Arc<dyn Vault>, tokens: TokenAuthority,
 //! #     recorder: Arc<dyn Recorder>,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
@@ -35,6 +36,7 @@
 //!     vault,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
+//!     tokens: Arc::new(ArcSwap::from_pointee(tokens)),
 //!     recorder,
 //!     clock: Arc::new(SystemClock),
 //!     services: vec![ServiceLink { title: "Inventory".into(), about: "Items and stock".into(), href: "/inventory/items".into() }],
@@ -49,6 +51,7 @@ mod account;
 mod assets;
 mod cookie;
 mod keys;
+mod oauth;
 mod otpauth;
 mod own;
 mod page;

@@ -1,10 +1,10 @@
-//! Where sign-ins, and what people do with their accounts, are recorded.
+//! Where sign-ins, what people do with their accounts, and what becomes of tokens are recorded.
 
 use async_trait::async_trait;
 use cedargate_assertion::TenantScope;
 use cedargate_model::{
-    AccountAct, AccountEvent, By, ConnectionName, Event, EventBody, EventId, PrincipalId, SessionId, Signin,
-    SigninResult,
+    AccountAct, AccountEvent, ApiKeyId, By, ConnectionName, Event, EventBody, EventId, GrantId, Micros, PrincipalId,
+    SessionId, Signin, SigninResult, TokenAct, TokenEvent,
 };
 
 use crate::visit::{SignedIn, Visit};
@@ -82,10 +82,35 @@ pub(crate) fn provider_event(
     event(visit, tenant, EventBody::Account(Box::new(done)))
 }
 
-fn event(visit: &Visit, tenant: &TenantScope, body: EventBody) -> Result<Event, getrandom::Error> {
+/// Whose token, and what it was issued for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenFacts {
+    pub(crate) principal: Option<PrincipalId>,
+    pub(crate) api_key: Option<ApiKeyId>,
+    pub(crate) grant: Option<GrantId>,
+}
+
+/// The event of a token that was issued, refused or revoked.
+pub(crate) fn token_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    facts: TokenFacts,
+    act: TokenAct,
+) -> Result<Event, getrandom::Error> {
+    let TokenFacts { principal, api_key, grant } = facts;
+    let done = TokenEvent { decision: visit.decision, client: visit.client, principal, api_key, grant, act };
+    event(visit, tenant, EventBody::Token(Box::new(done)))
+}
+
+/// An id that sorts by time (UUIDv7, RFC 9562 §5.7).
+pub(crate) fn id_at(now: Micros) -> Result<uuid::Uuid, getrandom::Error> {
     let mut random = [0; 10];
     getrandom::fill(&mut random)?;
-    let millis = u64::try_from(visit.now.0.div_euclid(1_000)).unwrap_or(0);
-    let id = EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid());
+    let millis = u64::try_from(now.0.div_euclid(1_000)).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}
+
+fn event(visit: &Visit, tenant: &TenantScope, body: EventBody) -> Result<Event, getrandom::Error> {
+    let id = EventId(id_at(visit.now)?);
     Ok(Event { id, at: visit.now, tenant: Some(tenant.name.clone()), body })
 }

@@ -15,13 +15,14 @@ use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_model::{Clock, RefusalCode};
+use cedargate_tokens::TokenAuthority;
 use http::HeaderMap;
 
 use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, signin, signout, sso, stepup};
+use crate::{Recorder, account, assets, keys, oauth, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -49,6 +50,8 @@ pub struct ControlPlane {
     pub tenants: Tenants,
     /// Verifies assertions for [`AUDIENCE`], and holds the keys that are published. Replaced when keys rotate.
     pub verifier: Arc<ArcSwap<Verifier>>,
+    /// Issues access tokens, and verifies them to revoke them. Replaced when keys rotate.
+    pub tokens: Arc<ArcSwap<TokenAuthority>>,
     /// Where sign-ins are recorded.
     pub recorder: Arc<dyn Recorder>,
     /// The present moment.
@@ -94,6 +97,7 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/account/sessions/end-others", post(account::sessions::end_others))
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
+        .merge(oauth::router(Arc::clone(&state)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

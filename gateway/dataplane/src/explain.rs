@@ -126,7 +126,7 @@ fn stages(parts: &Parts<'_>, question: &Question, now: Micros, told: &mut Explan
     told.passes(Stage::Authenticate, describe_caller(&question.caller));
     told.not_asked(Stage::Quota, "depends on what the principal and the tenant sent before");
 
-    match guard::guard(&canonical, &headers, route).map_err(ended)? {
+    match guard::guard(&canonical, &headers, route, &question.caller).map_err(ended)? {
         Passage::Preflight(_) => {
             told.passes(Stage::Guard, "a CORS preflight, answered by the gateway".to_owned());
             return Ok(());
@@ -255,7 +255,11 @@ fn describe(refusal: &Refusal) -> String {
             let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
             format!("{text}; it accepts {}", methods.join(", "))
         }
-        Challenge::None | Challenge::RetryAfter(_) | Challenge::SignIn | Challenge::Decision(_) => text,
+        Challenge::None
+        | Challenge::RetryAfter(_)
+        | Challenge::SignIn
+        | Challenge::Decision(_)
+        | Challenge::InsufficientScope(_) => text,
     }
 }
 

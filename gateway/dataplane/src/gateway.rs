@@ -9,6 +9,7 @@ use cedargate_audit::Spool;
 use cedargate_identity::Sessions;
 use cedargate_model::Clock;
 use cedargate_policy::Decisions;
+use cedargate_tokens::TokenAuthority;
 use cedargate_waf::{Engine, Threshold};
 
 use crate::h2::StreamLimits;
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub decisions: Decisions,
     /// Whose cookie is whose.
     pub sessions: Sessions,
+    /// Whose access tokens are good; replaced when keys rotate.
+    pub tokens: Arc<ArcSwap<TokenAuthority>>,
     /// Inspection.
     pub engine: Engine,
     /// Where events become durable.

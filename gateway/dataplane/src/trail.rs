@@ -159,6 +159,7 @@ impl Trail {
             principal: principal.id,
             session: principal.session,
             level: principal.strength.level,
+            credential: principal.credential,
         });
         self.caller = known.caller;
         if known.stale_cookie {

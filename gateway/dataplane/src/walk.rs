@@ -65,15 +65,14 @@ pub(crate) async fn walk(
     trail.mark(Stage::Limit);
 
     route::check_certificate(&route, arrival.secured.as_deref())?;
-    let known =
-        authenticate::authenticate(&gateway.sessions, found.site.tenant, canonical.scheme, headers, now).await?;
+    let known = authenticate::authenticate(gateway, &found.site, &route, canonical.scheme, headers, now).await?;
     trail.caller(known, canonical.scheme);
     trail.mark(Stage::Authenticate);
 
     quota::quota(&gateway.quotas, found.site.tenant, &trail.caller, &mut trail.answer_headers)?;
     trail.mark(Stage::Quota);
 
-    match guard::guard(&canonical, headers, &route)? {
+    match guard::guard(&canonical, headers, &route, &trail.caller)? {
         Passage::Preflight(headers) => {
             trail.preflight();
             trail.mark(Stage::Guard);

@@ -1,4 +1,4 @@
-//! Accounts, their factors, sessions and tenants, and the store behind them.
+//! Accounts, their factors, sessions, service accounts and tenants, and the store behind them.
 //!
 //! Three things are always true of what stands here:
 //! - a session's token leaves this crate once, at sign-in; store, cache and logs know its SHA-256 or nothing;
@@ -49,6 +49,7 @@
 
 mod account;
 mod accounts;
+mod api_keys;
 mod attempts;
 mod device;
 mod email;
@@ -61,9 +62,12 @@ mod identities;
 mod identity;
 mod operator_events;
 mod principal;
+mod program_secret;
 mod random;
 mod ready;
 mod recovery;
+mod service_account;
+mod service_accounts;
 mod session;
 mod session_cache;
 mod session_changes;
@@ -92,12 +96,19 @@ pub use identities::{Arrival, ArriveError, Arrived, Departed, Identities, LinkEr
 pub use identity::{Identity, IdentityError, Issuer, Subject};
 pub use operator_events::{OperatorError, OperatorEvents, Taken};
 pub use principal::MEMBER;
+pub use program_secret::{PresentedSecret, ProgramSecret, SecretError, SecretKind};
 pub use random::EntropyError;
 pub use ready::Ready;
 pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
+pub use service_account::{
+    API_KEY_LIFETIME_MAX, API_KEYS_MAX, ApiKey, ApiKeyName, ApiKeyNameError, CreateApiKeyError,
+    CreateServiceAccountError, NewApiKey, ServiceAccount, ServiceAccountName, ServiceAccountNameError,
+    UpdateServiceAccountError,
+};
+pub use service_accounts::ServiceAccounts;
 pub use session::{
-    Begun, CreateSessionError, Maintained, OwnSession, Replaced, SessionSettings, SessionStats, Sessions, SignIn,
-    StepUpError,
+    Begun, CreateSessionError, EndedGrant, ExchangeError, FindProgramError, Granted, Maintained, OwnSession,
+    ProgramRefused, RefreshError, Replaced, SessionSettings, SessionStats, Sessions, ShownToken, SignIn, StepUpError,
 };
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};

@@ -15,9 +15,15 @@ use crate::session_rows::{self as rows, NewRow};
 use crate::totp_factors::prune_enrolments;
 use crate::{Device, PresentedToken, SessionToken};
 
+mod grants;
 mod own;
+mod programs;
+mod tokens;
 
+pub use grants::{EndedGrant, ExchangeError, Granted, RefreshError};
 pub use own::{OwnSession, Replaced, StepUpError};
+pub use programs::{FindProgramError, ProgramRefused};
+pub use tokens::ShownToken;
 
 /// How long sessions live, and how much of them is kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,7 +278,9 @@ impl Sessions {
         let mut tx = self.pool.begin_system().await?;
         let mut maintained = Maintained::default();
         for (key, at) in touches {
-            maintained.touched += rows::touch(&mut tx, key, *at).await?;
+            let touched = rows::touch(&mut tx, key, *at).await?;
+            // No session's, so it may be a key's.
+            maintained.touched += if touched > 0 { touched } else { programs::touch(&mut tx, key, *at).await? };
         }
         maintained.pruned = rows::prune(&mut tx, now, earlier(now, self.settings.idle_timeout)).await?;
         prune_enrolments(&mut tx, now).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cedargate_migrations::{StoreError, SystemTx, TenantTx};
-use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
+use cedargate_model::{AuthnStrength, Credential, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -239,6 +239,7 @@ impl SessionRow {
                 self.account_id,
             ))?,
             session: SessionId(self.session_id),
+            credential: Credential::Session,
             strength: AuthnStrength {
                 level: u8::try_from(self.level).map_err(|_| in_session("level")())?,
                 methods: methods_from_text(&self.methods).ok_or_else(in_session("methods"))?,

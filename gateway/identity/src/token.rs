@@ -102,6 +102,12 @@ impl TokenHash {
     }
 }
 
+impl From<[u8; 32]> for TokenHash {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenHash(..)")

@@ -39,14 +39,64 @@ pub struct Principal {
     pub display: String,
     /// Its roles in the tenant, sorted and without repeats.
     pub roles: Vec<RoleName>,
-    /// The session that it acts in.
+    /// The session that it acts in. A program's is what it shows: the key, or the family of its tokens.
     pub session: SessionId,
+    /// By what it is known.
+    pub credential: Credential,
     /// How strongly it signed in.
     pub strength: AuthnStrength,
     /// When it last proved who it is.
     pub authenticated_at: Micros,
     /// When the account or its roles last changed: with the ids it names this exact principal in caches.
     pub version: i64,
+}
+
+/// By what a principal is known, which also says what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// A person, by the cookie of a session. The browser sends it along, whoever makes it ask.
+    #[default]
+    Session,
+    /// A person, by an access token that their session was exchanged for.
+    SessionToken,
+    /// A service account, by an API key.
+    ApiKey,
+    /// A service account, by an access token that it got for an API key.
+    KeyToken,
+}
+
+impl Credential {
+    /// The name that the record and operators read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::SessionToken => "session_token",
+            Self::ApiKey => "api_key",
+            Self::KeyToken => "key_token",
+        }
+    }
+
+    /// Whether it is a session's cookie.
+    pub fn is_session(&self) -> bool {
+        *self == Self::Session
+    }
+
+    /// Whether it says that a person asks, and not a program for itself.
+    pub fn is_of_person(self) -> bool {
+        match self {
+            Self::Session | Self::SessionToken => true,
+            Self::ApiKey | Self::KeyToken => false,
+        }
+    }
+
+    /// Whether it came in an `Authorization` header. No browser adds one to what a page makes it send: whoever shows it meant to.
+    pub fn is_bearer(self) -> bool {
+        match self {
+            Self::Session => false,
+            Self::SessionToken | Self::ApiKey | Self::KeyToken => true,
+        }
+    }
 }
 
 /// How strongly a principal signed in, as policies see it in `context.authn`.

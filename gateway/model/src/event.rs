@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountEvent, ClientCertificate, ConnectionName, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode,
-    RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName,
+    AccountEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, KeyEvent, Micros, PolicyId,
+    PrincipalId, RefusalCode, RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -44,6 +44,10 @@ pub enum EventBody {
     Signin(Signin),
     /// Somebody proved a second factor, or changed what an account signs in with or where it is signed in.
     Account(Box<AccountEvent>),
+    /// A program's token was issued, refused or revoked. Boxed like a decision: it is as large.
+    Token(Box<TokenEvent>),
+    /// A gateway signs with another key from now on.
+    Key(KeyEvent),
     /// A service says what it did under a decision. Boxed like a decision: it is as large.
     ServiceEvent(Box<ServiceEvent>),
 }
@@ -124,6 +128,9 @@ pub struct Subject {
     pub session: SessionId,
     /// The authentication assurance level of that session.
     pub level: u8,
+    /// By what it was known, where that was not a session's cookie. `session` is then what was shown: a key.
+    #[serde(default, skip_serializing_if = "Credential::is_session")]
+    pub credential: Credential,
 }
 
 /// What the inspection found, by rule and never by value.

@@ -37,6 +37,12 @@ uuid_id! {
     PrincipalId;
     /// Identifies a session in logs and audit events. It is not the secret that the cookie carries.
     SessionId;
+    /// Identifies an API key of a service account. It is not the secret. UUIDv7.
+    ApiKeyId;
+    /// Identifies what a session was exchanged for: a family of access and refresh tokens. UUIDv7.
+    GrantId;
+    /// Identifies one access token. UUIDv7.
+    TokenId;
     /// Identifies a factor that a person signs in with: an authenticator app, a passkey. UUIDv7.
     FactorId;
     /// Identifies one decision, allowed or refused. UUIDv7, so that ids sort by time.

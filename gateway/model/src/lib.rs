@@ -21,6 +21,7 @@
 //! To add a refusal: one row in `refusal.rs`. It then has a stable code, a status, a public sentence, a place in the
 //! metrics and a row in the reference, and the renderer cannot forget it.
 
+mod access_token;
 mod account_event;
 mod address;
 mod caller;
@@ -34,11 +35,13 @@ mod path;
 mod refusal;
 mod signin_reason;
 mod time;
+mod token_event;
 mod trace_parent;
 
+pub use access_token::{AccessToken, TokenSource};
 pub use account_event::{AccountAct, AccountEvent, By, ProofKind};
 pub use address::{append_address, network_of};
-pub use caller::{AuthnMethod, AuthnStrength, Caller, Principal, RoleName, RoleNameError};
+pub use caller::{AuthnMethod, AuthnStrength, Caller, Credential, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;
 pub use connection_name::{ConnectionName, ConnectionNameError};
@@ -48,11 +51,12 @@ pub use event::{
 };
 pub use host::{Host, HostError};
 pub use id::{
-    DecisionId, EventId, FactorId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId, TenantId,
-    TenantName, TenantNameError,
+    ApiKeyId, DecisionId, EventId, FactorId, GrantId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId,
+    TenantId, TenantName, TenantNameError, TokenId,
 };
 pub use path::{NormalizedPath, PathError};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
 pub use signin_reason::SigninReason;
 pub use time::{Clock, Micros, SystemClock};
+pub use token_event::{GrantType, KeyEvent, TokenAct, TokenEvent, TokenReason};
 pub use trace_parent::TraceParent;

@@ -143,6 +143,8 @@ refusal_codes! {
     CookieAmbiguous = "cookie_ambiguous", Authenticate, 400, "The request carries more than one session cookie.";
     /// The route asks for a client certificate, and the connection was made without one.
     ClientCertificateRequired = "client_certificate_required", Authenticate, 403, "This address asks for a client certificate.";
+    /// Two credentials at once, a session's cookie and an `Authorization` header: who of the two would be asking?
+    CredentialsAmbiguous = "credentials_ambiguous", Authenticate, 400, "The request carries more than one credential.";
     /// Credentials were presented and are bad.
     CredentialsInvalid = "credentials_invalid", Authenticate, 401, "These credentials are not valid.";
     /// The session store does not answer, so nobody can be known.
@@ -245,6 +247,8 @@ pub enum Challenge {
     },
     /// Quote this decision when asking why (403).
     Decision(DecisionId),
+    /// The same to a program: what it showed is good, and not good enough for this (403, RFC 6750 §3.1).
+    InsufficientScope(DecisionId),
 }
 
 #[cfg(test)]

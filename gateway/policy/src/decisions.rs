@@ -188,6 +188,7 @@ fn shows_the_same(one: &Principal, two: &Principal) -> bool {
         && one.tenant == two.tenant
         && one.strength == two.strength
         && one.roles == two.roles
+        && one.credential == two.credential
 }
 
 impl Hash for Asked<'_> {

@@ -52,9 +52,14 @@ boxed! {
     Request(RequestValidationError);
 }
 
-/// The types of principals that there are.
+/// The types of principals that every action applies to.
 pub(crate) fn principal_types() -> BTreeSet<EntityTypeName> {
     BTreeSet::from([TYPES.user.clone(), TYPES.anonymous.clone()])
+}
+
+/// The type of programs that act for themselves, which an action applies to where its schema says so.
+pub(crate) fn service_account_type() -> &'static EntityTypeName {
+    &TYPES.service_account
 }
 
 /// The type of roles.
@@ -84,7 +89,8 @@ impl Asker {
                 Self::of(uid, tenant.clone(), vec![role_uid(RoleName::ANONYMOUS)])
             }
             Caller::Principal(principal) => {
-                let uid = EntityUid::from_type_name_and_id(TYPES.user.clone(), EntityId::new(principal.id.to_string()));
+                let kind = if principal.credential.is_of_person() { &TYPES.user } else { &TYPES.service_account };
+                let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(principal.id.to_string()));
                 Self::of(uid, tenant_uid(principal.tenant), roles_of(principal))
             }
         }
@@ -96,10 +102,12 @@ impl Asker {
     }
 }
 
-/// Everybody who signed in is a member; nobody who signed in is anonymous, whatever a store says.
+/// Everybody who signed in is a member; nobody who is known is anonymous, whatever a store says. Programs are no members: what is
+/// for whoever sits at a browser, such as one's factors and sessions, is closed to keys and tokens.
 fn roles_of(principal: &Principal) -> Vec<EntityUid> {
     let own = principal.roles.iter().map(RoleName::as_str);
-    let given = std::iter::once(MEMBER).chain(own.filter(|role| !matches!(*role, RoleName::ANONYMOUS | MEMBER)));
+    let member = principal.credential.is_session().then_some(MEMBER);
+    let given = member.into_iter().chain(own.filter(|role| !matches!(*role, RoleName::ANONYMOUS | MEMBER)));
     given.map(role_uid).collect()
 }
 
@@ -175,6 +183,7 @@ pub(crate) fn check_conformance(
     schema: &Schema,
     action: &EntityUid,
     resource_types: &BTreeSet<EntityTypeName>,
+    principals: &BTreeSet<EntityTypeName>,
 ) -> Result<(), ShowError> {
     let tenant = tenant_uid(TenantId(uuid::Uuid::nil()));
     let certificate =
@@ -186,8 +195,8 @@ pub(crate) fn check_conformance(
         let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new("sample"));
         let resource = resource_entity(uid.clone(), &tenant)?;
         Entities::from_entities([asker.entity.clone(), resource], Some(schema))?;
-        for principal in principal_types() {
-            let principal = EntityUid::from_type_name_and_id(principal, EntityId::new("sample"));
+        for principal in principals {
+            let principal = EntityUid::from_type_name_and_id(principal.clone(), EntityId::new("sample"));
             let shown = cedar_context(&Authn::of(&Caller::Anonymous, context.now), &context)?;
             Request::new(principal, action.clone(), uid.clone(), shown, Some(schema))?;
         }
@@ -234,6 +243,7 @@ struct Types {
     tenant: EntityTypeName,
     role: EntityTypeName,
     user: EntityTypeName,
+    service_account: EntityTypeName,
     anonymous: EntityTypeName,
 }
 
@@ -241,6 +251,7 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| Types {
     tenant: type_name("Tenant"),
     role: type_name("Role"),
     user: type_name("User"),
+    service_account: type_name("ServiceAccount"),
     anonymous: type_name("Anonymous"),
 });
 

@@ -41,10 +41,20 @@ pub(crate) fn judge(snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
         let message = format!("route `{}` is another snapshot's", query.routed.route().id);
         return Outcome::Failed(vec![message]);
     };
+    if is_kept_from(action, query.caller) {
+        return Outcome::Deny(Arc::new([]));
+    }
     match Case::open(snapshot, action, query) {
         Ok(case) => case.judge(),
         Err(error) => Outcome::Failed(vec![error.to_string()]),
     }
+}
+
+/// Whether an action is for people alone, and a program for itself asks. Policies were validated for the principals that the schema
+/// names; where it does not name service accounts, a permit that names no type would let them in unseen.
+fn is_kept_from(action: &Action, caller: &Caller) -> bool {
+    let is_program = |principal: &Arc<cedargate_model::Principal>| !principal.credential.is_of_person();
+    !action.facts.service_accounts && caller.principal().is_some_and(is_program)
 }
 
 /// One question, shown to Cedar.
@@ -82,6 +92,8 @@ impl<'a> Case<'a> {
         }
         match self.query.caller {
             Caller::Anonymous => Outcome::SignIn(determined_by),
+            // A program has no second factor to prove, and gets no fresher by asking again.
+            Caller::Principal(principal) if !principal.credential.is_of_person() => Outcome::Deny(determined_by),
             Caller::Principal(_) => match self.lowest_permitted(&authn, self.action.policies.reads()) {
                 Some(needed) => Outcome::StepUp(needed, determined_by),
                 None => Outcome::Deny(determined_by),

@@ -74,6 +74,8 @@ pub(crate) struct ActionFacts {
     pub(crate) text: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) resource_types: Vec<EntityTypeName>,
+    /// Whether it is for service accounts, too. To an action that is not, no policy lets one.
+    pub(crate) service_accounts: bool,
     pub(crate) groups: BTreeSet<EntityUid>,
     /// All actions of the schema and their groups, as entities.
     pub(crate) schema_actions: Arc<Entities>,
@@ -162,12 +164,16 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
         if !crate::matrix::is_action_name(name) {
             problems.add(place.clone(), format!("action `{name}`: use letters, digits and `_`"));
         }
-        if applies != entities::principal_types() {
+        let service_accounts = applies.contains(entities::service_account_type());
+        let mut due = entities::principal_types();
+        due.extend(service_accounts.then(|| entities::service_account_type().clone()));
+        if applies != due {
             let message = format!(
-                "action `{name}` must apply to `Cedargate::User` and `Cedargate::Anonymous`, and to no other principal"
+                "action `{name}` must apply to `Cedargate::User` and `Cedargate::Anonymous`, may apply to \
+                 `Cedargate::ServiceAccount`, and to no other principal"
             );
             problems.add(place.clone(), message);
-        } else if let Err(message) = entities::check_conformance(schema, uid, &resource_types) {
+        } else if let Err(message) = entities::check_conformance(schema, uid, &resource_types, &applies) {
             problems.add(place.clone(), format!("action `{name}`: {message}"));
         }
         let groups: BTreeSet<EntityUid> = entities.ancestors(uid).into_iter().flatten().cloned().collect();
@@ -176,6 +182,7 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
             name: name.into(),
             uid: uid.clone(),
             resource_types: resource_types.into_iter().collect(),
+            service_accounts,
             groups,
             schema_actions: Arc::clone(&entities),
             place,

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, DecisionId, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
-    TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, DecisionId, Micros, Principal, PrincipalId, RoleName, SessionId,
+    TenantId, TenantName,
 };
 use cedargate_policy::{Context, Decisions, Query, Snapshot, Sources, TenantScope, Verdict};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -63,6 +63,7 @@ fn person(n: u128) -> Caller {
         display: format!("somebody-{n}@acme.example.com"),
         roles: ["auditor", "clerk", "viewer"].map(|role| RoleName::parse(role).unwrap()).into(),
         session: SessionId(Uuid::from_u128(n)),
+        credential: Credential::Session,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         authenticated_at: Micros(0),
         version: 1,

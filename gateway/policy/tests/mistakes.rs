@@ -175,7 +175,7 @@ fn an_inspection_that_only_scores_needs_a_policy_on_the_score() {
 #[test]
 fn an_action_applies_to_users_and_anonymous_callers() {
     Texts::shipped()
-        .replace("inventory/schema.cedarschema", "principal: [Cedargate::User, Cedargate::Anonymous]", "principal: [Cedargate::User]")
+        .replace("inventory/schema.cedarschema", "principal: [Cedargate::User, Cedargate::ServiceAccount, Cedargate::Anonymous]", "principal: [Cedargate::User]")
         .assert_problems(&[
             "inventory/schema.cedarschema:8:10: action `ListItems` must apply to `Cedargate::User` and `Cedargate::Anonymous`",
             "inventory/schema.cedarschema:8:21: action `CreateItem` must apply to `Cedargate::User` and `Cedargate::Anonymous`",

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, DecisionId, Micros, NormalizedPath, Principal, PrincipalId, RoleName,
-    SessionId, TenantId, TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, DecisionId, Micros, NormalizedPath, Principal, PrincipalId,
+    RoleName, SessionId, TenantId, TenantName,
 };
 use cedargate_policy::{Context, Decisions, Query, Routed, Routing, Snapshot, Sources, TenantScope, Verdict};
 use http::Method;
@@ -36,6 +36,7 @@ fn person(tenant: &TenantScope, roles: &[&str], level: u8) -> Caller {
         display: "somebody@example.com".into(),
         roles: roles.iter().map(|role| RoleName::parse(role).unwrap()).collect(),
         session: SessionId(Uuid::from_u128(8)),
+        credential: Credential::Session,
         strength: AuthnStrength { level, methods },
         authenticated_at: NOW,
         version: 1,

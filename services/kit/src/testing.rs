@@ -38,8 +38,8 @@ use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, Issuer, SigningKeys,
 use cedargate_migrations::testing::{Engine, Operator, TestStore};
 use cedargate_migrations::{FromRow, Pool};
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Clock, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
-    TenantName,
+    AuthnMethod, AuthnStrength, Caller, Clock, Credential, Micros, Principal, PrincipalId, RoleName, SessionId,
+    TenantId, TenantName,
 };
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
@@ -98,6 +98,7 @@ fn principal(tenant: &TenantScope, number: u128, authenticated_at: Micros) -> Pr
         display: "a person".into(),
         roles: vec![RoleName::parse("clerk").unwrap()],
         session: SessionId(id(200)),
+        credential: Credential::Session,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         authenticated_at,
         version: 1,

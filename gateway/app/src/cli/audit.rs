@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{
-    AccountAct, AccountEvent, By, Decision, DecisionId, Event, EventBody, RoleName, ServiceEvent, SigninResult,
-    TenantName, Verdict,
+    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, RoleName,
+    ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent, Verdict,
 };
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -138,8 +138,9 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
         EventBody::Account(done) => done.decision == Some(wanted),
+        EventBody::Token(done) => done.decision == wanted,
         EventBody::ServiceEvent(said) => said.decision == wanted,
-        EventBody::Folded(_) => false,
+        EventBody::Folded(_) | EventBody::Key(_) => false,
     });
     of_tenant && of_decision
 }
@@ -181,6 +182,12 @@ fn summary(event: &Event) -> String {
             let at = connection.as_ref().map_or_else(String::new, |connection| format!(" at {connection}"));
             format!("account  {decision} {} {principal}{from}{by}{at}", acted(act))
         }
+        EventBody::Token(done) => {
+            let TokenEvent { decision, principal, client, act, .. } = &**done;
+            let who = principal.map_or("-".to_owned(), |principal| principal.to_string());
+            format!("token    {decision} {} {who} from {client}", became(act))
+        }
+        EventBody::Key(taken) => format!("key      {} signs for `{}` after {}", taken.key, taken.purpose, taken.former),
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
             let facts = if detail.is_empty() { String::new() } else { format!(" {}", json!(detail)) };
@@ -196,7 +203,11 @@ fn decided(decision: &Decision) -> String {
         Verdict::Preflight => "preflight".to_owned(),
         Verdict::Refuse { stage, code, .. } => format!("refuse   {code} by {}", stage.as_str()),
     };
-    let who = decision.subject.as_ref().map_or("anonymous".to_owned(), |subject| subject.principal.to_string());
+    let who = decision.subject.as_ref().map_or("anonymous".to_owned(), |subject| match subject.credential {
+        Credential::Session => subject.principal.to_string(),
+        // What was shown, as well: an account may have several.
+        by => format!("{} by {} {}", subject.principal, by.as_str(), subject.session),
+    });
     format!("{verdict} {} {} {}{} {who}", decision.decision, decision.method, decision.host, decision.path)
 }
 
@@ -241,6 +252,18 @@ fn listed(roles: &[RoleName]) -> String {
     match roles.is_empty() {
         true => "none".to_owned(),
         false => roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join("+"),
+    }
+}
+
+fn became(act: &TokenAct) -> String {
+    match act {
+        TokenAct::Issued { by, token } => format!("issued {token} by {} to", by.as_str()),
+        TokenAct::Refused { by, reason } => {
+            format!("refused by {}: {} to", by.map_or("-", GrantType::as_str), reason.as_str())
+        }
+        TokenAct::Reused => "ended the family of a reused refresh token of".to_owned(),
+        TokenAct::Revoked { token } => format!("revoked {token} of"),
+        TokenAct::GrantRevoked => "revoked a family of".to_owned(),
     }
 }
 

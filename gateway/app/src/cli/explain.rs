@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cedargate_dataplane::{Explanation, Parts, Question, StageOutcome, explain};
 use cedargate_identity::{Account, AccountState, Accounts, DIRECTORY, Email, MEMBER, Tenant, Tenants, directory};
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Clock as _, Micros, Principal, PrincipalId, RoleName, SessionId, SystemClock,
-    TenantName,
+    AuthnMethod, AuthnStrength, Caller, Clock as _, Credential, Micros, Principal, PrincipalId, RoleName, SessionId,
+    SystemClock, TenantName,
 };
 use cedargate_policy::Decisions;
 use clap::Args;
@@ -175,6 +175,7 @@ impl Explain {
             display,
             roles,
             session: SessionId(Uuid::now_v7()),
+            credential: Credential::Session,
             strength: AuthnStrength { level: self.level, methods },
             authenticated_at: Micros(now.0.saturating_sub(i64::from(self.age) * 1_000_000)),
             version,

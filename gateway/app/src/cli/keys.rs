@@ -24,7 +24,8 @@ pub(crate) enum KeysCommand {
     /// Replace a key by a new one
     ///
     /// A running gateway signs with a new identity key within `policies.reload_interval_ms`, or at once on SIGHUP; the
-    /// former one stays published, so that assertions in flight still verify. A new audit key is taken at the next start;
+    /// former one stays published, so that assertions in flight still verify. So with the key of access tokens: a new one signs,
+    /// the former ones verify, and nobody is signed out. A gateway that takes up one of these two says so in its record. A new audit key is taken at the next start;
     /// `cedargate keys export-public audit --all` gives its public key and the former ones.
     Rotate {
         /// What the key is for
@@ -33,7 +34,7 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print a public key: a JSON Web Key Set for identities, PEM for the audit log
+    /// Print a public key: a JSON Web Key Set for identities and tokens, PEM for the audit log
     ///
     /// Keep the audit log's public key away from the gateway: `cedargate audit verify --public-key` with it proves that
     /// nobody replaced the whole log.

@@ -1,5 +1,6 @@
 //! The command line: each command is a file, and ends in an [`Ending`] or a [`Failure`].
 
+mod api_key;
 mod audit;
 mod config;
 mod ending;
@@ -13,6 +14,7 @@ mod policy;
 mod reference;
 mod serve;
 mod service;
+mod service_account;
 mod tenant;
 mod user;
 mod waf;
@@ -83,6 +85,12 @@ enum Command {
     /// Create and change local accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Create and change service accounts: programs that act for themselves
+    #[command(subcommand)]
+    ServiceAccount(service_account::ServiceAccountCommand),
+    /// Make, list and revoke the keys of service accounts
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Check and preview the connections to identity providers
     #[command(subcommand)]
     Idp(idp::IdpCommand),
@@ -122,6 +130,8 @@ impl Command {
             Self::Audit(command) => command.json(),
             Self::Tenant(command) => command.json(),
             Self::User(command) => command.json(),
+            Self::ServiceAccount(command) => command.json(),
+            Self::ApiKey(command) => command.json(),
             Self::Idp(command) => command.json(),
             Self::Service(command) => command.json(),
             Self::Keys(command) => command.json(),
@@ -139,6 +149,8 @@ impl Command {
             Self::Audit(command) => command.run(common, output),
             Self::Tenant(command) => command.run(common, output),
             Self::User(command) => command.run(common, output),
+            Self::ServiceAccount(command) => command.run(common, output),
+            Self::ApiKey(command) => command.run(common, output),
             Self::Idp(command) => command.run(common, output),
             Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),

@@ -250,7 +250,7 @@ impl PasswordSource {
 }
 
 /// A role that no policy knows permits nothing, and is a slip of the pen.
-fn check_roles(config: &Config, roles: &[RoleName], output: &Output) -> Result<(), Failure> {
+pub(super) fn check_roles(config: &Config, roles: &[RoleName], output: &Output) -> Result<(), Failure> {
     match compose::known_roles(&config.policies.dir) {
         Err(_) => {
             output.note("the roles are not checked: the policies have mistakes; see `cedargate config check`");

@@ -9,12 +9,15 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use cedargate_assertion::{Issuer, Verifier};
+use cedargate_assertion::{Issuer, KeyId, Verifier};
+use cedargate_audit::Priority;
 use cedargate_controlplane::AUDIENCE;
 use cedargate_dataplane::{Gateway, TlsHosts};
 use cedargate_identity::{Tenant, Tenants};
+use cedargate_model::{Event, EventBody, EventId, KeyEvent};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
 use super::connections::Watched;
 use super::serve::write_jwks;
@@ -51,6 +54,7 @@ pub(super) struct Seen {
     tenants: Vec<Tenant>,
     files: BTreeMap<PathBuf, Stamp>,
     identity_key: Option<SystemTime>,
+    token_key: Option<SystemTime>,
     certificates: BTreeMap<PathBuf, Stamp>,
 }
 
@@ -77,7 +81,8 @@ impl Stamp {
 impl Seen {
     pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, watched: &[PathBuf]) -> Self {
         let files = stamps(policies);
-        Self { tenants, files, identity_key: ring.changed_at(Purpose::Identity), certificates: tls_stamps(watched) }
+        let [identity_key, token_key] = [Purpose::Identity, Purpose::Token].map(|purpose| ring.changed_at(purpose));
+        Self { tenants, files, identity_key, token_key, certificates: tls_stamps(watched) }
     }
 }
 
@@ -179,6 +184,9 @@ impl Reloader {
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
         }
+        if asked || before.token_key != self.seen.token_key {
+            self.load_token_key();
+        }
         if asked || before.certificates != self.seen.certificates {
             if let Some(hosts) = &self.tls {
                 certificates::reload(hosts, &self.gateway.metrics);
@@ -235,10 +243,50 @@ impl Reloader {
             tracing::error!(error, "the public keys cannot be published: the former key signs on");
             return;
         }
+        if !self.recorded(Purpose::Identity, keys.kid(), former.keys().kid()) {
+            return;
+        }
         let issuer = Issuer::new(former.url(), keys);
         self.verifier.store(Arc::new(Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks())));
         tracing::info!(cedargate.key.id = %issuer.keys().kid(), "a new identity key signs");
         self.gateway.issuer.store(Arc::new(issuer));
+    }
+
+    /// What signs tokens is what verifies them, so both change at once. Of several gateways, one that has not looked yet refuses the
+    /// new key's tokens until it has: `policies.reload_interval_ms` bounds it.
+    fn load_token_key(&self) {
+        let keys = match self.ring.token() {
+            Ok(keys) => keys,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the token key cannot be opened: the former one stays");
+                return;
+            }
+        };
+        let former = self.gateway.tokens.load();
+        if former.kid() == keys.kid() || !self.recorded(Purpose::Token, keys.kid(), former.kid()) {
+            return;
+        }
+        let authority = former.with_keys(keys);
+        tracing::info!(cedargate.key.id = %authority.kid(), "a new token key signs");
+        self.gateway.tokens.store(Arc::new(authority));
+    }
+
+    /// Hands the news of another key to the record. A key that cannot be recorded does not sign; it is tried again when the file is
+    /// looked at again, at SIGHUP at the latest.
+    fn recorded(&self, purpose: Purpose, key: KeyId, former: KeyId) -> bool {
+        let taken = KeyEvent { purpose: purpose.to_string(), key: key.to_string(), former: former.to_string() };
+        let at = self.gateway.clock.now();
+        let event = Event { id: EventId(Uuid::now_v7()), at, tenant: None, body: EventBody::Key(taken) };
+        match self.gateway.spool.record(&event, Priority::Known) {
+            // The writer makes it durable with what comes beside it; nothing that the key signs is answered before.
+            Ok(_) => true,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "a new key cannot be recorded: the former one signs on");
+                false
+            }
+        }
     }
 }
 

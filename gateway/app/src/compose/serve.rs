@@ -20,6 +20,7 @@ use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
 use cedargate_telemetry::Exporter;
+use cedargate_tokens::{TenantUrls, TokenAuthority};
 use ed25519_dalek::SigningKey;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpStream;
@@ -126,7 +127,7 @@ fn start(
     lines_dropped: LinesDropped,
 ) -> Result<Running, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (identity, audit) = (ring.identity()?, ring.audit()?);
+    let (identity, audit, token) = (ring.identity()?, ring.audit()?, ring.token()?);
     let tls = certificates::load(config)?;
     listeners::check_addresses(config)?;
     let pool = background.block_on(store::open(&config.store))?;
@@ -152,6 +153,9 @@ fn start(
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
+    let base = &config.listen.base_url;
+    let urls = TenantUrls::new(base.scheme().as_str(), base.authority_of(base.domain()));
+    let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, token)));
     let audit_public = audit.verifying_key();
     let (settings, engine, upstreams) = (parts::settings(config)?, parts::engine()?, parts::upstreams(config)?);
     let (addresses, quotas) = (parts::addresses(config)?, parts::quotas(config)?);
@@ -168,6 +172,7 @@ fn start(
         sites: ArcSwap::from_pointee(loaded.sites),
         decisions: Decisions::new(config.limits.decisions_cached_bytes_max),
         sessions: sessions.clone(),
+        tokens: Arc::clone(&tokens),
         engine,
         spool: spool.clone(),
         issuer: ArcSwap::from_pointee(issuer),
@@ -210,6 +215,7 @@ fn start(
         vault,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
+        tokens,
         recorder: Arc::new(SpoolRecorder(spool.clone())),
         clock: Arc::clone(&clock),
         services: parts::service_links(config),

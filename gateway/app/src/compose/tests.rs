@@ -10,8 +10,12 @@ use cedargate_audit::Spool;
 use cedargate_controlplane::AUDIENCE;
 use cedargate_dataplane::{Gateway, Metrics};
 use cedargate_identity::{Sessions, Tenant, Tenants};
-use cedargate_model::{Clock as _, Host, Micros, SystemClock, TenantId, TenantName};
+use cedargate_model::{
+    AccessToken, ApiKeyId, Clock as _, Host, Micros, PrincipalId, SystemClock, TenantId, TenantName, TokenId,
+    TokenSource,
+};
 use cedargate_policy::Decisions;
+use cedargate_tokens::{LIFETIME, TenantUrls, TokenAuthority};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -42,6 +46,7 @@ impl House {
         let pool = store::open(&config.store).await.unwrap();
         let issuer = Issuer::new(config.listen.base_url.to_string(), ring.identity().unwrap());
         let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
+        let tokens = TokenAuthority::new(TenantUrls::new("http", "localhost:8080"), ring.token().unwrap());
         let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
         let loaded = loader.load(&[acme()]).unwrap();
         let gateway = Gateway {
@@ -49,6 +54,7 @@ impl House {
             sites: ArcSwap::from_pointee(loaded.sites),
             decisions: Decisions::new(0),
             sessions: Sessions::new(pool.clone(), config.sessions),
+            tokens: Arc::new(ArcSwap::from_pointee(tokens)),
             engine: parts::engine().unwrap(),
             spool: Spool::danger_discarding(),
             issuer: ArcSwap::from_pointee(issuer),
@@ -181,6 +187,29 @@ async fn a_rotated_key_is_published_and_signs() {
     let now = SystemClock.now();
     let issued = issuer.issue(&cedargate_model::Caller::Anonymous, &tenant, AUDIENCE, now).unwrap();
     assert!(house.reloader.verifier.load().verify(&issued.token, now).is_ok(), "the control plane knows it, too");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_rotated_token_key_signs_and_the_former_one_signs_nobody_out() {
+    let mut house = House::build().await;
+    let now = SystemClock.now();
+    let token = AccessToken {
+        id: TokenId(Uuid::from_u128(1)),
+        subject: PrincipalId(Uuid::from_u128(2)),
+        source: TokenSource::ApiKey(ApiKeyId(Uuid::from_u128(3))),
+        roles: None,
+        issued_at: now,
+        expires_at: now.after(LIFETIME),
+    };
+    let before = house.reloader.gateway.tokens.load_full();
+    let text = before.issue(&token, acme().id, &acme().name).unwrap();
+    house.reloader.ring.rotate(Purpose::Token).unwrap();
+    house.reloader.look(vec![acme()], true);
+    let after = house.reloader.gateway.tokens.load_full();
+    assert_ne!(after.kid(), before.kid());
+    assert!(after.verify(&text, acme().id, &acme().name, now).is_ok());
+    let fresh = after.issue(&token, acme().id, &acme().name).unwrap();
+    assert!(before.verify(&fresh, acme().id, &acme().name, now).is_err(), "another key signs");
 }
 
 #[tokio::test(flavor = "current_thread")]

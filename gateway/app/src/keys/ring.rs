@@ -1,4 +1,4 @@
-//! The signing keys of a gateway: what signs identities, and what signs the record's heads.
+//! The signing keys of a gateway: what signs identities, what signs the record's heads, and what signs access tokens.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Identity,
     /// Signs the heads of the audit log.
     Audit,
+    /// Signs the access tokens that programs show at the door.
+    Token,
 }
 
 /// Locked (`flock`) by the process that changes the keys.
@@ -72,6 +74,8 @@ pub(crate) enum KeyRingError {
     },
     #[error("the identity key is unusable")]
     Identity(#[from] KeyError),
+    #[error("the token key is unusable")]
+    Token(#[source] KeyError),
     #[error("the audit key in `{}` is not an Ed25519 key in PKCS#8", .0.display())]
     Audit(PathBuf),
     #[error("the operating system gave no random bytes")]
@@ -79,12 +83,13 @@ pub(crate) enum KeyRingError {
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 2] = [Self::Identity, Self::Audit];
+    pub(crate) const ALL: [Self; 3] = [Self::Identity, Self::Audit, Self::Token];
 
     fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Audit => "audit",
+            Self::Token => "token",
         }
     }
 }
@@ -136,7 +141,8 @@ impl KeyRing {
         }
         let _lock = self.lock()?;
         match purpose {
-            Purpose::Identity => self.keep_identity(&self.identity()?.rotate()?),
+            Purpose::Identity => self.keep_signing(purpose, &self.identity()?.rotate()?),
+            Purpose::Token => self.keep_signing(purpose, &self.token()?.rotate()?),
             Purpose::Audit => {
                 let (key, former) = self.audit_keys()?;
                 self.draw_audit(&[&[key.verifying_key()], former.as_slice()].concat())
@@ -147,6 +153,11 @@ impl KeyRing {
     /// What signs identities.
     pub(crate) fn identity(&self) -> Result<SigningKeys, KeyRingError> {
         Ok(SigningKeys::from_pem(&self.open(Purpose::Identity)?)?)
+    }
+
+    /// What signs access tokens.
+    pub(crate) fn token(&self) -> Result<SigningKeys, KeyRingError> {
+        SigningKeys::from_pem(&self.open(Purpose::Token)?).map_err(KeyRingError::Token)
     }
 
     /// What signs the record's heads.
@@ -165,13 +176,11 @@ impl KeyRing {
     /// Every key by name.
     pub(crate) fn list(&self) -> Result<Vec<Listed>, KeyRingError> {
         let (identity, (audit, former)) = (self.identity()?, self.audit_keys()?);
-        let mut listed = vec![Listed { purpose: Purpose::Identity, id: identity.kid().to_string(), signs: true }];
-        let older =
-            identity.older().map(|kid| Listed { purpose: Purpose::Identity, id: kid.to_string(), signs: false });
-        listed.extend(older);
+        let mut listed = named(Purpose::Identity, &identity);
         listed.push(Listed { purpose: Purpose::Audit, id: audit_key_id(&audit.verifying_key()), signs: true });
         let former = former.iter().map(|key| Listed { purpose: Purpose::Audit, id: audit_key_id(key), signs: false });
         listed.extend(former);
+        listed.extend(named(Purpose::Token, &self.token()?));
         Ok(listed)
     }
 
@@ -180,6 +189,8 @@ impl KeyRing {
     pub(crate) fn public(&self, purpose: Purpose, all: bool) -> Result<String, KeyRingError> {
         match purpose {
             Purpose::Identity => Ok(self.identity()?.jwks().to_json() + "\n"),
+            // Nobody but the gateway is to believe a token; this is for looking at one by hand.
+            Purpose::Token => Ok(self.token()?.jwks().to_json() + "\n"),
             Purpose::Audit => {
                 let (key, former) = self.audit_keys()?;
                 let former = former.iter().filter(|_| all).copied();
@@ -204,13 +215,13 @@ impl KeyRing {
     /// A first key.
     fn draw(&self, purpose: Purpose) -> Result<Listed, KeyRingError> {
         match purpose {
-            Purpose::Identity => self.keep_identity(&SigningKeys::generate()?),
+            Purpose::Identity | Purpose::Token => self.keep_signing(purpose, &SigningKeys::generate()?),
             Purpose::Audit => self.draw_audit(&[]),
         }
     }
 
-    fn keep_identity(&self, keys: &SigningKeys) -> Result<Listed, KeyRingError> {
-        self.keep(Purpose::Identity, keys.kid().to_string(), &keys.to_pem()?)
+    fn keep_signing(&self, purpose: Purpose, keys: &SigningKeys) -> Result<Listed, KeyRingError> {
+        self.keep(purpose, keys.kid().to_string(), &keys.to_pem()?)
     }
 
     fn draw_audit(&self, former: &[VerifyingKey]) -> Result<Listed, KeyRingError> {
@@ -256,6 +267,12 @@ impl KeyRing {
         let path = path.to_owned();
         move |source| KeyRingError::Io { doing, path, source }
     }
+}
+
+/// The key that signs, and those before it that still verify.
+fn named(purpose: Purpose, keys: &SigningKeys) -> Vec<Listed> {
+    let older = keys.older().map(|kid| Listed { purpose, id: kid.to_string(), signs: false });
+    std::iter::once(Listed { purpose, id: keys.kid().to_string(), signs: true }).chain(older).collect()
 }
 
 /// Ed25519 public keys, one PEM text after another; none where one of them is no such key. Lines before a key explain it
@@ -309,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rotated_token_key_still_verifies_and_signs_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = ring(dir.path()).init().unwrap();
+        let fresh = ring(dir.path()).rotate(Purpose::Token).unwrap();
+        let listed = ring(dir.path()).list().unwrap();
+        assert_eq!(listed[..2], made[..2], "the others are as they were");
+        assert_eq!(listed[2..], [fresh.clone(), Listed { signs: false, ..made[2].clone() }]);
+        assert_eq!(ring(dir.path()).token().unwrap().kid().to_string(), fresh.id);
+        assert_ne!(ring(dir.path()).identity().unwrap().kid().to_string(), fresh.id);
+    }
+
+    #[test]
     fn a_rotated_audit_key_signs_no_more_and_its_public_half_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let first = ring(dir.path()).init().unwrap().remove(1);
@@ -321,7 +350,7 @@ mod tests {
         assert_eq!(exported(false), [third.id.as_str()]);
         assert_eq!(exported(true), [third.id.as_str(), &second.id, &first.id]);
         let former = |key| Listed { signs: false, ..key };
-        assert_eq!(ring(dir.path()).list().unwrap()[1..], [third, former(second), former(first)]);
+        assert_eq!(ring(dir.path()).list().unwrap()[1..4], [third, former(second), former(first)]);
     }
 
     #[test]
@@ -334,7 +363,7 @@ mod tests {
             })
         };
         let first = at_once(&|| ring(dir.path()).init().unwrap());
-        assert_eq!(first.len(), 2, "each is made once");
+        assert_eq!(first.len(), Purpose::ALL.len(), "each is made once");
         let made = at_once(&|| (0..4).map(|_| ring(dir.path()).rotate(Purpose::Audit).unwrap()).collect());
         let listed = ring(dir.path()).list().unwrap();
         let ids: Vec<_> = listed.iter().map(|key| &key.id).collect();

@@ -69,7 +69,7 @@ fn another_master_key_does_not_open_the_keys() {
 fn keys_are_made_once_and_rotated() {
     let house = House::new();
     let made = house.run(&["keys", "init", "--json"]).expect(0).json();
-    assert_eq!(made["made"].as_array().unwrap().len(), 2);
+    assert_eq!(made["made"].as_array().unwrap().len(), 3);
     assert_eq!(house.run(&["keys", "init", "--json"]).expect(0).json()["made"].as_array().unwrap().len(), 0);
     let rotated = house.run(&["keys", "rotate", "identity", "--json"]).expect(0).json();
     let jwks = house.run(&["keys", "export-public", "identity"]).expect(0).json();

@@ -32,6 +32,8 @@ pub(crate) fn append_json(out: &mut Vec<u8>, event: &Event) -> serde_json::Resul
         | EventBody::Folded(_)
         | EventBody::Signin(_)
         | EventBody::Account(_)
+        | EventBody::Token(_)
+        | EventBody::Key(_)
         | EventBody::ServiceEvent(_) => serde_json::to_writer(out, event),
     }
 }
@@ -100,12 +102,15 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
     optional(out, "service", service.as_deref());
     optional(out, "action", action.as_deref());
     optional(out, "resource", resource.as_deref());
-    if let Some(Subject { principal, session, level }) = subject {
+    if let Some(Subject { principal, session, level, credential }) = subject {
         out.extend_from_slice(b",\"subject\":{\"principal\":\"");
         push_uuid(out, principal.0);
         out.push(b'"');
         id(out, "session", session.0);
         number(out, "level", u64::from(*level));
+        if !credential.is_session() {
+            text(out, "credential", credential.as_str());
+        }
         out.push(b'}');
     }
     if let Some(Inspection { score, rules }) = inspection {
@@ -215,8 +220,8 @@ mod tests {
     use std::sync::Arc;
 
     use cedargate_model::{
-        DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId, SnapshotId,
-        Stage, TenantName,
+        Credential, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId,
+        SnapshotId, Stage, TenantName,
     };
     use proptest::option::of;
     use proptest::prelude::*;
@@ -242,6 +247,15 @@ mod tests {
         ]
     }
 
+    fn credential() -> impl Strategy<Value = Credential> {
+        prop::sample::select(vec![
+            Credential::Session,
+            Credential::SessionToken,
+            Credential::ApiKey,
+            Credential::KeyToken,
+        ])
+    }
+
     prop_compose! {
         fn decision()(
             ids in (uuid(), uuid()),
@@ -250,7 +264,7 @@ mod tests {
             certificate in of((words(), words(), prop::collection::vec(words(), 0..3))),
             texts in (words(), words(), words()),
             routed in of((words(), words(), words())),
-            subject in of((uuid(), uuid(), any::<u8>())),
+            subject in of((uuid(), uuid(), any::<u8>(), credential())),
             inspection in of((any::<u32>(), prop::collection::vec(words(), 0..3))),
             snapshot in of(words()),
             determined_by in prop::collection::vec(words(), 0..3),
@@ -274,8 +288,8 @@ mod tests {
                 service: action.as_deref().map(Into::into),
                 action: action.map(Into::into),
                 resource,
-                subject: subject.map(|(principal, session, level)| Subject {
-                    principal: PrincipalId(principal), session: SessionId(session), level,
+                subject: subject.map(|(principal, session, level, credential)| Subject {
+                    principal: PrincipalId(principal), session: SessionId(session), level, credential,
                 }),
                 inspection: inspection.map(|(score, rules)| Inspection {
                     score, rules: rules.into_iter().map(Into::into).collect(),

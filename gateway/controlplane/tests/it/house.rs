@@ -24,8 +24,9 @@ use cedargate_idp_adapters::{Vault, VaultError};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 use cedargate_model::{
     AccountAct, AuthnMethod, AuthnStrength, Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme,
-    Signin, TenantName,
+    Signin, TenantName, TokenEvent,
 };
+use cedargate_tokens::{TenantUrls, TokenAuthority};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
@@ -47,6 +48,7 @@ pub(crate) struct House {
     pub(crate) connections: Arc<ArcSwap<Connections>>,
     pub(crate) second: SecondFactors,
     pub(crate) issuer: Issuer,
+    pub(crate) tokens: Arc<ArcSwap<TokenAuthority>>,
     pub(crate) clock: Arc<MockClock>,
     pub(crate) recorder: Arc<MemoryRecorder>,
     pub(crate) acme: TenantScope,
@@ -86,6 +88,8 @@ impl House {
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
+        let urls = TenantUrls::new("http", "localhost:8080");
+        let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, SigningKeys::generate().unwrap())));
         let app = router(ControlPlane {
             connections: connections.clone(),
             identities: Identities::new(pool.clone()),
@@ -97,6 +101,7 @@ impl House {
             vault,
             tenants,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
+            tokens: tokens.clone(),
             recorder: recorder.clone(),
             clock: clock.clone(),
             services: vec![ServiceLink {
@@ -114,6 +119,7 @@ impl House {
             connections,
             second,
             issuer,
+            tokens,
             clock,
             recorder,
             acme,
@@ -357,6 +363,16 @@ impl MemoryRecorder {
             _ => None,
         };
         events.into_iter().filter_map(signin).collect()
+    }
+
+    /// What became of tokens since the last call of this or another.
+    pub(crate) fn take_tokens(&self) -> Vec<TokenEvent> {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let token = |event: Event| match event.body {
+            EventBody::Token(done) => Some(*done),
+            _ => None,
+        };
+        events.into_iter().filter_map(token).collect()
     }
 
     /// What people did with their accounts since the last call of this or the other.

@@ -2,6 +2,7 @@
 
 mod account;
 mod house;
+mod oauth;
 mod pages;
 mod provider;
 mod signin;

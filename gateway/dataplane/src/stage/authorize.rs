@@ -30,7 +30,12 @@ pub(crate) fn authorize(
         Verdict::SignIn(_) => Err(Refusal::from(RefusalCode::SigninRequired).with(Challenge::SignIn)),
         Verdict::StepUp(needed) => Err(Refusal::from(RefusalCode::StepUpRequired)
             .with(Challenge::StepUp { level: needed.level(), max_age_seconds: needed.max_age_seconds() })),
-        Verdict::Deny(_) => Err(Refusal::from(RefusalCode::Forbidden).with(Challenge::Decision(decision))),
+        Verdict::Deny(_) => {
+            let is_program = trail.caller.principal().is_some_and(|principal| principal.credential.is_bearer());
+            let challenge =
+                if is_program { Challenge::InsufficientScope(decision) } else { Challenge::Decision(decision) };
+            Err(Refusal::from(RefusalCode::Forbidden).with(challenge))
+        }
         Verdict::Failed(failed) => {
             let errors = failed.errors().join("; ");
             tracing::error!(cedargate.decision.id = %decision, error = errors, "policy evaluation failed");

@@ -11,7 +11,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::hygiene::{self, CookieLookup, Stripped};
-use super::respond;
+use super::{authenticate, respond};
 use crate::exchange::Admitted;
 use crate::framing::may_stand_in_a_trailer;
 use crate::gateway::Gateway;
@@ -65,6 +65,10 @@ pub(crate) fn prepare(
         false => None,
     };
     strip_session_cookie(headers)?;
+    if !authenticate::is_token_endpoint(&pass.route) {
+        // A service must not be able to act as who asks it.
+        headers.remove(header::AUTHORIZATION);
+    }
     if let Some(signin) = signin {
         headers.try_append(header::COOKIE, signin).map_err(too_many)?;
     }

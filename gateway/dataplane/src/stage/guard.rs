@@ -7,9 +7,11 @@
 //! sibling host is another site (`globex.localhost` and `acme.localhost` are the same "site" to a browser), and that
 //! both headers must agree where both stand.
 //!
-//! What is safe by its method passes, navigations from other sites included: people follow links.
+//! What is safe by its method passes, navigations from other sites included: people follow links. And so does what brings a key: what
+//! a trick lives on is a credential that the browser adds by itself, and no browser adds an `Authorization` header to what a page
+//! makes it send. A page may only add one across origins after a preflight, which is judged here as any other.
 
-use cedargate_model::{Canonical, Host, Refusal, RefusalCode, Scheme};
+use cedargate_model::{Caller, Canonical, Host, Refusal, RefusalCode, Scheme};
 use cedargate_policy::{Origin, Route};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -69,9 +71,18 @@ pub(crate) fn asked_method<'a>(method: &'a Method, headers: &HeaderMap) -> &'a M
 /// # Errors
 /// `cross_origin` for an unsafe method, an upgrade or a preflight from an origin that is neither the request's own nor
 /// allowed by the route.
-pub(crate) fn guard(canonical: &Canonical, headers: &HeaderMap, route: &Route) -> Result<Passage, Refusal> {
-    let upgrade = headers.contains_key(header::UPGRADE);
-    check(canonical, upgrade, headers, &CorsRule::of(route))
+pub(crate) fn guard(
+    canonical: &Canonical,
+    headers: &HeaderMap,
+    route: &Route,
+    caller: &Caller,
+) -> Result<Passage, Refusal> {
+    let rule = CorsRule::of(route);
+    let is_meant = caller.principal().is_some_and(|principal| principal.credential.is_bearer());
+    if is_meant && asked(&canonical.method, headers).is_none() {
+        return Ok(Passage::Go(answer(From::of(canonical, headers, &rule), &rule)));
+    }
+    check(canonical, headers.contains_key(header::UPGRADE), headers, &rule)
 }
 
 fn check(canonical: &Canonical, upgrade: bool, headers: &HeaderMap, rule: &CorsRule<'_>) -> Result<Passage, Refusal> {

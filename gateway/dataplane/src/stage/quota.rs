@@ -76,7 +76,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use cedargate_model::{AuthnStrength, Micros, Principal, SessionId, TenantName};
+    use cedargate_model::{AuthnStrength, Credential, Micros, Principal, SessionId, TenantName};
     use governor::clock::FakeRelativeClock;
     use uuid::Uuid;
 
@@ -93,6 +93,7 @@ mod tests {
             display: String::new(),
             roles: Vec::new(),
             session: SessionId(Uuid::from_u128(9)),
+            credential: Credential::Session,
             strength: AuthnStrength { level: 1, methods: Vec::new() },
             authenticated_at: Micros(0),
             version: 1,

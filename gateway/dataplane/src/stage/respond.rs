@@ -191,7 +191,7 @@ struct Problem<'a> {
 impl Told {
     fn of(refusal: &Refusal, facts: &RequestFacts<'_>) -> Self {
         let (decision, step_up) = match refusal.challenge {
-            Challenge::Decision(decision) => (Some(decision), None),
+            Challenge::Decision(decision) | Challenge::InsufficientScope(decision) => (Some(decision), None),
             Challenge::StepUp { level, max_age_seconds } => (None, Some(StepUp { level, max_age: max_age_seconds })),
             Challenge::None | Challenge::Allow(_) | Challenge::RetryAfter(_) | Challenge::SignIn => (None, None),
         };
@@ -249,7 +249,11 @@ fn next(challenge: &Challenge, return_to: Option<&str>) -> Option<Next> {
             query.extend(max_age_seconds.map(|seconds| format!("max_age={seconds}")));
             (STEP_UP, query, "Confirm who you are")
         }
-        Challenge::None | Challenge::Allow(_) | Challenge::RetryAfter(_) | Challenge::Decision(_) => return None,
+        Challenge::None
+        | Challenge::Allow(_)
+        | Challenge::RetryAfter(_)
+        | Challenge::Decision(_)
+        | Challenge::InsufficientScope(_) => return None,
     };
     query.extend(return_to.map(|target| format!("return_to={}", utf8_percent_encode(target, PARAMETER))));
     let href = if query.is_empty() { page.to_owned() } else { format!("{page}?{}", query.join("&")) };
@@ -289,6 +293,9 @@ fn challenge_headers(refusal: &Refusal, headers: &mut Vec<(HeaderName, HeaderVal
                     "Bearer realm=\"cedargate\", error=\"insufficient_user_authentication\", acr_values=\"aal{level}\"{max_age}"
                 ),
             );
+        }
+        Challenge::InsufficientScope(_) => {
+            add(header::WWW_AUTHENTICATE, "Bearer realm=\"cedargate\", error=\"insufficient_scope\"".to_owned());
         }
         Challenge::None | Challenge::SignIn | Challenge::Decision(_) => match (refusal.code.status(), refusal.code) {
             // Every 401 has to say how one authenticates (RFC 9110 §15.5.2).

@@ -5,4 +5,5 @@ mod factors;
 mod federation;
 mod house;
 mod plans;
+mod service_accounts;
 mod sessions;

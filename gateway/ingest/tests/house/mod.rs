@@ -13,8 +13,8 @@ use axum::body::Body;
 use cedargate_audit::{Priority, Spool, SpoolSettings, read, verify};
 use cedargate_ingest::{CredentialBook, CredentialFile, Desk, DeskSettings, ServiceName, Surface, router};
 use cedargate_model::{
-    Clock, Decision, DecisionId, Event, EventBody, EventId, Micros, PrincipalId, RefusalCode, RequestId, ServiceEvent,
-    SessionId, Subject, TenantId, TenantName, Verdict,
+    Clock, Credential, Decision, DecisionId, Event, EventBody, EventId, Micros, PrincipalId, RefusalCode, RequestId,
+    ServiceEvent, SessionId, Subject, TenantId, TenantName, Verdict,
 };
 use ed25519_dalek::SigningKey;
 use http::{HeaderMap, Request, header};
@@ -155,7 +155,12 @@ impl House {
             service: Some(service.into()),
             action: Some("Inventory::Action::\"CreateItem\"".into()),
             resource: Some("Inventory::Catalog::\"items\"".into()),
-            subject: Some(Subject { principal: ANN, session: SessionId(Uuid::from_u128(8)), level: 1 }),
+            subject: Some(Subject {
+                principal: ANN,
+                session: SessionId(Uuid::from_u128(8)),
+                level: 1,
+                credential: Credential::Session,
+            }),
             inspection: None,
             snapshot: None,
             determined_by: Arc::new([]),

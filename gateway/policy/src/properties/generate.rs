@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedargate_model::{
-    AuthnMethod, AuthnStrength, Caller, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId, TenantName,
+    AuthnMethod, AuthnStrength, Caller, Credential, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+    TenantName,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -221,11 +222,13 @@ prop_compose! {
         (level, methods) in (1..4_u8, methods()),
         age in prop::sample::select(vec![0_i64, 30, 60, 61, 299, 4_000]),
         display in "[ab]",
+        credential in prop::sample::select(vec![Credential::Session, Credential::Session, Credential::ApiKey]),
     ) -> Caller {
         if anonymous {
             return Caller::Anonymous;
         }
-        let person = Person { id, tenant, version, roles, level, methods, authenticated_at: MORNING_SECONDS - age };
+        let authenticated_at = MORNING_SECONDS - age;
+        let person = Person { id, tenant, version, roles, level, methods, authenticated_at, credential };
         person.caller(display)
     }
 }
@@ -248,6 +251,7 @@ pub(super) struct Person {
     pub(super) level: u8,
     pub(super) methods: Vec<AuthnMethod>,
     pub(super) authenticated_at: i64,
+    pub(super) credential: Credential,
 }
 
 impl Person {
@@ -259,6 +263,7 @@ impl Person {
             display: display.into(),
             roles: self.roles.iter().map(|role| RoleName::parse(role).unwrap()).collect(),
             session: SessionId(Uuid::from_u128(self.id)),
+            credential: self.credential,
             strength: AuthnStrength { level: self.level, methods: self.methods.clone() },
             authenticated_at: Micros(self.authenticated_at * 1_000_000),
             version: self.version,

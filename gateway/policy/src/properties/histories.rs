@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
-use cedargate_model::{AuthnMethod, Caller, Micros};
+use cedargate_model::{AuthnMethod, Caller, Credential, Micros};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -41,6 +41,7 @@ enum Event {
     PassKeepingFresh(i64),
     Client(IpAddr),
     Score(u32),
+    Credential(Credential),
     /// The next question goes to another snapshot than the one that routed the request.
     Astray(usize),
     /// Every other thing happens by itself, and is undone.
@@ -87,6 +88,7 @@ fn changes() -> Vec<Event> {
     changes.extend([31, 61, 300].map(Event::Pass));
     changes.extend([31, 61].map(Event::PassKeepingFresh));
     changes.extend([0, 5].map(Event::Score));
+    changes.extend([Credential::Session, Credential::SessionToken, Credential::ApiKey].map(Event::Credential));
     changes
 }
 
@@ -118,7 +120,16 @@ impl Situation {
             astray: 0,
             address: 1,
             anonymous: false,
-            person: Person { id: 1, tenant: 1, version: 1, roles: vec!["one"], level: 1, methods, authenticated_at },
+            person: Person {
+                id: 1,
+                tenant: 1,
+                version: 1,
+                roles: vec!["one"],
+                level: 1,
+                methods,
+                authenticated_at,
+                credential: Credential::Session,
+            },
             now: MORNING_SECONDS,
             client: IpAddr::from([192, 0, 2, 1]),
             score: 0,
@@ -147,6 +158,7 @@ impl Situation {
             Event::PassKeepingFresh(seconds) => self.person.authenticated_at += self.pass(*seconds),
             Event::Client(client) => self.client = *client,
             Event::Score(score) => self.score = *score,
+            Event::Credential(credential) => self.person.credential = *credential,
             Event::Astray(by) => self.astray = *by,
             Event::Sweep => {}
         }

@@ -22,9 +22,10 @@ pub(super) enum Input {
     Now,
     Client,
     Score,
+    Credential,
 }
 
-const ALL: [Input; 12] = [
+const ALL: [Input; 13] = [
     Input::Snapshot,
     Input::Action,
     Input::Resource,
@@ -37,6 +38,7 @@ const ALL: [Input; 12] = [
     Input::Now,
     Input::Client,
     Input::Score,
+    Input::Credential,
 ];
 
 /// A question as it was asked.
@@ -64,6 +66,7 @@ impl Asked<'_> {
             Input::Now => self.context.now.epoch_seconds().to_string(),
             Input::Client => self.context.client.to_canonical().to_string(),
             Input::Score => self.context.waf_score.to_string(),
+            Input::Credential => format!("{:?}", principal.map(|p| p.credential)),
         }
     }
 }

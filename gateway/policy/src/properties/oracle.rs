@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cedar_policy::{
     Authorizer, Context as CedarContext, Decision, Entities, EntityUid, Policy, PolicySet, Request, Schema,
 };
-use cedargate_model::{Caller, Micros, PolicyId};
+use cedargate_model::{Caller, Credential, Micros, PolicyId};
 use serde_json::{Value, json};
 
 use super::generate::MORNING_SECONDS;
@@ -61,6 +61,13 @@ impl Oracle {
 
     /// What a caller is told who asks for one of the toy's addresses.
     pub(super) fn outcome(&self, caller: &Caller, address: usize, context: &Context) -> Outcome {
+        let is_program = caller
+            .principal()
+            .is_some_and(|principal| matches!(principal.credential, Credential::ApiKey | Credential::KeyToken));
+        if is_program && toy::ADDRESSES[address].0 == "Read" {
+            // Its schema does not name service accounts.
+            return Outcome::Deny([].into());
+        }
         let present = SignedIn::of(caller, context.now);
         let asked = self.asked(caller, address);
         let answer = self.ask(&asked, context, &present);
@@ -72,6 +79,9 @@ impl Oracle {
         }
         if matches!(caller, Caller::Anonymous) {
             return Outcome::SignIn(answer.determined_by);
+        }
+        if is_program {
+            return Outcome::Deny(answer.determined_by);
         }
         for (sign_in, max_age_seconds) in present.stronger_or_fresher() {
             let tried = self.ask(&asked, context, &sign_in);
@@ -128,8 +138,14 @@ impl Oracle {
             }
             Caller::Principal(principal) => {
                 let own = principal.roles.iter().map(ToString::to_string).filter(|role| role != "anonymous");
-                let roles = own.chain(["member".to_owned()]).collect();
-                (("Cedargate::User", principal.id.to_string()), principal.tenant.to_string(), roles)
+                // Whoever wrote this list must say of a further credential what it makes of a principal.
+                let (kind, member) = match principal.credential {
+                    Credential::Session => ("Cedargate::User", Some("member")),
+                    Credential::SessionToken => ("Cedargate::User", None),
+                    Credential::ApiKey | Credential::KeyToken => ("Cedargate::ServiceAccount", None),
+                };
+                let roles = own.filter(|role| role != "member").chain(member.map(str::to_owned)).collect();
+                ((kind, principal.id.to_string()), principal.tenant.to_string(), roles)
             }
         }
     }

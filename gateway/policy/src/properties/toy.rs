@@ -14,7 +14,7 @@ namespace Toy {
     principal: [Cedargate::User, Cedargate::Anonymous], resource: [Page], context: Cedargate::Context
   };
   action Look, Write in [writes] appliesTo {
-    principal: [Cedargate::User, Cedargate::Anonymous], resource: [Item], context: Cedargate::Context
+    principal: [Cedargate::User, Cedargate::ServiceAccount, Cedargate::Anonymous], resource: [Item], context: Cedargate::Context
   };
 }
 "#;

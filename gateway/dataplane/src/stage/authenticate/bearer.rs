@@ -1,0 +1,297 @@
+//! Whose key or token is in the `Authorization` header (RFC 6750 §2.1)?
+//!
+//! What is shown there is meant: no browser adds it to what a page makes it send. So it is good or the request is refused, and each
+//! way of being bad has its own word in the record; the client is told the one `invalid_token` for all of them.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cedargate_identity::{
+    FindProgramError, PresentedSecret, SecretError, SecretKind, Sessions, ShownToken, session_cookie_name,
+};
+use cedargate_model::{Caller, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId, TenantName};
+use cedargate_tokens::TokenAuthority;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::Authenticated;
+use crate::stage::hygiene::{CookieLookup, session_cookie};
+
+/// The longest credential that is looked at, in octets.
+const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
+
+/// Who judges what is shown, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'d> {
+    pub(super) sessions: &'d Sessions,
+    pub(super) tokens: &'d ArcSwap<TokenAuthority>,
+    pub(super) tenant: TenantId,
+    pub(super) name: &'d TenantName,
+    pub(super) scheme: Scheme,
+    /// Whether client authentication (RFC 6749 §2.3.1) is passed on: it is the token endpoint's to judge.
+    pub(super) takes_clients: bool,
+}
+
+/// Finds out who asks, by the request's `Authorization` header. On the heap: most requests have none.
+///
+/// # Errors
+/// 400 where a session's cookie stands beside it, 401 for whatever is not good, 503 if the store does not answer.
+pub(super) async fn authenticate(door: Door<'_>, headers: &HeaderMap, now: Micros) -> Result<Authenticated, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(ambiguous("two `authorization` headers"));
+    };
+    // A dead cookie, too: it says that a browser asks.
+    if session_cookie(headers, session_cookie_name(door.scheme)) != CookieLookup::Absent {
+        return Err(ambiguous("a session cookie beside an `authorization` header"));
+    }
+    if door.takes_clients && is_basic(value) {
+        return Ok(Authenticated { caller: Caller::Anonymous, stale_cookie: false });
+    }
+    let shown = bearer(value).ok_or_else(|| invalid("scheme_unsupported"))?;
+    let principal = match shown {
+        key if key.starts_with(SecretKind::ApiKey.prefix()) => door.by_key(key, now).await?,
+        token if token.contains('.') => door.by_token(token, now).await?,
+        _ => return Err(invalid("token_unsupported")),
+    };
+    Ok(Authenticated { caller: Caller::Principal(principal), stale_cookie: false })
+}
+
+impl Door<'_> {
+    async fn by_key(self, shown: &str, now: Micros) -> Result<Arc<Principal>, Refusal> {
+        let key = PresentedSecret::parse(SecretKind::ApiKey, shown).map_err(|error| match error {
+            SecretError::Malformed => invalid("api_key_malformed"),
+            SecretError::Mistyped => invalid("api_key_mistyped"),
+        })?;
+        self.sessions.find_api_key(self.tenant, &key, now).await.map_err(|error| match error {
+            // The id is in what was shown and is no secret: the operator finds out whose it was.
+            FindProgramError::Refused(refused) => {
+                invalid(format!("api_key_{} {}", refused.as_str(), key.unverified_id()))
+            }
+            FindProgramError::Store(error) => unavailable(&error),
+        })
+    }
+
+    async fn by_token(self, text: &str, now: Micros) -> Result<Arc<Principal>, Refusal> {
+        let shown = ShownToken::of(text);
+        if let Some(principal) = self.sessions.recall_token(self.tenant, shown, now) {
+            return Ok(principal);
+        }
+        let verified = self.tokens.load().verify(text, self.tenant, self.name, now);
+        let token = verified.map_err(|refused| invalid(format!("token_{refused}")))?;
+        self.sessions.find_token(self.tenant, shown, &token, now).await.map_err(|error| match error {
+            FindProgramError::Refused(refused) => invalid(format!("token_{} {}", refused.as_str(), token.id)),
+            FindProgramError::Store(error) => unavailable(&error),
+        })
+    }
+}
+
+fn is_basic(value: &HeaderValue) -> bool {
+    value.as_bytes().split_at_checked(b"basic ".len()).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
+}
+
+/// What stands behind `Bearer`, in any case (RFC 9110 §11.1): visible characters alone.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok().filter(|text| text.len() <= CREDENTIAL_BYTES_MAX)?;
+    let (scheme, rest) = text.split_once(' ')?;
+    let shown = rest.trim_start_matches(' ');
+    let is_token = !shown.is_empty() && shown.bytes().all(|octet| octet.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(shown)
+}
+
+fn ambiguous(detail: &str) -> Refusal {
+    Refusal::new(RefusalCode::CredentialsAmbiguous, detail)
+}
+
+fn unavailable(error: &cedargate_identity::StoreError) -> Refusal {
+    Refusal::new(RefusalCode::SessionStoreUnavailable, error.to_string())
+}
+
+fn invalid(detail: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalCode::CredentialsInvalid, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    use cedargate_assertion::SigningKeys;
+    use cedargate_identity::{ApiKeyName, NewApiKey, ServiceAccountName, ServiceAccounts, SessionSettings, Tenants};
+    use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+    use cedargate_model::{AccessToken, ApiKeyId, Credential, PrincipalId, RoleName, TokenId, TokenSource};
+    use cedargate_tokens::{LIFETIME, TenantUrls};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Micros = Micros(1_700_000_000_000_000);
+
+    struct House {
+        pool: Pool,
+        sessions: Sessions,
+        acme: TenantId,
+        globex: TenantId,
+        tokens: ArcSwap<TokenAuthority>,
+        account: PrincipalId,
+        key: String,
+        _dir: tempfile::TempDir,
+    }
+
+    async fn house() -> House {
+        let dir = tempfile::tempdir().unwrap();
+        let pool = Pool::open(&StoreUrl::sqlite(dir.path().join("gateway.db"))).await.unwrap();
+        let _ = pool.migrate(&GATEWAY, NOW).await.unwrap();
+        let tenants = Tenants::new(pool.clone());
+        let acme = tenants.create(TenantName::parse("acme").unwrap(), NOW).await.unwrap().id;
+        let globex = tenants.create(TenantName::parse("globex").unwrap(), NOW).await.unwrap().id;
+        let accounts = ServiceAccounts::new(pool.clone());
+        let name = ServiceAccountName::parse("sync").unwrap();
+        let made = accounts.create(acme, name, vec![RoleName::parse("clerk").unwrap()], NOW).await.unwrap();
+        let lifetime = Duration::from_secs(3_600);
+        let new = NewApiKey { name: ApiKeyName::parse("test").unwrap(), roles: None, lifetime };
+        let (_, secret) = accounts.create_key(acme, made.id, new, NOW).await.unwrap();
+        let sessions = Sessions::new(pool.clone(), SessionSettings::default());
+        let urls = TenantUrls::new("http", "localhost");
+        let tokens = ArcSwap::from_pointee(TokenAuthority::new(urls, SigningKeys::from_seed(&[1; 32])));
+        House { pool, sessions, acme, globex, tokens, account: made.id, key: secret.expose().to_string(), _dir: dir }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    async fn ask(house: &House, tenant: TenantId, pairs: &[(&'static str, &str)]) -> Result<Authenticated, Refusal> {
+        authenticate(house.door(tenant, false), &headers(pairs), NOW).await
+    }
+
+    impl House {
+        fn door(&self, tenant: TenantId, takes_clients: bool) -> Door<'_> {
+            static ACME: LazyLock<TenantName> = LazyLock::new(|| TenantName::parse("acme").unwrap());
+            let (sessions, tokens, scheme) = (&self.sessions, &self.tokens, Scheme::Http);
+            Door { sessions, tokens, tenant, name: &ACME, scheme, takes_clients }
+        }
+
+        /// A token for the house's key, and a header that shows it.
+        fn token(&self, now: Micros) -> (AccessToken, String) {
+            let key = PresentedSecret::parse(SecretKind::ApiKey, &self.key).unwrap();
+            let token = AccessToken {
+                id: TokenId(uuid::Uuid::now_v7()),
+                subject: self.account,
+                source: TokenSource::ApiKey(ApiKeyId(key.unverified_id())),
+                roles: None,
+                issued_at: now,
+                expires_at: now.after(LIFETIME),
+            };
+            let text = self.tokens.load().issue(&token, self.acme, &TenantName::parse("acme").unwrap()).unwrap();
+            (token, format!("Bearer {}", *text))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_bad_credential_is_refused_with_its_own_word_in_the_record() {
+        let house = house().await;
+        let (start, end) = house.key.split_at(60);
+        let mistyped = format!("{start}{}", end.replacen(&end[..1], if end.starts_with('A') { "B" } else { "A" }, 1));
+        for (value, word) in [
+            ("Basic YTpi".to_owned(), "scheme_unsupported"),
+            ("Bearer".to_owned(), "scheme_unsupported"),
+            ("Bearer ".to_owned(), "scheme_unsupported"),
+            (house.key.clone(), "scheme_unsupported"),
+            (format!("Bearer {} {}", house.key, house.key), "scheme_unsupported"),
+            (format!("Bearer {}", "a".repeat(CREDENTIAL_BYTES_MAX)), "scheme_unsupported"),
+            ("Bearer abc".to_owned(), "token_unsupported"),
+            ("Bearer eyJhbGciOiJub25lIn0.e30.".to_owned(), "token_algorithm"),
+            ("Bearer a.b.c".to_owned(), "token_malformed"),
+            (format!("Bearer {start}"), "api_key_malformed"),
+            (format!("Bearer {mistyped}"), "api_key_mistyped"),
+        ] {
+            let refusal = ask(&house, house.acme, &[("authorization", &value)]).await.err().unwrap();
+            assert_eq!((refusal.code, refusal.detail.as_str()), (RefusalCode::CredentialsInvalid, word), "{value}");
+        }
+        let bearer = format!("Bearer {}", house.key);
+        let stranger = ask(&house, house.globex, &[("authorization", &bearer)]).await.err().unwrap();
+        assert!(stranger.detail.starts_with("api_key_unknown "), "{}", stranger.detail);
+        assert!(!stranger.detail.contains(&house.key[30..]), "a secret in the record");
+    }
+
+    #[tokio::test]
+    async fn two_credentials_at_once_are_refused_however_good_each_is() {
+        let house = house().await;
+        let bearer = format!("Bearer {}", house.key);
+        let session = format!("a=b; cedargate={}", "A".repeat(43));
+        for pairs in [
+            [("authorization", &*bearer), ("cookie", &*session)],
+            [("authorization", &bearer), ("cookie", "cedargate=dead")],
+            [("authorization", &bearer), ("authorization", &bearer)],
+        ] {
+            assert_eq!(ask(&house, house.acme, &pairs).await.err().unwrap().code, RefusalCode::CredentialsAmbiguous);
+        }
+        let known = ask(&house, house.acme, &[("authorization", &bearer), ("cookie", "a=b")]).await.unwrap();
+        assert_eq!(known.caller.principal().unwrap().credential, Credential::ApiKey);
+    }
+
+    #[tokio::test]
+    async fn without_a_store_nobody_is_known_by_a_key() {
+        let house = house().await;
+        house.pool.close().await;
+        let bearer = format!("bEARER  {}", house.key);
+        let refusal = ask(&house, house.acme, &[("authorization", &bearer)]).await.err().unwrap();
+        assert_eq!(refusal.code, RefusalCode::SessionStoreUnavailable);
+    }
+
+    #[tokio::test]
+    async fn a_token_is_as_good_as_the_key_behind_it() {
+        let house = house().await;
+        let (token, bearer) = house.token(NOW);
+        let ask =
+            async |now| authenticate(house.door(house.acme, false), &headers(&[("authorization", &bearer)]), now).await;
+        for _ in 0..2 {
+            let known = ask(NOW).await.unwrap();
+            let principal = known.caller.principal().unwrap();
+            assert_eq!((principal.credential, principal.session.0), (Credential::KeyToken, token.id.0));
+        }
+        assert_eq!(house.sessions.stats().hits, 1, "the second time it was known");
+        house.sessions.revoke_token(house.acme, &token, NOW).await.unwrap();
+        house.sessions.listen(NOW).await.unwrap();
+        assert_eq!(ask(NOW).await.err().unwrap().detail, format!("token_revoked {}", token.id));
+
+        let (other, bearer) = house.token(NOW);
+        let ask =
+            async |now| authenticate(house.door(house.acme, false), &headers(&[("authorization", &bearer)]), now).await;
+        assert!(ask(NOW).await.is_ok());
+        assert_eq!(ask(NOW.after(LIFETIME)).await.err().unwrap().detail, "token_expired", "from memory too");
+        ServiceAccounts::new(house.pool.clone()).disable(house.acme, house.account, NOW).await.unwrap();
+        house.sessions.listen(NOW).await.unwrap();
+        assert_eq!(ask(NOW).await.err().unwrap().detail, format!("token_account_disabled {}", other.id));
+        let abroad = authenticate(house.door(house.globex, false), &headers(&[("authorization", &bearer)]), NOW).await;
+        assert_eq!(abroad.err().unwrap().detail, "token_tenant");
+    }
+
+    #[tokio::test]
+    async fn client_authentication_is_passed_on_where_tokens_are_asked_for_and_nowhere_else() {
+        let house = house().await;
+        let basic = headers(&[("authorization", "bAsIc YTpi")]);
+        let asked = authenticate(house.door(house.acme, true), &basic, NOW).await.unwrap();
+        assert_eq!(asked.caller, Caller::Anonymous);
+        let refused = authenticate(house.door(house.acme, false), &basic, NOW).await.err().unwrap();
+        assert_eq!(refused.detail, "scheme_unsupported");
+        let both = headers(&[("authorization", "Basic YTpi"), ("cookie", "cedargate=x")]);
+        let refused = authenticate(house.door(house.acme, true), &both, NOW).await.err().unwrap();
+        assert_eq!(refused.code, RefusalCode::CredentialsAmbiguous);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_one_run_of_visible_characters(text in "(?i:bearer|basic|[a-z]{0,8})[ \\t]{0,3}\\PC{0,20}") {
+            if let Ok(value) = HeaderValue::from_str(&text)
+                && let Some(shown) = bearer(&value)
+            {
+                prop_assert!(text.ends_with(shown) && shown.bytes().all(|octet| (b'!'..=b'~').contains(&octet)));
+            }
+        }
+    }
+}
