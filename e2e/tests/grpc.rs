@@ -177,6 +177,42 @@ fn a_client_that_keeps_its_half_of_a_stream_open_is_cut() {
 }
 
 #[test]
+fn a_call_that_is_open_ends_with_its_session() {
+    if !Peer::is_there() {
+        println!("skipped: gRPC's own implementation is not here; install python3-grpcio");
+        return;
+    }
+    let (_service, address) = Peer::serve().unwrap();
+    let house = House::new(address, None);
+    let (host, cookie) = (house.world.host("acme"), house.cookie("clerk"));
+    let mut frames = Frames::open(house.world.address(), "acme.localhost", house.trusting("h2")).unwrap();
+    let fields: Vec<(&[u8], &[u8])> = vec![
+        (b":method", b"POST"),
+        (b":scheme", b"https"),
+        (b":authority", host.as_bytes()),
+        (b":path", b"/echo.Sound/Bidi"),
+        (b"cookie", cookie.as_bytes()),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+    ];
+    frames.head(1, &fields, false).unwrap();
+    frames.send(kind::DATA, 0, 1, b"\0\0\0\0\x03one").unwrap();
+    while frames.read().unwrap().kind != kind::DATA {}
+    // It says nothing more: neither side is waited for.
+    assert_eq!(house.post("/auth/logout", &format!("Cookie: {cookie}\r\n"), "").status, 204);
+    assert!(matches!(frames.ended(1), Ended::Reset(_)), "{}", house.world.logs());
+    let cut = || {
+        house.world.events().into_iter().find_map(|event| match event.body {
+            EventBody::Outcome(outcome) if outcome.end == OutcomeEnd::Cut => Some(outcome),
+            _ => None,
+        })
+    };
+    let outcome = eventually(PATIENCE, "an outcome", cut).unwrap();
+    let amended = |body: &EventBody| matches!(body, EventBody::Amendment(each) if each.decision == outcome.decision);
+    assert!(house.world.events().iter().any(|event| amended(&event.body)));
+}
+
+#[test]
 fn trailers_behind_a_requests_body_are_refused() {
     let backend = Backend::start(Speaks::Http2, None).unwrap();
     let house = House::new(backend.address(), None);

@@ -88,6 +88,32 @@ fn every_stream_is_a_request_of_its_own() {
 }
 
 #[test]
+fn a_stream_ends_with_its_session_and_the_connection_goes_on() {
+    let house = House::new(None);
+    let (host, cookie) = (house.world.host("acme"), house.sign_in());
+    let mut frames = house.frames();
+    let mut fields = house.asks(&host, "GET", "/echo/stream?chunks=1000&bytes=10&ms=100");
+    fields.push((b"cookie", cookie.as_bytes()));
+    frames.head(1, &fields, true).unwrap();
+    while frames.read().unwrap().kind != kind::DATA {}
+    frames.head(3, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    assert!(frames.ended(3).is_ok());
+
+    let origin = format!("https://{host}");
+    let mut fields = house.asks(&host, "POST", "/auth/logout");
+    fields.extend([(&b"cookie"[..], cookie.as_bytes()), (&b"origin"[..], origin.as_bytes())]);
+    fields.push((b"content-length", b"0"));
+    let mut elsewhere = house.frames();
+    elsewhere.head(1, &fields, true).unwrap();
+    let signed_out = elsewhere.ended(1);
+    assert!(!matches!(signed_out, Ended::Gone(_)), "{signed_out:?}");
+    let ended = frames.ended(1);
+    assert!(matches!(ended, Ended::Reset(_)), "{ended:?}\n{}", house.world.logs());
+    frames.head(5, &house.asks(&host, "GET", "/echo/open/a"), true).unwrap();
+    assert!(frames.ended(5).is_ok(), "the others go on");
+}
+
+#[test]
 fn a_shared_connection_is_held_to_its_host() {
     let house = House::new(None);
     let (acme, globex) = (house.world.host("acme"), house.world.host("globex"));

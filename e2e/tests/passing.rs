@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use cedargate_e2e::http::Connection;
-use cedargate_e2e::{World, WorldOptions};
+use cedargate_e2e::{Person, World, WorldOptions};
+use cedargate_model::{OutcomeEnd, RefusalCode};
 
 #[test]
 fn a_websocket_carries_octets_both_ways() {
@@ -26,6 +27,56 @@ fn a_websocket_carries_octets_both_ways() {
     socket.send(b"still here").unwrap();
     assert_eq!(socket.exactly(10).unwrap(), b"still here");
     assert_eq!(world.decision(&switched).action.as_deref(), Some("Echo::Action::\"Live\""));
+}
+
+/// What lets a request through keeps it open: a tunnel and a download go with their session, and with the policy that permitted them.
+#[test]
+fn what_is_open_ends_with_its_session_and_with_what_permitted_it() {
+    let config = "[policies]\nreload_interval_ms = 100";
+    let world = World::start(&WorldOptions { config, ..WorldOptions::default() }).unwrap();
+    let [clerk, elsewhere] = [world.sign_in("clerk", "acme"), world.sign_in("clerk", "acme")];
+    let viewer = world.sign_in("viewer", "acme");
+    let open = |person: &Person, target: &str, headers: &str| {
+        let mut connection = Connection::open(world.address()).unwrap();
+        let (host, cookie) = (&person.host, &person.cookie);
+        let ask = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n{headers}\r\n");
+        connection.send(ask.as_bytes()).unwrap();
+        connection
+    };
+    let tunnel = |person: &Person| {
+        let mut socket = open(person, "/echo/live/a", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+        let switched = socket.answer("GET").unwrap();
+        assert_eq!(switched.status, 101, "{switched:?}\n{}", world.logs());
+        socket.send(b"one").unwrap();
+        assert_eq!(socket.exactly(3).unwrap(), b"one");
+        (socket, world.decision(&switched))
+    };
+    let ((mut socket, ended), (mut spared, refused)) = (tunnel(&clerk), tunnel(&viewer));
+    let mut download = open(&clerk, "/echo/stream?chunks=1000&bytes=10&ms=100", "");
+    download.until(b"\r\n\r\n").unwrap();
+
+    let begun = Instant::now();
+    assert_eq!(world.post(&elsewhere, "/auth/account/sessions/end-others", "{}").status, 204);
+    assert!(socket.is_closed_by_peer());
+    assert!(download.until(b"0\r\n\r\n").is_err(), "it would have gone on");
+    // Far beyond what it takes, and far below what the download or the patience of a connection takes.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}\n{}", begun.elapsed(), world.logs());
+    spared.send(b"still here").unwrap();
+    assert_eq!(spared.exactly(10).unwrap(), b"still here");
+
+    let matrix = world.path("policies/echo/matrix.txt");
+    let original = std::fs::read_to_string(&matrix).unwrap();
+    let live = original.lines().find(|line| line.starts_with("Live ")).unwrap();
+    let begun = Instant::now();
+    std::fs::write(&matrix, original.replace(live, &live.replacen("allow    allow", "-        allow", 1))).unwrap();
+    assert!(spared.is_closed_by_peer());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}\n{}", begun.elapsed(), world.logs());
+    for (decision, code) in [(&ended, RefusalCode::SigninRequired), (&refused, RefusalCode::Forbidden)] {
+        let codes: Vec<_> = world.amendments(decision).into_iter().map(|amendment| amendment.code).collect();
+        assert_eq!(codes, [code], "{}", world.logs());
+        let outcome = world.outcome(decision).unwrap();
+        assert_eq!((outcome.status, outcome.end), (Some(101), OutcomeEnd::Cut));
+    }
 }
 
 #[test]

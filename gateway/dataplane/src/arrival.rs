@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use cedargate_model::{ClientCertificate, Host, Scheme};
 
+use crate::lifeline::Lifeline;
+
 /// A request whose raw head was screened.
 ///
 /// INVARIANT (head screened at accept): only `stage::accept` makes one.
@@ -17,6 +19,8 @@ pub(crate) struct Arrival {
     pub(crate) secured: Option<Arc<Secured>>,
     /// When the head was complete.
     pub(crate) started: Instant,
+    /// What the exchange can be cut by.
+    pub(crate) lifeline: Arc<Lifeline>,
 }
 
 /// The other end of a connection.

@@ -1,4 +1,4 @@
-//! An exchange that is cut from outside, because its client stalled: what is left to be said of it.
+//! An exchange that is cut from outside, because its client stalled or may no longer have it: what is left to be said of it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::gateway::Gateway;
 use crate::h2::stall::{Answered, Stall};
+use crate::lifeline::{Lifeline, Severed};
 use crate::stage::record;
 use crate::trail::Trail;
 use crate::walk::Pass;
@@ -39,15 +40,19 @@ impl Cut {
         }
     }
 
-    /// Records, counts and logs. A client that had its whole answer was refused nothing.
+    /// Records, counts and logs that its body stalled. A client that had its whole answer was refused nothing.
     pub(crate) async fn conclude(self, gateway: &Gateway, answered: Answered) {
         let end = match answered.is_complete {
             true => OutcomeEnd::Complete,
             false => {
-                self.amend(gateway).await;
+                self.amend(gateway, Refusal::new(RefusalCode::BodyUnreadable, "the body stalled")).await;
                 OutcomeEnd::ClientGone
             }
         };
+        self.end(gateway, answered, end);
+    }
+
+    fn end(self, gateway: &Gateway, answered: Answered, end: OutcomeEnd) {
         let duration = self.started.elapsed();
         let outcome = Outcome {
             decision: self.decision,
@@ -60,8 +65,8 @@ impl Cut {
         gateway.spool.note(&self.event(gateway, EventBody::Outcome(outcome)));
     }
 
-    async fn amend(&self, gateway: &Gateway) {
-        let refusal = Refusal::new(RefusalCode::BodyUnreadable, "the body stalled");
+    async fn amend(&self, gateway: &Gateway, refusal: Refusal) {
+        let detail = refusal.detail.clone();
         let amendment = Amendment {
             decision: self.decision,
             stage: refusal.code.stage(),
@@ -81,11 +86,22 @@ impl Cut {
         tracing::warn!(
             cedargate.decision.id = %self.decision,
             cedargate.refusal.code = refusal.code.as_str(),
-            "cut: its body stalled"
+            detail,
+            "cut"
         );
     }
 
     fn event(&self, gateway: &Gateway, body: EventBody) -> Event {
         Event { id: EventId(Uuid::now_v7()), at: gateway.clock.now(), tenant: Some(self.tenant.clone()), body }
+    }
+}
+
+impl Severed {
+    /// Records, counts and logs that it may not go on, before its client notices.
+    pub(crate) async fn conclude(self, gateway: &Gateway, lifeline: &Lifeline) {
+        let Self { refusal, cut, status } = self;
+        let answered = Answered { status, octets: lifeline.octets(), is_complete: false };
+        cut.amend(gateway, refusal).await;
+        cut.end(gateway, answered, OutcomeEnd::Cut);
     }
 }

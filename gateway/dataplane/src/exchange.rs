@@ -7,6 +7,7 @@ use cedargate_model::Refusal;
 
 use crate::arrival::Arrival;
 use crate::cut::BodyStall;
+use crate::lifeline::Lifeline;
 use crate::trail::Trail;
 use crate::walk::Pass;
 
@@ -34,6 +35,8 @@ pub(crate) struct Admitted {
     pub(crate) asked: Option<Instant>,
     /// The deadline of a body that passes over HTTP/2.
     pub(crate) stall: Option<Arc<BodyStall>>,
+    /// What it can be cut by.
+    pub(crate) lifeline: Arc<Lifeline>,
     /// The status that the client was sent, once it was.
     pub(crate) status: Option<u16>,
 }

@@ -20,6 +20,7 @@ use crate::cut::{BodyStall, Cut};
 use crate::exchange::{Admitted, Exchange};
 use crate::gateway::Gateway;
 use crate::h2::screen::Signals;
+use crate::open::{self, OpenExchanges};
 use crate::stage::forward::{self, Length};
 use crate::stage::record::Record;
 use crate::stage::respond::{self, Answer, RequestFacts};
@@ -36,6 +37,7 @@ const CONNECT_ATTEMPTS_MAX: u32 = 3;
 /// The gateway as Pingora's HTTP proxy calls it.
 pub(crate) struct Proxy {
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) open: Arc<OpenExchanges>,
 }
 
 #[async_trait]
@@ -93,6 +95,7 @@ impl ProxyHttp for Proxy {
                     connect_attempts: 0,
                     asked: None,
                     stall,
+                    lifeline: arrival.lifeline,
                     status: None,
                 }));
                 Ok(false)
@@ -180,6 +183,10 @@ impl ProxyHttp for Proxy {
         if let Some(stall) = &admitted.stall {
             if end_of_stream { stall.over() } else { stall.moved(0) }
         }
+        if body.is_some() {
+            admitted.lifeline.hear();
+            self.open.hold_if_long(session, admitted);
+        }
         match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream) {
             Ok(piece) => {
                 *body = piece;
@@ -230,20 +237,27 @@ impl ProxyHttp for Proxy {
                 stall.answered();
             }
         }
+        if open::may_take_long(&admitted.pass, response) {
+            self.open.hold(session, admitted);
+        }
         forward::finish(admitted, response)
     }
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        if let Exchange::Admitted(admitted) = exchange
-            && let Some(stall) = &admitted.stall
-        {
-            stall.moved(body.as_ref().map_or(0, Bytes::len));
+        let Exchange::Admitted(admitted) = exchange else { return Ok(None) };
+        let octets = body.as_ref().map_or(0, Bytes::len);
+        admitted.lifeline.sent(octets);
+        if !end_of_stream {
+            self.open.hold_if_long(session, admitted);
+        }
+        if let Some(stall) = &admitted.stall {
+            stall.moved(octets);
             if end_of_stream {
                 stall.answered();
             }

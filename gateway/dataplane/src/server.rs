@@ -15,6 +15,7 @@ use pingora::services::listening::Service;
 use tokio::sync::watch;
 
 use crate::gateway::Gateway;
+use crate::open::OpenExchanges;
 use crate::proxy::Proxy;
 use crate::stage::accept::{Door, Draining, Traffic};
 use crate::tls::TlsHosts;
@@ -75,10 +76,12 @@ impl Server {
         inner.bootstrap();
 
         let draining = Draining::new();
-        let proxy = Arc::new(http_proxy(&inner.configuration, Proxy { gateway: gateway.clone() }));
+        let open = Arc::<OpenExchanges>::default();
+        let proxy = Proxy { gateway: gateway.clone(), open: Arc::clone(&open) };
+        let proxy = Arc::new(http_proxy(&inner.configuration, proxy));
         let health = gateway.upstreams.health();
         let (listeners, tls) = (settings.listeners.clone(), settings.tls.clone());
-        let door = Door::new(proxy, gateway, draining.clone(), listeners, tls);
+        let door = Door::new(proxy, gateway, draining.clone(), open, listeners, tls);
         let traffic = door.traffic();
         let mut service = Service::new("gateway".to_owned(), door);
         for listener in &settings.listeners {

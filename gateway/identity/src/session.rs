@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::federated::{self, Federation};
 use crate::random::{EntropyError, uuid_at};
-use crate::session_cache::{Key, SessionCache};
+use crate::session_cache::{Hot, Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
 use crate::session_rows::{self as rows, NewRow};
 use crate::totp_factors::prune_enrolments;
@@ -188,6 +188,23 @@ impl Sessions {
         Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
     }
 
+    /// The same, without counting as a use: for whoever only wants to know whether it is still a session.
+    ///
+    /// # Errors
+    /// As [`Sessions::find`].
+    pub async fn peek(
+        &self,
+        tenant: TenantId,
+        token: &PresentedToken,
+        now: Micros,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let key = Key::new(tenant, token.hash());
+        match self.cache.fresh(&key, now, &self.settings) {
+            Some(hot) => Ok((now < hot.expires_at).then(|| hot.principal.clone())),
+            None => Ok(self.read(key, now).await?.map(|hot| hot.principal.clone())),
+        }
+    }
+
     /// Whose session this token is, if it is a live one of this tenant.
     ///
     /// # Errors
@@ -215,6 +232,12 @@ impl Sessions {
     }
 
     async fn load(&self, key: Key, now: Micros) -> Result<Option<Arc<Principal>>, StoreError> {
+        let Some(hot) = self.read(key, now).await? else { return Ok(None) };
+        self.cache.touch(&key, &hot, now, TOUCH_EVERY);
+        Ok(Some(hot.principal.clone()))
+    }
+
+    async fn read(&self, key: Key, now: Micros) -> Result<Option<Arc<Hot>>, StoreError> {
         let reading = self.cache.begin_load();
         let mut tx = self.pool.tenant(key.tenant).read().await?;
         let loaded = rows::find_by_token(&mut tx, key.token).await?;
@@ -229,9 +252,7 @@ impl Sessions {
             self.cache.remove(&key);
             return Ok(None);
         }
-        let hot = self.cache.insert(key, loaded, now, reading);
-        self.cache.touch(&key, &hot, now, TOUCH_EVERY);
-        Ok(Some(hot.principal.clone()))
+        Ok(Some(self.cache.insert(key, loaded, now, reading)))
     }
 
     /// Ends one session. Says whether it was still there.

@@ -189,6 +189,8 @@ pub enum OutcomeEnd {
     ClientGone,
     /// The upstream broke off after its head had been passed on.
     UpstreamBroke,
+    /// The gateway cut it: its session had ended, or a policy no longer permits it. An amendment says which.
+    Cut,
 }
 
 /// Alike refusals before authentication from one address prefix within one commit, exactly counted.

@@ -137,6 +137,7 @@ fn append_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
         OutcomeEnd::Complete => "complete",
         OutcomeEnd::ClientGone => "client_gone",
         OutcomeEnd::UpstreamBroke => "upstream_broke",
+        OutcomeEnd::Cut => "cut",
     };
     text(out, "end", end);
 }
@@ -303,7 +304,7 @@ mod tests {
     prop_compose! {
         fn outcome()(
             decision in uuid(), status in of(any::<u16>()), figures in any::<(u64, u64)>(),
-            end in prop::sample::select(vec![OutcomeEnd::Complete, OutcomeEnd::ClientGone, OutcomeEnd::UpstreamBroke]),
+            end in prop::sample::select(vec![OutcomeEnd::Complete, OutcomeEnd::ClientGone, OutcomeEnd::UpstreamBroke, OutcomeEnd::Cut]),
         ) -> Outcome {
             Outcome { decision: DecisionId(decision), status, response_bytes: figures.0, duration_micros: figures.1, end }
         }

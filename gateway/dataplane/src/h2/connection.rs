@@ -23,6 +23,7 @@ use super::screen::{Abuse, Screen, Signals};
 use crate::arrival::{Arrival, Peer, Secured};
 use crate::cut::BodyStall;
 use crate::gateway::Gateway;
+use crate::lifeline::Lifeline;
 use crate::stage::accept::{Door, InFlight};
 use crate::stage::hygiene;
 use crate::stage::record;
@@ -278,7 +279,13 @@ impl Served<'_> {
 
     /// Screens a stream's head, and lets it through to Pingora as a request or answers it here.
     fn take(&mut self, mut stream: HttpSession, shutdown: &ShutdownWatch) {
-        let arrival = Arrival { peer: self.peer, secured: self.secured.clone(), started: Instant::now() };
+        let lifeline = Arc::<Lifeline>::default();
+        let arrival = Arrival {
+            peer: self.peer,
+            secured: self.secured.clone(),
+            started: Instant::now(),
+            lifeline: Arc::clone(&lifeline),
+        };
         let (door, shutdown) = (self.door.clone(), shutdown.clone());
         let kept = (Active::new(&self.streams), self.door.draining().enter());
         let has_body = !stream.is_body_empty();
@@ -302,17 +309,20 @@ impl Served<'_> {
         tokio::spawn(async move {
             let _kept = kept;
             let mut exchange = pin!(door.proxy().process_new_http(ServerSession::new_http2(stream), &shutdown));
-            let Some(stall) = stall else {
-                exchange.await;
-                return;
+            let exchanging = lifeline.until_cut(&mut exchange);
+            // The stream is there until this is on record, and then gone, both ways; the connection's other streams go on.
+            let severed = match &stall {
+                None => exchanging.await.err(),
+                Some(stall) => tokio::select! {
+                    ended = exchanging => ended.err(),
+                    (cut, answered) = stall.stalled() => {
+                        cut.conclude(door.gateway(), answered).await;
+                        None
+                    }
+                },
             };
-            let stalled = tokio::select! {
-                _ = &mut exchange => None,
-                stalled = stall.stalled() => Some(stalled),
-            };
-            // The stream is there until this is on record, and then gone, both ways.
-            if let Some((cut, answered)) = stalled {
-                cut.conclude(door.gateway(), answered).await;
+            if let Some(severed) = severed {
+                severed.conclude(door.gateway(), &lifeline).await;
             }
         });
     }

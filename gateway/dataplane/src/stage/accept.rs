@@ -30,7 +30,9 @@ use crate::arrival::{Arrival, Peer, Secured};
 use crate::connection::{Connection, HeadRead};
 use crate::gateway::Gateway;
 use crate::h2;
+use crate::lifeline::Lifeline;
 use crate::metrics::described;
+use crate::open::OpenExchanges;
 use crate::proxy::Proxy;
 use crate::server::Listener;
 use crate::timeline::Ended;
@@ -48,6 +50,7 @@ pub(crate) struct Door {
     proxy: Arc<HttpProxy<Proxy>>,
     gateway: Arc<Gateway>,
     draining: Draining,
+    open: Arc<OpenExchanges>,
     dispatcher: Once,
     /// Room for connections: see [`connections_max`].
     room: Arc<Semaphore>,
@@ -179,7 +182,9 @@ impl ServerApp for Door {
                 self.refuse(*connection, peer, refusal).await;
                 return None;
             }
-            let arrival = Arrival { peer, secured: secured.clone(), started: Instant::now() };
+            let lifeline = Arc::<Lifeline>::default();
+            let arrival =
+                Arrival { peer, secured: secured.clone(), started: Instant::now(), lifeline: Arc::clone(&lifeline) };
             let mut session = ServerSession::new_http1(connection);
             match persistent.take() {
                 Some(settings) => settings.apply_to_session(&mut session),
@@ -189,7 +194,16 @@ impl ServerApp for Door {
                 session.set_keepalive(None);
             }
             session.set_connection_user_context(Some(Box::new(arrival)));
-            let reused = self.proxy.process_new_http(session, shutdown).await?;
+            let mut exchange = self.proxy.process_new_http(session, shutdown);
+            let reused = match lifeline.until_cut(&mut exchange).await {
+                Ok(reused) => reused?,
+                Err(severed) => {
+                    // The connection is there until this is on record, and then gone.
+                    severed.conclude(&self.gateway, &lifeline).await;
+                    return None;
+                }
+            };
+            drop(exchange);
             let (stream, settings) = reused.consume();
             connection = stream.into_any().downcast().ok()?;
             if !connection.is_at_a_request() {
@@ -210,6 +224,7 @@ impl Door {
         proxy: Arc<HttpProxy<Proxy>>,
         gateway: Arc<Gateway>,
         draining: Draining,
+        open: Arc<OpenExchanges>,
         listeners: Vec<Listener>,
         tls: Option<Arc<TlsHosts>>,
     ) -> Self {
@@ -218,7 +233,17 @@ impl Door {
         tracing::info!(cedargate.connections.max = room, "room for client connections");
         let dispatcher = Once::new();
         let shares = Shares::new(gateway.settings.address_connections_max);
-        Self { proxy, gateway, draining, dispatcher, room: Arc::new(Semaphore::new(room)), shares, listeners, tls }
+        Self {
+            proxy,
+            gateway,
+            draining,
+            open,
+            dispatcher,
+            room: Arc::new(Semaphore::new(room)),
+            shares,
+            listeners,
+            tls,
+        }
     }
 
     /// How busy it is, now and later.
@@ -228,10 +253,11 @@ impl Door {
     }
 
     /// Runs the audit spool's dispatcher inside the proxy's runtime, where waking those who wait for the disk is
-    /// cheap. Pingora makes that runtime when the service starts, so the first connection is the first chance.
+    /// cheap, and beside it what looks after open exchanges. Pingora makes that runtime when the service starts, so the first connection is the first chance.
     fn start_dispatcher(&self) {
         self.dispatcher.call_once(|| {
             tokio::spawn(self.gateway.spool.dispatch());
+            tokio::spawn(Arc::clone(&self.open).look_after(Arc::clone(&self.gateway)));
         });
     }
 

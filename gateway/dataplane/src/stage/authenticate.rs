@@ -80,6 +80,14 @@ pub(crate) fn is_token_endpoint(route: &Route) -> bool {
     *route.service == *GATEWAY_SERVICE && *route.path == *TOKEN_PATH
 }
 
+/// The token of a request's one session cookie, if it has one.
+pub(crate) fn presented(headers: &HeaderMap, scheme: Scheme) -> Option<PresentedToken> {
+    match session_cookie(headers, session_cookie_name(scheme)) {
+        CookieLookup::One(value) => PresentedToken::parse(value),
+        CookieLookup::Absent | CookieLookup::Ambiguous => None,
+    }
+}
+
 /// The header that makes a browser forget a dead session cookie.
 pub(crate) fn clear_cookie(scheme: Scheme) -> (HeaderName, HeaderValue) {
     let value = match scheme {

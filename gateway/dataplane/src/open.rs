@@ -1,0 +1,210 @@
+//! Exchanges that may stay open for long: websockets, server-sent events, gRPC streams, long bodies. Each goes on while what let it
+//! through would still let it through: the session it came with, and a policy that permits it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cedargate_identity::PresentedToken;
+use cedargate_model::{Caller, Canonical, ClientCertificate, DecisionId, Micros, Refusal, RefusalCode, TenantId};
+use cedargate_policy::{Context, Query, Snapshot, Verdict};
+use http::{HeaderMap, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+
+use crate::cut::Cut;
+use crate::exchange::Admitted;
+use crate::gateway::Gateway;
+use crate::lifeline::{Lifeline, Severed};
+use crate::site::Sites;
+use crate::stage::{authenticate, route};
+use crate::walk::Pass;
+
+/// How often they are looked at. What ends a session is heard of within half a second: together less than one.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// An exchange that has lasted this long is looked after, whatever it is.
+const LONG: Duration = Duration::from_secs(1);
+
+/// A longer body may be on its way for longer than that, to a client that reads slowly.
+const SHORT_BODY_BYTES_MAX: u64 = 256 * 1024;
+
+/// For how long they go on while the store cannot say whose sessions they are: as long as a restart of it takes.
+const UNKNOWN_MAX: Duration = Duration::from_secs(30);
+
+/// All of a process.
+#[derive(Default)]
+pub(crate) struct OpenExchanges {
+    all: Mutex<Vec<OpenExchange>>,
+}
+
+/// One of them: how to cut it, and what its decision was made of.
+struct OpenExchange {
+    severing: oneshot::Sender<Severed>,
+    lifeline: Arc<Lifeline>,
+    cut: Cut,
+    status: Option<u16>,
+    decision: DecisionId,
+    tenant: TenantId,
+    /// The session's token; none where nobody was known.
+    token: Option<PresentedToken>,
+    caller: Caller,
+    canonical: Canonical,
+    certificate: Option<Arc<ClientCertificate>>,
+    waf_score: u32,
+    /// When it was decided. A sign-in that was fresh enough then is not asked to be fresh for as long as the answer takes.
+    decided_at: Micros,
+    snapshot: Arc<Snapshot>,
+    unknown_since: Option<Instant>,
+}
+
+/// Whether an answer may take long, by its head. Of a gRPC call nobody can say whether it is a stream.
+pub(crate) fn may_take_long(pass: &Pass, response: &ResponseHeader) -> bool {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS || pass.route.grpc {
+        return true;
+    }
+    let length = response.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let is_stream = |kind: &[u8]| kind.to_ascii_lowercase().starts_with(b"text/event-stream");
+    let kind = response.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    kind.is_some_and(is_stream) || length.is_some_and(|length: u64| length > SHORT_BODY_BYTES_MAX)
+}
+
+impl OpenExchanges {
+    /// Looks after an exchange from now on, unless it does already.
+    pub(crate) fn hold(&self, session: &Session, admitted: &Admitted) {
+        if admitted.lifeline.is_held() {
+            return;
+        }
+        let (trail, pass) = (&admitted.trail, &admitted.pass);
+        // A walk without a snapshot ends before this.
+        let Some(snapshot) = pass.site.snapshot.clone() else { return };
+        let octets = u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX);
+        let exchange = OpenExchange {
+            severing: admitted.lifeline.hold(octets),
+            lifeline: admitted.lifeline.clone(),
+            cut: Cut::of(trail, pass),
+            status: admitted.status,
+            decision: trail.decision(),
+            tenant: pass.site.tenant,
+            token: token_of(&session.req_header().headers, admitted),
+            caller: trail.caller.clone(),
+            canonical: pass.canonical.clone(),
+            certificate: trail.event.client_certificate.clone(),
+            waf_score: trail.event.inspection.as_ref().map_or(0, |inspection| inspection.score),
+            decided_at: trail.at(),
+            snapshot,
+            unknown_since: None,
+        };
+        self.all().push(exchange);
+    }
+
+    /// The same for one that turns out to take its time.
+    pub(crate) fn hold_if_long(&self, session: &Session, admitted: &Admitted) {
+        if !admitted.lifeline.is_held() && admitted.trail.elapsed() > LONG {
+            self.hold(session, admitted);
+        }
+    }
+
+    /// Looks for ever. Drop the future to stop it: then nothing is cut.
+    pub(crate) async fn look_after(self: Arc<Self>, gateway: Arc<Gateway>) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look(&gateway).await;
+        }
+    }
+
+    async fn look(&self, gateway: &Gateway) {
+        // Whatever is held meanwhile is looked at the next time.
+        let all = std::mem::take(&mut *self.all());
+        if all.is_empty() {
+            return;
+        }
+        let (sites, now) = (gateway.sites.load_full(), gateway.clock.now());
+        let mut kept = Vec::with_capacity(all.len());
+        for mut exchange in all {
+            if exchange.severing.is_closed() {
+                continue;
+            }
+            match exchange.judge(gateway, &sites, now).await {
+                Ok(()) => kept.push(exchange),
+                Err(refusal) => exchange.sever(refusal),
+            }
+        }
+        self.all().append(&mut kept);
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<OpenExchange>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenExchange {
+    /// Whether it may go on.
+    async fn judge(&mut self, gateway: &Gateway, sites: &Sites, now: Micros) -> Result<(), Refusal> {
+        let caller = match self.find(gateway, now).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                let since = *self.unknown_since.get_or_insert_with(Instant::now);
+                return match refusal.code {
+                    RefusalCode::SessionStoreUnavailable if since.elapsed() < UNKNOWN_MAX => Ok(()),
+                    _ => Err(refusal),
+                };
+            }
+        };
+        self.unknown_since = None;
+        let version = |caller: &Caller| caller.principal().map(|principal| principal.version);
+        let snapshot = sites.at(&self.canonical.host).and_then(|site| site.snapshot.as_ref());
+        let is_as_before = snapshot.is_some_and(|snapshot| Arc::ptr_eq(snapshot, &self.snapshot));
+        if is_as_before && version(&caller) == version(&self.caller) {
+            return Ok(());
+        }
+        let found = route::route(sites, &self.canonical, &self.canonical.method)?;
+        let context = Context {
+            now: self.decided_at,
+            client: self.canonical.client,
+            certificate: self.certificate.clone(),
+            waf_score: self.waf_score,
+        };
+        let query = Query { caller: &caller, routed: &found.routed, context: &context };
+        let refused = |code: RefusalCode| Err(Refusal::new(code, "what is asked for was permitted when it began"));
+        match gateway.decisions.decide(&found.snapshot, &query, self.decision) {
+            Verdict::Allow(_) => {
+                (self.snapshot, self.caller) = (found.snapshot, caller);
+                Ok(())
+            }
+            Verdict::SignIn(_) => refused(RefusalCode::SigninRequired),
+            Verdict::StepUp(_) => refused(RefusalCode::StepUpRequired),
+            Verdict::Deny(_) => refused(RefusalCode::Forbidden),
+            Verdict::Failed(failed) => Err(Refusal::new(RefusalCode::DecisionFailed, failed.errors().join("; "))),
+        }
+    }
+
+    /// Who it is now. A client that says something uses its session, one that only listens does not.
+    async fn find(&self, gateway: &Gateway, now: Micros) -> Result<Caller, Refusal> {
+        // Nobody, or a program: that its key or token has ended is not heard of here.
+        let Some(token) = &self.token else { return Ok(self.caller.clone()) };
+        let found = match self.lifeline.take_heard() {
+            true => gateway.sessions.find(self.tenant, token, now).await,
+            false => gateway.sessions.peek(self.tenant, token, now).await,
+        };
+        match found {
+            Ok(Some(principal)) => Ok(Caller::Principal(principal)),
+            Ok(None) => Err(Refusal::new(RefusalCode::SigninRequired, "its session has ended")),
+            Err(error) => Err(Refusal::new(RefusalCode::SessionStoreUnavailable, error.to_string())),
+        }
+    }
+
+    fn sever(self, refusal: Refusal) {
+        // It may have ended by itself in this instant.
+        let _ = self.severing.send(Severed { refusal, cut: self.cut, status: self.status });
+    }
+}
+
+/// The token that the request came with, where somebody was known by it.
+fn token_of(headers: &HeaderMap, admitted: &Admitted) -> Option<PresentedToken> {
+    admitted.trail.caller.principal()?;
+    authenticate::presented(headers, admitted.pass.canonical.scheme)
+}
