@@ -83,19 +83,38 @@ impl ByteSet {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
+    /// Its octets, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> {
-        let set = *self;
-        (0..=u8::MAX).filter(move |&byte| set.contains(byte))
+        let words = self.0;
+        (0_u8..4).zip(words).flat_map(|(at, word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(left.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+                left &= left - 1;
+                Some(at << 6 | bit)
+            })
+        })
+    }
+
+    /// Its octets as runs, each with its first and last.
+    pub(crate) fn ranges(&self) -> Vec<(u8, u8)> {
+        let mut ranges: Vec<(u8, u8)> = Vec::new();
+        for byte in self.iter() {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == byte => *last = byte,
+                _ => ranges.push((byte, byte)),
+            }
+        }
+        ranges
     }
 
     /// The same letters in both cases.
-    pub(crate) fn any_case(self) -> Self {
-        let mut set = self;
-        for byte in self.iter().filter(u8::is_ascii_alphabetic) {
-            set.insert(byte.to_ascii_lowercase());
-            set.insert(byte.to_ascii_uppercase());
-        }
-        set
+    pub(crate) const fn any_case(self) -> Self {
+        // In the second word, `A` to `Z` are bits 1 to 26, and `a` to `z` stand 32 further.
+        const UPPER: u64 = 0x07FF_FFFE;
+        let [a, word, c, d] = self.0;
+        let letters = (word | word >> 32) & UPPER;
+        Self([a, word | letters | letters << 32, c, d])
     }
 
     /// The octets that occur in a text.
@@ -160,7 +179,8 @@ mod tests {
         assert_eq!(set.complement().len(), 248);
         assert!(ByteSet::seen_in(b"face\xFF").within(&set));
         assert!(!ByteSet::seen_in(b"gage").within(&set));
-        assert!(ByteSet::of(b"aZ1").any_case() == ByteSet::of(b"aAzZ1"));
+        assert!(ByteSet::of(b"aZ1@[`{").any_case() == ByteSet::of(b"aAzZ1@[`{"));
+        assert_eq!(set.ranges(), [(0, 0), (b'a', b'f'), (0xFF, 0xFF)]);
     }
 
     #[test]

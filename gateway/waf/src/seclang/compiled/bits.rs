@@ -19,6 +19,12 @@ impl Bits {
         self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 
+    /// Makes it the same as another.
+    pub(super) fn copy(&mut self, other: &Self) {
+        self.0.clear();
+        self.0.extend_from_slice(&other.0);
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.iter_mut().for_each(|word| *word = 0);
     }

@@ -51,16 +51,6 @@ impl Compiled {
         self.gates.len() - self.always.len()
     }
 
-    /// The first rule from `at` on that is to be visited.
-    pub(super) fn next(&self, at: usize, end: usize, found: &Found) -> Option<usize> {
-        let always = self.always.next(at, end);
-        let candidate = found.rules.next(at, end);
-        match (always, candidate) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
-    }
-
     /// Whether a rule may match by what TX holds now.
     pub(super) fn may_match(&self, rule: usize, store: &Store) -> bool {
         self.quick.get(rule).is_none_or(|quick| quick.is_none_or(|quick| quick.holds(store)))
@@ -71,6 +61,9 @@ impl Compiled {
         !self.always.contains(rule)
     }
 }
+
+/// The largest place in a list that a value's number has room for; lists are bounded far below.
+const INDEX_MAX: usize = 0xFFFF_FFFF;
 
 /// A value, as one number that is compared quickly.
 pub(super) fn key(list: List, part: Part, index: usize) -> u64 {

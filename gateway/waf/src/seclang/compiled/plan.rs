@@ -15,6 +15,9 @@ pub(super) type Nodes = u128;
 /// How many nodes a tree may have; rules beyond are asked about every text.
 const NODES_MAX: usize = 128;
 
+/// How many octets of a literal are looked for.
+const LITERAL_BYTES_MAX: usize = 8;
+
 /// A node as a set; one beyond those that sets hold is all of them, so that its rules are asked about every text.
 pub(super) fn node_bit(at: usize) -> Nodes {
     if at < NODES_MAX { 1 << at } else { Nodes::MAX }
@@ -83,8 +86,8 @@ impl PhasePlan {
             let (Some(rule), Some(Some(gate))) = (program.rules.get(index), gates.get(index)) else { continue };
             if let Gate::Literals(texts) = gate {
                 for text in texts {
-                    let number = *numbers.entry(text.to_ascii_lowercase()).or_insert_with(|| {
-                        literals.push(text.to_ascii_lowercase());
+                    let number = *numbers.entry(beginning(text)).or_insert_with(|| {
+                        literals.push(beginning(text));
                         plan.needed_by.push(Vec::new());
                         literals.len() - 1
                     });
@@ -108,7 +111,7 @@ impl PhasePlan {
         if !literals.is_empty() {
             plan.literals = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
-                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .kind(Some(if phase < 3 { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
                 .build(&literals)
                 .ok();
         }
@@ -139,6 +142,12 @@ impl PhasePlan {
         #[expect(clippy::indexing_slicing, reason = "the index is of a source that is known or was just added")]
         &mut self.sources[index]
     }
+}
+
+/// What is looked for of a literal: long lists of long phrases would make an automaton that takes long to build, and their
+/// first octets are rare enough.
+fn beginning(literal: &[u8]) -> Vec<u8> {
+    literal.get(..LITERAL_BYTES_MAX).unwrap_or(literal).to_ascii_lowercase()
 }
 
 fn same(one: &Select, other: &Select) -> bool {

@@ -1,18 +1,21 @@
 //! Scanning the values of a phase.
 
+use std::ops::Range;
+
 use super::bits::Bits;
 use super::plan::{Nodes, OctetGate, PhasePlan, Source, node_bit};
-use super::{Compiled, key};
+use super::{Compiled, INDEX_MAX, key};
 use crate::seclang::bytes::ByteSet;
 use crate::seclang::operator::{may_be_sqli, may_be_xss};
 use crate::seclang::program::{Program, Select};
 use crate::seclang::store::{Item, Store};
 use crate::seclang::transaction::Scratch;
+use crate::seclang::variable::{List, Part};
 
 /// What a scan found: rules to visit, and for each the values that it may match.
 #[derive(Debug, Default)]
 pub(in crate::seclang) struct Found {
-    pub(in crate::seclang) rules: Bits,
+    rules: Bits,
     values: Vec<Vec<u64>>,
     touched: Vec<usize>,
     /// The text that each literal was last seen in.
@@ -63,9 +66,22 @@ impl Found {
         self.exceeded = false;
     }
 
-    /// Whether a rule may match a value.
-    pub(in crate::seclang) fn may_match(&self, rule: usize, value: u64) -> bool {
-        self.values.get(rule).is_some_and(|values| values.binary_search(&value).is_ok())
+    /// The first rule from `at` on that is to be visited.
+    pub(in crate::seclang) fn next(&self, at: usize, end: usize) -> Option<usize> {
+        self.rules.next(at, end)
+    }
+
+    /// Which of a rule's values are parts of members of a list.
+    pub(in crate::seclang) fn span(&self, rule: usize, list: List, part: Part) -> Range<usize> {
+        let values = self.values.get(rule).map_or(&[] as &[u64], Vec::as_slice);
+        let (first, last) = (key(list, part, 0), key(list, part, INDEX_MAX));
+        values.partition_point(|value| *value < first)..values.partition_point(|value| *value <= last)
+    }
+
+    /// The place in its list of a rule's value.
+    pub(in crate::seclang) fn place(&self, rule: usize, at: usize) -> Option<usize> {
+        let value = self.values.get(rule)?.get(at)?;
+        usize::try_from(*value).ok().map(|value| value & INDEX_MAX)
     }
 
     fn note(&mut self, rule: usize, value: u64) {
@@ -89,6 +105,7 @@ impl Compiled {
         let (store, found) = (&scratch.store, &mut scratch.found);
         let work = found.work;
         found.clear();
+        found.rules.copy(&self.always);
         found.work = work;
         let Some(plans) = self.phases.get(usize::from(phase).wrapping_sub(1)) else { return };
         let plan = plans.choose(program, &self.gates, store, removed);

@@ -15,7 +15,7 @@ pub(super) fn lower(node: &Node) -> Option<Hir> {
     Some(match node {
         Node::Empty => Hir::empty(),
         Node::Byte(set) => {
-            let ranges = set.iter().map(|byte| ClassBytesRange::new(byte, byte));
+            let ranges = set.ranges().into_iter().map(|(first, last)| ClassBytesRange::new(first, last));
             Hir::class(Class::Bytes(ClassBytes::new(ranges)))
         }
         Node::Look(look) => Hir::look(match look {

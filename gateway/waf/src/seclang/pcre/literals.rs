@@ -120,6 +120,7 @@ fn spelt(node: &Node) -> Option<Vec<Vec<u8>>> {
     let texts = match node {
         // A place is no text; that it must hold only makes matches rarer.
         Node::Empty | Node::Look(_) | Node::Around { .. } => vec![Vec::new()],
+        Node::Byte(set) if set.len() as usize > 2 * SPELLINGS_MAX => return None,
         Node::Byte(set) => {
             let mut bytes: Vec<_> = set.iter().map(|byte| vec![byte.to_ascii_lowercase()]).collect();
             bytes.dedup();

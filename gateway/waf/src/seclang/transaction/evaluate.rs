@@ -2,7 +2,6 @@
 
 use super::{LimitReached, Matched, Transaction};
 use crate::seclang::bytes::ByteSet;
-use crate::seclang::compiled::key;
 use crate::seclang::program::{Link, Rule, Select, Target};
 use crate::seclang::store::{Item, Span};
 use crate::seclang::transform::Transform;
@@ -57,11 +56,14 @@ impl<'s> Transaction<'s> {
             }
             for &list in target.lists {
                 let indices = match target.select {
+                    _ if only_found => self.scratch.found.span(at, list, target.part),
                     Select::At(index) => index..index + 1,
                     _ => 0..self.scratch.store.list(list).len(),
                 };
                 for index in indices {
-                    if only_found && !self.scratch.found.may_match(at, key(list, target.part, index)) {
+                    let place = if only_found { self.scratch.found.place(at, index) } else { Some(index) };
+                    let Some(index) = place else { continue };
+                    if matches!(target.select, Select::At(at) if at != index) {
                         continue;
                     }
                     let Some(item) = self.scratch.store.list(list).get(index).copied().filter(|item| item.present)

@@ -127,7 +127,7 @@ impl<'s> Transaction<'s> {
         let mut at = range.start;
         while at < range.end {
             if let Some(compiled) = self.compiled {
-                match compiled.next(at, range.end, &self.scratch.found) {
+                match self.scratch.found.next(at, range.end) {
                     Some(next) => at = next,
                     None => break,
                 }
