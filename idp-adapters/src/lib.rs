@@ -38,9 +38,10 @@
 //! # }
 //! ```
 //!
-//! [`second`] is what a person who is signed in proves beside: codes of an authenticator app, recovery codes.
+//! [`second`] is what a person who is signed in proves beside: codes of an authenticator app, recovery codes. [`webauthn`] is both
+//! that and a way in: passkeys and security keys.
 //!
-//! To add a way in that is proved to us (WebAuthn): a module with what the person presents, and a [`SignInAdapter`] that
+//! To add a way in that is proved to us: a module with what the person presents, and a [`SignInAdapter`] that
 //! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider (SAML): a variant of
 //! [`connection::ConnectionKind`] and a module beside [`oidc`]; rules, admission and strength are [`connection`]'s. Beginning a
 //! session is the caller's.
@@ -53,6 +54,7 @@ pub mod oidc;
 pub mod second;
 mod throttle;
 mod vault;
+pub mod webauthn;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};
 pub use vault::{Vault, VaultError};

@@ -84,5 +84,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0013_token_grants.sql"),
             postgres: include_str!("../gateway/postgres/0013_token_grants.sql"),
         },
+        Migration {
+            version: 15,
+            name: "webauthn",
+            sqlite: include_str!("../gateway/sqlite/0015_webauthn.sql"),
+            postgres: include_str!("../gateway/postgres/0015_webauthn.sql"),
+        },
     ],
 };

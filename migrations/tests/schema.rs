@@ -180,7 +180,10 @@ async fn the_gateways_schema_keeps_the_laws() {
             "tenants",
             "token_grants",
             "totp_enrolments",
-            "totp_factors"
+            "totp_factors",
+            "webauthn_ceremonies",
+            "webauthn_credentials",
+            "webauthn_users"
         ]
     );
 }

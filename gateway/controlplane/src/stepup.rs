@@ -96,10 +96,10 @@ async fn prove_again(control_plane: Arc<ControlPlane>, own: Own, presented: Pres
 }
 
 /// What a proof of this kind is good for (NIST SP 800-63B-4 §2).
-fn level_of(kind: ProofKind) -> u8 {
+pub(crate) fn level_of(kind: ProofKind) -> u8 {
     match kind {
         ProofKind::Password => 1,
-        ProofKind::Totp | ProofKind::RecoveryCode => 2,
+        ProofKind::Totp | ProofKind::RecoveryCode | ProofKind::Passkey | ProofKind::SecurityKey => 2,
     }
 }
 

@@ -99,6 +99,14 @@ pub struct SigninAttempts {
 }
 
 impl BrowserSecret {
+    /// Draws one.
+    ///
+    /// # Errors
+    /// [`EntropyError`].
+    pub fn draw() -> Result<Self, EntropyError> {
+        Ok(Self(Zeroizing::new(random_bytes()?)))
+    }
+
     /// Reads a cookie's value; what is not exactly one secret is none.
     pub fn parse(value: &str) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -130,7 +138,7 @@ impl BrowserSecret {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(hash.finalize()))
     }
 
-    fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> [u8; 32] {
         Sha256::digest(*self.0).into()
     }
 }
@@ -164,7 +172,7 @@ INSERT INTO signin_attempts
     (tenant_id, state_hash, browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at, network)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let state = URL_SAFE_NO_PAD.encode(random_bytes::<32>()?);
-        let browser = BrowserSecret(Zeroizing::new(random_bytes()?));
+        let browser = BrowserSecret::draw()?;
         let network = network_of(client).to_string();
         // Counted before anybody has to wait for us: a few that begin at once may go beyond a bound.
         let found = UnderWay::count(&mut self.pool.tenant(tenant).read().await?, &network, now).await?;

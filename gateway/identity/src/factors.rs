@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::session_cache::Key;
 use crate::{
     Factor, FactorName, Holder, HolderError, OperatorError, ProofGuesses, Ready, Shown, operator_events, session_rows,
+    webauthn_credentials,
 };
 
 /// A factor that was removed, and the sessions that ended with it.
@@ -92,7 +93,10 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(holder.tenant).begin().await?;
         let _checked = holder.check(&mut tx, now).await?;
         let query = tx.query(RENAME).bind(holder.account.0).bind(factor.0).bind(name.as_str());
-        let moved = query.execute().await?;
+        let mut moved = query.execute().await?;
+        if moved == 0 {
+            moved = webauthn_credentials::rename(&mut tx, holder.account, factor, name).await?;
+        }
         Ok((moved == 1).then(|| Ready::new(tx, ())))
     }
 
@@ -122,16 +126,17 @@ RETURNING id, token_hash";
         let Holder { tenant, account, session } = holder;
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let _checked = holder.check(&mut tx, now).await?;
-        let removed = tx.query(REMOVE).bind(account.0).bind(factor.0).execute().await?;
-        if removed == 0 {
-            return Ok(None);
-        }
+        let kind = match tx.query(REMOVE).bind(account.0).bind(factor.0).execute().await? {
+            0 => webauthn_credentials::remove(&mut tx, account, factor).await?,
+            _ => Some(ProofKind::Totp),
+        };
+        let Some(kind) = kind else { return Ok(None) };
         if list(&mut tx, account).await?.is_empty() {
             delete_codes(&mut tx, account).await?;
         }
         let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END_OTHERS).bind(account.0).bind(session.0).fetch_all().await?;
         let (ended, keys) = session_rows::ended_of(tenant, ended)?;
-        Ok(Some(Ready::new(tx, Removed { kind: ProofKind::Totp, ended, keys })))
+        Ok(Some(Ready::new(tx, Removed { kind, ended, keys })))
     }
 
     /// Removes all factors and recovery codes of an account, ends its sessions, and leaves word of it for the record: an operator's
@@ -152,6 +157,7 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let count = list(&mut tx, account).await?.len();
         tx.query(REMOVE).bind(account.0).execute().await?;
+        webauthn_credentials::remove_all(&mut tx, account).await?;
         delete_codes(&mut tx, account).await?;
         let _ended = session_rows::delete_of_account(&mut tx, account).await?;
         let act = AccountAct::FactorsRemoved { count: u32::try_from(count).unwrap_or(u32::MAX) };
@@ -164,15 +170,20 @@ WHERE tenant_id = $1
 pub(crate) async fn list(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<Factor>, StoreError> {
     // Enrolling is bounded, so this is.
     const LIST: &str = "
-SELECT id, name, confirmed_at, last_used_at
+SELECT id, 'totp' AS kind, name, confirmed_at AS added_at, last_used_at
 FROM totp_factors
 WHERE tenant_id = $1
   AND account_id = $2
   AND confirmed_at IS NOT NULL
-ORDER BY confirmed_at, id
+UNION ALL
+SELECT id, kind, name, added_at, last_used_at
+FROM webauthn_credentials
+WHERE tenant_id = $1
+  AND account_id = $2
+ORDER BY added_at, id
 LIMIT 100";
     let rows: Vec<FactorRow> = tx.query(LIST).bind(account.0).fetch_all().await?;
-    rows.into_iter().map(|row| row.into_factor(ProofKind::Totp)).collect()
+    rows.into_iter().map(FactorRow::into_factor).collect()
 }
 
 pub(crate) async fn delete_codes(tx: &mut TenantTx, account: PrincipalId) -> Result<(), StoreError> {
@@ -186,20 +197,24 @@ WHERE tenant_id = $1
 #[derive(FromRow)]
 struct FactorRow {
     id: Uuid,
+    kind: String,
     name: String,
-    confirmed_at: i64,
+    added_at: i64,
     last_used_at: Option<i64>,
 }
 
 impl FactorRow {
-    fn into_factor(self, kind: ProofKind) -> Result<Factor, StoreError> {
+    fn into_factor(self) -> Result<Factor, StoreError> {
         let impossible =
-            |column| StoreError::Impossible { table: "totp_factors", column, id: self.id.hyphenated().to_string() };
+            |column| StoreError::Impossible { table: "factors", column, id: self.id.hyphenated().to_string() };
         Ok(Factor {
             id: FactorId(self.id),
-            kind,
+            kind: match self.kind.as_str() {
+                "totp" => ProofKind::Totp,
+                other => webauthn_credentials::kind_of(other).ok_or_else(|| impossible("kind"))?.proof(),
+            },
             name: FactorName::parse(&self.name).map_err(|_| impossible("name"))?,
-            added_at: Micros(self.confirmed_at),
+            added_at: Micros(self.added_at),
             last_used_at: self.last_used_at.map(Micros),
         })
     }

@@ -75,6 +75,8 @@ mod session_rows;
 mod tenant;
 mod token;
 mod totp_factors;
+mod webauthn_ceremonies;
+mod webauthn_credentials;
 
 pub use account::{
     Account, AccountState, CreateAccountError, NewAccount, PasswordHash, PasswordHashError, RolesError,
@@ -113,3 +115,8 @@ pub use session::{
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};
 pub use totp_factors::{EnrolError, Enrolled, SealedTotp};
+pub use webauthn_ceremonies::{
+    BeginCeremonyError, CEREMONY_TTL, CeremonyBinding, CeremonyPurpose, NewCeremony, SpendCeremonyError, SpentCeremony,
+    WebauthnCeremonies,
+};
+pub use webauthn_credentials::{AddCredentialError, SealedCredential, UserHandle, UserHandleError, WebauthnKind};

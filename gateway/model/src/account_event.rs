@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, DecisionId, FactorId, PrincipalId, RoleName, SessionId};
+use crate::{ConnectionName, DecisionId, FactorId, PrincipalId, RoleName, SessionId, SigninReason};
 
 /// Something that was done, or tried, with an account, what it signs in with and where it is signed in. Never holds a code, a
 /// key or a factor's name.
@@ -89,6 +89,16 @@ pub enum AccountAct {
         /// What kind of proof it was meant to be.
         method: ProofKind,
     },
+    /// What an authenticator answered proved nothing.
+    ProofRefused {
+        /// What kind of proof it was meant to be.
+        method: ProofKind,
+        /// Whose answer it says it is, where that factor is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        factor: Option<FactorId>,
+        /// What was wrong. The person is told none of it.
+        reason: SigninReason,
+    },
     /// Too many failures: not even tried.
     ProofDelayed {
         /// What kind of proof it was meant to be.
@@ -145,6 +155,10 @@ pub enum ProofKind {
     Totp,
     /// A recovery code.
     RecoveryCode,
+    /// A passkey: a WebAuthn credential that its authenticator gives only to a person whom it verified.
+    Passkey,
+    /// A security key: a WebAuthn credential of something that the person has.
+    SecurityKey,
 }
 
 impl ProofKind {
@@ -154,6 +168,8 @@ impl ProofKind {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
+            Self::SecurityKey => "security_key",
         }
     }
 }
@@ -203,7 +219,9 @@ mod tests {
             )
         );
         assert_eq!(serde_json::from_str::<AccountEvent>(&text).unwrap(), made);
-        for kind in [ProofKind::Password, ProofKind::Totp, ProofKind::RecoveryCode] {
+        let kinds =
+            [ProofKind::Password, ProofKind::Totp, ProofKind::RecoveryCode, ProofKind::Passkey, ProofKind::SecurityKey];
+        for kind in kinds {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }

@@ -116,10 +116,12 @@ pub enum AuthnMethod {
     Pwd,
     /// A one-time password.
     Otp,
-    /// A key kept in hardware: passkeys and security keys.
+    /// A key that stays in one authenticator, as that says: security keys, and passkeys of one device.
     Hwk,
     /// Single sign-on at another identity provider.
     Fed,
+    /// A key that its keeper may copy between devices: passkeys that are synchronised.
+    Swk,
 }
 
 impl AuthnMethod {
@@ -130,6 +132,7 @@ impl AuthnMethod {
             Self::Otp => "otp",
             Self::Hwk => "hwk",
             Self::Fed => "fed",
+            Self::Swk => "swk",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a sign-in or a sign-out by a provider was refused, for the record alone: a client is told none of it.
+//! Why a sign-in, a proof or a sign-out by a provider was refused, for the record alone: a client is told none of it.
 
 use std::fmt;
 
@@ -107,6 +107,50 @@ signin_reasons! {
     LogoutSubject = "logout_subject";
     /// A logout token that was seen before, or has no `jti`.
     LogoutReplayed = "logout_replayed";
+    /// More WebAuthn ceremonies are under way than a tenant may have.
+    CeremoniesExhausted = "ceremonies_exhausted";
+    /// There is no such WebAuthn ceremony, or it belongs to another session or was begun for something else.
+    CeremonyUnknown = "ceremony_unknown";
+    /// The WebAuthn ceremony was answered before.
+    CeremonySpent = "ceremony_spent";
+    /// The WebAuthn ceremony took too long.
+    CeremonyExpired = "ceremony_expired";
+    /// What came is no answer of an authenticator.
+    CredentialMalformed = "credential_malformed";
+    /// The client data is of another act than the one that was asked for: an assertion for a registration, or the reverse.
+    ClientDataType = "client_data_type";
+    /// The browser asked the authenticator at another origin.
+    ClientDataOrigin = "client_data_origin";
+    /// The browser asked the authenticator in a frame of another site.
+    ClientDataCrossOrigin = "client_data_cross_origin";
+    /// The answer is to another challenge.
+    ChallengeMismatch = "challenge_mismatch";
+    /// The authenticator answered for another RP ID.
+    RpIdMismatch = "rp_id_mismatch";
+    /// Nobody touched the authenticator.
+    UserNotPresent = "user_not_present";
+    /// The authenticator did not verify the person, where it has to.
+    UserNotVerified = "user_not_verified";
+    /// The tenant knows no such credential.
+    CredentialUnknown = "credential_unknown";
+    /// The credential is another account's.
+    CredentialOfAnother = "credential_of_another";
+    /// The tenant has the credential already.
+    CredentialKnown = "credential_known";
+    /// The authenticator chose an algorithm that it was not asked for.
+    CredentialAlgorithm = "credential_algorithm";
+    /// The credential says of itself what it did not say when it was added: that it may be copied between devices, or not.
+    CredentialChanged = "credential_changed";
+    /// The credential is a second factor, and nobody signs in with it alone.
+    CredentialNotPasswordless = "credential_not_passwordless";
+    /// The authenticator kept the credential for somebody else: the user handle is another's, or missing.
+    UserHandleMismatch = "user_handle_mismatch";
+    /// The signature is wrong.
+    SignatureInvalid = "signature_invalid";
+    /// The signature counter did not grow: there may be a copy of the authenticator.
+    CounterRegressed = "counter_regressed";
+    /// The account's people sign in by their identity provider, which alone knows whether they still may.
+    AccountOfProvider = "account_of_provider";
 }
 
 impl fmt::Display for SigninReason {

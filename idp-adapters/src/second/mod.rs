@@ -182,7 +182,7 @@ impl SecondFactors {
     ) -> Result<Proven, SignInError> {
         let guessing = match code.kind() {
             ProofKind::RecoveryCode => &self.recovery,
-            ProofKind::Totp | ProofKind::Password => &self.totp,
+            ProofKind::Totp | ProofKind::Password | ProofKind::Passkey | ProofKind::SecurityKey => &self.totp,
         };
         let judged = guessing.judged(tenant, account, client, now, async {
             if let Some(code) = code.as_totp() {

@@ -237,6 +237,7 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::FactorRenamed { factor } => format!("renamed {factor} of"),
         AccountAct::FactorRemoved { factor, method } => format!("removed {} {factor} of", method.as_str()),
         AccountAct::ProofFailed { method } => format!("failed {} of", method.as_str()),
+        AccountAct::ProofRefused { method, reason, .. } => format!("refused {} ({reason}) of", method.as_str()),
         AccountAct::ProofDelayed { method } => format!("delayed {} of", method.as_str()),
         AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),
         AccountAct::RecoveryCodesDrawn { count } => format!("drew {count} recovery codes for"),

@@ -74,6 +74,8 @@ pub(super) fn kind(kind: ProofKind) -> &'static str {
         ProofKind::Password => "Password",
         ProofKind::Totp => "Authenticator app",
         ProofKind::RecoveryCode => "Recovery code",
+        ProofKind::Passkey => "Passkey",
+        ProofKind::SecurityKey => "Security key",
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn strength<'m>(methods: impl IntoIterator<Item = &'m str>, level: u8
     let word = |method: &'m str| match method {
         "pwd" => "password".to_owned(),
         "otp" => "one-time code".to_owned(),
-        "hwk" => "security key".to_owned(),
+        "hwk" => "passkey or security key".to_owned(),
+        "swk" => "passkey".to_owned(),
         "fed" => "single sign-on".to_owned(),
         other => other.to_owned(),
     };

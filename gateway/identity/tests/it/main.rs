@@ -7,3 +7,4 @@ mod house;
 mod plans;
 mod service_accounts;
 mod sessions;
+mod webauthn;

@@ -12,11 +12,12 @@ use cedargate_migrations::GATEWAY;
 use cedargate_migrations::testing::{Engine, TestStore};
 
 /// Texts that read all of something, and why that is meant.
-const MEANT: [(&str, &str); 4] = [
+const MEANT: [(&str, &str); 5] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
     ("attempts.rs COUNT", "counted up to a bound"),
+    ("webauthn_ceremonies.rs COUNT", "counted up to a bound"),
 ];
 
 /// More values than any text has.
