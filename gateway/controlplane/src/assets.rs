@@ -1,4 +1,4 @@
-//! Stylesheet and mark, built in.
+//! Stylesheet, mark and the one script, built in.
 
 use std::sync::LazyLock;
 
@@ -26,6 +26,10 @@ static STYLESHEET: LazyLock<Asset> =
 static MARK: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("mark.svg", "image/svg+xml", include_bytes!("../assets/mark.svg")));
 
+static PASSKEY_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("passkey.js", "text/javascript; charset=utf-8", include_bytes!("../assets/passkey.js"))
+});
+
 impl Asset {
     fn new(name: &'static str, media_type: &'static str, bytes: &'static [u8]) -> Self {
         let digest = Sha256::digest(bytes);
@@ -45,6 +49,11 @@ pub(crate) fn mark_href() -> &'static str {
     &MARK.href
 }
 
+/// For templates.
+pub(crate) fn passkey_script_href() -> &'static str {
+    &PASSKEY_SCRIPT.href
+}
+
 /// Answers one of the assets. Under the address with its version it never changes; under the bare address, which the data
 /// plane's refusals use, it is asked for again after five minutes.
 pub(crate) async fn show(
@@ -53,7 +62,7 @@ pub(crate) async fn show(
     RawQuery(query): RawQuery,
     request: HeaderMap,
 ) -> Response {
-    let Some(asset) = [&*STYLESHEET, &*MARK].into_iter().find(|asset| asset.name == file) else {
+    let Some(asset) = [&*STYLESHEET, &*MARK, &*PASSKEY_SCRIPT].into_iter().find(|asset| asset.name == file) else {
         return Problem::new(RefusalCode::RouteUnknown).of_request(visit.request).into_response();
     };
     let tag = format!("\"{}\"", asset.version);

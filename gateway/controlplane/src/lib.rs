@@ -4,7 +4,8 @@
 //! Unix socket. Three things are always true of what stands here:
 //! - a request without a valid `Cedargate-Identity` for the audience [`AUDIENCE`] is refused, whatever it asks for;
 //! - a sign-in is answered only after its event is durable, and a refused one says nothing about why;
-//! - a page loads nothing from elsewhere, runs no script and needs none.
+//! - a page loads nothing from elsewhere and needs no script; the one that is there is for passkeys, which no browser asks for
+//!   without one.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -16,12 +17,13 @@
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
+//! # use cedargate_idp_adapters::webauthn::Webauthn;
 //! # use cedargate_model::SystemClock;
 //! # use cedargate_tokens::TokenAuthority;
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
 //! #     identities: Identities, attempts: SigninAttempts, vault: Arc<dyn Vault>, tokens: TokenAuthority,
-//! #     recorder: Arc<dyn Recorder>,
+//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -33,6 +35,7 @@
 //!     identities,
 //!     attempts,
 //!     second,
+//!     webauthn,
 //!     vault,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
@@ -55,6 +58,7 @@ mod oauth;
 mod otpauth;
 mod own;
 mod page;
+mod passkey;
 mod problem;
 mod recorder;
 mod return_to;

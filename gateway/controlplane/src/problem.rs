@@ -76,6 +76,11 @@ pub(crate) const PROOF_FAILED: Kind = Kind {
     code: "proof_failed",
     sentence: "That is not right, or it was used before.",
 };
+pub(crate) const PASSKEY_FAILED: Kind = Kind {
+    status: StatusCode::UNAUTHORIZED,
+    code: "passkey_failed",
+    sentence: "That passkey or security key could not be used here. Please try again.",
+};
 pub(crate) const PROOF_DELAYED: Kind = Kind {
     status: StatusCode::TOO_MANY_REQUESTS,
     code: "proof_delayed",

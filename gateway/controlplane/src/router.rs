@@ -14,6 +14,7 @@ use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::second::SecondFactors;
+use cedargate_idp_adapters::webauthn::Webauthn;
 use cedargate_model::{Clock, RefusalCode};
 use cedargate_tokens::TokenAuthority;
 use http::HeaderMap;
@@ -22,7 +23,7 @@ use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, oauth, signin, signout, sso, stepup};
+use crate::{Recorder, account, assets, keys, oauth, passkey, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -44,6 +45,8 @@ pub struct ControlPlane {
     pub attempts: SigninAttempts,
     /// What they prove beside.
     pub second: SecondFactors,
+    /// Passkeys and security keys: to sign in with, and to prove beside.
+    pub webauthn: Webauthn,
     /// Seals what the store keeps and has to be read again.
     pub vault: Arc<dyn Vault>,
     /// The tenants that the bare host lists.
@@ -77,6 +80,8 @@ pub fn router(control_plane: ControlPlane) -> Router {
     Router::new()
         .route("/", get(home::show))
         .route("/auth/login", get(page::signin::show).post(signin::post))
+        .route("/auth/login/passkey", post(passkey::sign_in::begin))
+        .route("/auth/login/passkey/{ceremony}", post(passkey::sign_in::finish))
         .route("/auth/logout", post(signout::post))
         .route("/auth/sso", post(sso::discover::post))
         .route("/auth/sso/{connection}", get(sso::start::get))
@@ -86,7 +91,11 @@ pub fn router(control_plane: ControlPlane) -> Router {
             post(sso::provider_logout::post).layer(DefaultBodyLimit::max(LOGOUT_BYTES_MAX)),
         )
         .route("/auth/step-up", get(page::stepup::show).post(stepup::post))
+        .route("/auth/step-up/passkey", post(passkey::step_up::begin))
+        .route("/auth/step-up/passkey/{ceremony}", post(passkey::step_up::finish))
         .route("/auth/account", get(account::show))
+        .route("/auth/account/passkey", get(account::passkey::new).post(account::passkey::begin))
+        .route("/auth/account/passkey/{ceremony}", post(account::passkey::finish))
         .route("/auth/account/totp", get(account::totp::new).post(account::totp::begin))
         .route("/auth/account/totp/{id}", get(account::totp::show).post(account::totp::finish))
         .route("/auth/account/factors/{id}", get(account::factor::show))

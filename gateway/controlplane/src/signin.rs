@@ -80,7 +80,7 @@ async fn sign_in(
     }
 }
 
-async fn begin(
+pub(crate) async fn begin(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,

@@ -11,11 +11,14 @@ use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
-use cedargate_identity::{Accounts, Factors, Identities, OperatorEvents, Sessions, SigninAttempts, Tenants};
+use cedargate_identity::{
+    Accounts, Factors, Identities, OperatorEvents, Sessions, SigninAttempts, Tenants, WebauthnCeremonies,
+};
 use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_idp_adapters::second::SecondFactors;
+use cedargate_idp_adapters::webauthn::Webauthn;
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
@@ -150,6 +153,13 @@ fn start(
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
     let vault: Arc<dyn Vault> = Arc::new(ring.vault());
     let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
+    let webauthn = Webauthn::new(
+        Factors::new(pool.clone()),
+        accounts.clone(),
+        WebauthnCeremonies::new(pool.clone()),
+        Arc::clone(&vault),
+        config.listen.base_url.public_place(),
+    );
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
@@ -212,6 +222,7 @@ fn start(
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(pool.clone()),
         second,
+        webauthn,
         vault,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),

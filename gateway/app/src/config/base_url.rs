@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cedargate_idp_adapters::webauthn::PublicPlace;
 use cedargate_model::{Host, Scheme, TenantName};
 
 /// Scheme, base domain and port, without a path: `http://localhost:8080`.
@@ -59,6 +60,11 @@ impl BaseUrl {
             Scheme::Http => 80,
             Scheme::Https => 443,
         })
+    }
+
+    /// Where people's browsers say that they are: scheme and port.
+    pub(crate) fn public_place(&self) -> PublicPlace {
+        PublicPlace { scheme: self.scheme, port: self.host.port() }
     }
 
     /// The host name that a tenant answers to, without port.

@@ -1,6 +1,7 @@
 //! What people see and change of their own account: factors, recovery codes, sessions.
 
 pub(crate) mod factor;
+pub(crate) mod passkey;
 pub(crate) mod recovery;
 pub(crate) mod sessions;
 pub(crate) mod totp;

@@ -49,7 +49,7 @@ pub(crate) async fn new(
 }
 
 /// What a session has to show before it enrols a factor. A cookie that was stolen must not be enough for the first one.
-enum Missing {
+pub(super) enum Missing {
     Nothing,
     /// The account's password.
     Password,
@@ -58,7 +58,7 @@ enum Missing {
 }
 
 impl Missing {
-    async fn of(control_plane: &ControlPlane, own: &Own) -> Result<Self, Problem> {
+    pub(super) async fn of(control_plane: &ControlPlane, own: &Own) -> Result<Self, Problem> {
         match control_plane.second.store().may_enrol(own.holder(), control_plane.clock.now()).await {
             Ok(()) => return Ok(Self::Nothing),
             Err(HolderError::Unconfirmed) => {}
@@ -73,6 +73,22 @@ impl Missing {
         // Neither a password nor a provider: nothing that such an account could show.
         let from = from.ok_or(Problem::new(FACTOR_UNCONFIRMED))?;
         Ok(Self::Provider(from.identity.connection))
+    }
+
+    /// Judges what the request shows of it.
+    ///
+    /// # Errors
+    /// Not enough was shown, or the wrong password.
+    pub(super) async fn show(
+        control_plane: &ControlPlane,
+        own: &Own,
+        password: PresentedPassword,
+    ) -> Result<Shown, Problem> {
+        match Self::of(control_plane, own).await? {
+            Self::Nothing => Ok(Shown::Nothing),
+            Self::Password if !password.is_empty() => confirm(control_plane, own, password).await,
+            Self::Password | Self::Provider(_) => Err(Problem::new(FACTOR_UNCONFIRMED)),
+        }
     }
 }
 
@@ -128,7 +144,7 @@ fn asks_again(problem: &Problem) -> bool {
     [FACTOR_NAME_INVALID, FACTOR_UNCONFIRMED, PROOF_FAILED, PROOF_DELAYED].contains(&problem.kind)
 }
 
-fn onward_to(return_to: &ReturnTo) -> String {
+pub(super) fn onward_to(return_to: &ReturnTo) -> String {
     if return_to.is_home() { String::new() } else { format!("?return_to={}", return_to.as_query_value()) }
 }
 
@@ -143,11 +159,7 @@ async fn begin_named(
         name => name,
     };
     let name = FactorName::parse(name).map_err(|_| Problem::new(FACTOR_NAME_INVALID))?;
-    let confirmed = match Missing::of(&control_plane, &own).await? {
-        Missing::Nothing => Shown::Nothing,
-        Missing::Password if !password.is_empty() => confirm(&control_plane, &own, password).await?,
-        Missing::Password | Missing::Provider(_) => return Err(Problem::new(FACTOR_UNCONFIRMED)),
-    };
+    let confirmed = Missing::show(&control_plane, &own, password).await?;
     let begun = control_plane.second.begin(own.holder(), name, confirmed, control_plane.clock.now()).await;
     begun.map_err(|error| match error {
         EnrolTotpError::Enrol(error) => not_enrolled(&own, error),

@@ -6,6 +6,7 @@ pub(crate) mod enrolment;
 pub(crate) mod factor;
 pub(crate) mod home;
 pub(crate) mod onward;
+pub(crate) mod passkey;
 pub(crate) mod portal;
 pub(crate) mod refusal;
 pub(crate) mod signin;
@@ -23,13 +24,28 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'",
 );
 
+/// A page with passkeys runs the one script that is ours, which asks nobody but us.
+const CONTENT_SECURITY_POLICY_SCRIPTED: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
 /// Renders a page. What it shows is one person's, so nobody may keep it.
 pub(crate) fn render(page: &impl Template) -> Response {
+    render_under(page, CONTENT_SECURITY_POLICY)
+}
+
+/// Renders a page that has the script for passkeys.
+pub(crate) fn render_scripted(page: &impl Template) -> Response {
+    render_under(page, CONTENT_SECURITY_POLICY_SCRIPTED)
+}
+
+fn render_under(page: &impl Template, policy: HeaderValue) -> Response {
     match page.render() {
         Ok(html) => {
             let mut response = Html(html).into_response();
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }

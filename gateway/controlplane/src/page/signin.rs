@@ -11,7 +11,7 @@ use cedargate_idp_adapters::connection::LiveConnection;
 use cedargate_model::RefusalCode;
 use serde::Deserialize;
 
-use super::{refusal, render};
+use super::{refusal, render, render_scripted};
 use crate::problem::{Problem, SIGNIN_DELAYED};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
@@ -30,6 +30,15 @@ struct SignIn<'p> {
     ways: Vec<Way>,
     /// Whether an address leads to a provider.
     discovers: bool,
+    /// Whether this host is one that passkeys are made for.
+    passkeys: bool,
+}
+
+impl SignIn<'_> {
+    /// The script is there where something needs it.
+    fn page(&self) -> Response {
+        if self.passkeys { render_scripted(self) } else { render(self) }
+    }
 }
 
 /// A provider to choose.
@@ -50,6 +59,11 @@ fn ways(control_plane: &ControlPlane, visit: &Visit, tenant: &TenantScope, retur
     (connections.iter().map(way).collect(), discovers)
 }
 
+/// An address is no relying party, and no browser asks an authenticator there.
+pub(super) fn offers_passkeys(control_plane: &ControlPlane, visit: &Visit) -> bool {
+    control_plane.webauthn.relying_party(visit.host.name()).is_some()
+}
+
 /// The query of pages that lead on to somewhere. Whatever else it says is ignored.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Onward {
@@ -68,7 +82,8 @@ pub(crate) async fn show(
         return refusal::show(Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
     };
     let (ways, discovers) = ways(&control_plane, &visit, tenant, &return_to);
-    render(&SignIn {
+    let passkeys = offers_passkeys(&control_plane, &visit);
+    SignIn {
         tenant: tenant.name.as_str(),
         email: "",
         return_to: &return_to,
@@ -77,7 +92,9 @@ pub(crate) async fn show(
         signed_in: visit.signed_in().is_some(),
         ways,
         discovers,
-    })
+        passkeys,
+    }
+    .page()
 }
 
 /// Shows the form again for an address that leads to no provider. That is true of the domain, and says nothing of accounts.
@@ -89,7 +106,8 @@ pub(crate) fn show_undiscovered(
     return_to: &ReturnTo,
 ) -> Response {
     let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
-    render(&SignIn {
+    let passkeys = offers_passkeys(control_plane, visit);
+    SignIn {
         tenant: tenant.name.as_str(),
         email,
         return_to,
@@ -98,7 +116,9 @@ pub(crate) fn show_undiscovered(
         signed_in: visit.signed_in().is_some(),
         ways,
         discovers,
-    })
+        passkeys,
+    }
+    .page()
 }
 
 /// Shows the form again after a sign-in that did not succeed. What was typed as a password is never shown again.
@@ -112,7 +132,8 @@ pub(crate) fn show_again(
 ) -> Response {
     problem.log();
     let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
-    let page = render(&SignIn {
+    let passkeys = offers_passkeys(control_plane, visit);
+    let page = SignIn {
         tenant: tenant.name.as_str(),
         email,
         return_to,
@@ -121,6 +142,7 @@ pub(crate) fn show_again(
         signed_in: visit.signed_in().is_some(),
         ways,
         discovers,
-    });
-    problem.dress(page)
+        passkeys,
+    };
+    problem.dress(page.page())
 }

@@ -6,9 +6,11 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use cedargate_model::ProofKind;
 use serde::Deserialize;
 
-use super::render;
+use super::signin::offers_passkeys;
+use super::{render, render_scripted};
 use crate::own::{Own, SECOND_FACTOR, unavailable};
 use crate::problem::{PROOF_DELAYED, Problem};
 use crate::return_to::ReturnTo;
@@ -21,6 +23,13 @@ struct StepUp {
     ways: Ways,
     notice: Option<&'static str>,
     wait_seconds: Option<u64>,
+}
+
+impl StepUp {
+    /// The script is there where something needs it.
+    fn page(&self) -> Response {
+        if self.ways.passkey { render_scripted(self) } else { render(self) }
+    }
 }
 
 /// What the data plane's challenge says (RFC 9470 §3). Values that are none count as missing.
@@ -55,6 +64,9 @@ impl Asked {
 /// By what this person can confirm who they are.
 struct Ways {
     code: bool,
+    /// A code of an app, and not of those for recovery alone.
+    app: bool,
+    passkey: bool,
     password: bool,
     /// Nothing that they have is strong enough, and they may add something.
     enrol: bool,
@@ -66,12 +78,16 @@ impl Ways {
     async fn of(control_plane: &ControlPlane, own: &Own, level: u8) -> Result<Self, Problem> {
         let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
         let store = control_plane.second.store();
-        let has_factor = !store.list(tenant, principal).await.map_err(unavailable)?.is_empty();
+        let factors = store.list(tenant, principal).await.map_err(unavailable)?;
+        let (has_factor, app) = (!factors.is_empty(), factors.iter().any(|factor| factor.kind == ProofKind::Totp));
+        let passkey = factors.iter().any(|factor| matches!(factor.kind, ProofKind::Passkey | ProofKind::SecurityKey));
         let account = control_plane.accounts.find(tenant, principal).await.map_err(unavailable)?;
         let has_password = account.is_some_and(|account| account.password.is_some());
         let code = has_factor && level <= SECOND_FACTOR;
         Ok(Self {
             code,
+            app,
+            passkey: passkey && code && offers_passkeys(control_plane, &own.visit),
             password: has_password && level < SECOND_FACTOR,
             enrol: !has_factor && level == SECOND_FACTOR,
             weaker_factor: has_factor && !code,
@@ -88,7 +104,7 @@ pub(crate) async fn show(
     let Challenge { level, return_to } = challenge.map(|Query(challenge)| challenge).unwrap_or_default();
     let asked = Asked::of(&level, &return_to, own.visit.identity.level);
     match Ways::of(&control_plane, &own, asked.level).await {
-        Ok(ways) => render(&StepUp { asked, ways, notice: None, wait_seconds: None }),
+        Ok(ways) => StepUp { asked, ways, notice: None, wait_seconds: None }.page(),
         Err(problem) => own.refuse(problem),
     }
 }
@@ -101,7 +117,7 @@ pub(crate) async fn show_again(control_plane: &ControlPlane, own: &Own, asked: A
             problem.log();
             let notice = Some(problem.kind.sentence);
             let wait_seconds = problem.retry_after_seconds.filter(|_| problem.kind == PROOF_DELAYED);
-            problem.dress(render(&StepUp { asked, ways, notice, wait_seconds }))
+            problem.dress(StepUp { asked, ways, notice, wait_seconds }.page())
         }
         Err(problem) => own.refuse(problem),
     }

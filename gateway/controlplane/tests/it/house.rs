@@ -15,13 +15,15 @@ use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
 use cedargate_identity::{
     Accounts, Device, Email, Factors, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn,
-    SigninAttempts, Tenants, directory, session_cookie_name,
+    SigninAttempts, Tenants, WebauthnCeremonies, directory, session_cookie_name,
 };
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
 use cedargate_idp_adapters::second::SecondFactors;
+use cedargate_idp_adapters::webauthn::{PublicPlace, Webauthn};
 use cedargate_idp_adapters::{Vault, VaultError};
-use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
+use cedargate_migrations::testing::TestStore;
+use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{
     AccountAct, AuthnMethod, AuthnStrength, Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme,
     Signin, TenantName, TokenEvent,
@@ -29,7 +31,6 @@ use cedargate_model::{
 use cedargate_tokens::{TenantUrls, TokenAuthority};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use tempfile::TempDir;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
@@ -54,17 +55,16 @@ pub(crate) struct House {
     pub(crate) acme: TenantScope,
     pub(crate) globex: TenantScope,
     pub(crate) ada: PrincipalId,
-    _directory: TempDir,
+    _store: TestStore,
 }
 
 impl House {
     /// A store with the tenants acme and globex, and ada@example.com, a clerk of acme.
     pub(crate) async fn new() -> Self {
-        let directory = TempDir::new().unwrap();
+        let store = TestStore::new().await;
         let clock = Arc::new(MockClock(AtomicI64::new(1_700_000_000_000_000)));
         let recorder = Arc::new(MemoryRecorder::default());
-        let pool = Pool::open(&StoreUrl::sqlite(directory.path().join("gateway.db"))).await.unwrap();
-        let _ = pool.migrate(&GATEWAY, clock.now()).await.unwrap();
+        let pool = store.migrated(&[&GATEWAY]).await;
         let tenants = Tenants::new(pool.clone());
         let accounts = Accounts::new(pool.clone());
         let sessions = Sessions::new(pool.clone(), SessionSettings::default());
@@ -85,6 +85,13 @@ impl House {
 
         let vault: Arc<dyn Vault> = Arc::new(Drawer);
         let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
+        let webauthn = Webauthn::new(
+            Factors::new(pool.clone()),
+            accounts.clone(),
+            WebauthnCeremonies::new(pool.clone()),
+            Arc::clone(&vault),
+            PublicPlace { scheme: Scheme::Http, port: Some(8080) },
+        );
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
@@ -98,6 +105,7 @@ impl House {
             accounts: accounts.clone(),
             local: local.clone(),
             second: second.clone(),
+            webauthn,
             vault,
             tenants,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
@@ -125,7 +133,7 @@ impl House {
             acme,
             globex,
             ada,
-            _directory: directory,
+            _store: store,
         }
     }
 

@@ -4,6 +4,7 @@ mod account;
 mod house;
 mod oauth;
 mod pages;
+mod passkey;
 mod provider;
 mod signin;
 mod sso;

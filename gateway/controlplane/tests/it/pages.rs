@@ -9,13 +9,16 @@ use cedargate_controlplane::AUDIENCE;
 use cedargate_model::{Caller, Clock};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-const EVERYTHING: [(&str, &str); 12] = [
+const EVERYTHING: [(&str, &str); 15] = [
     ("GET", "/"),
     ("GET", "/auth/login"),
     ("POST", "/auth/login"),
     ("POST", "/auth/logout"),
     ("GET", "/auth/step-up"),
     ("POST", "/auth/step-up"),
+    ("POST", "/auth/login/passkey"),
+    ("POST", "/auth/step-up/passkey"),
+    ("POST", "/auth/account/passkey"),
     ("GET", "/auth/account"),
     ("POST", "/auth/account/totp"),
     ("POST", "/auth/account/sessions/end-others"),
@@ -87,18 +90,24 @@ async fn every_page_is_self_contained_and_kept_by_nobody() {
         acme.clone().with_cookie(&cookie).get("/auth/step-up?level=1&return_to=/x").await,
         acme.clone().with_cookie(&cookie).get("/auth/account").await,
         acme.clone().with_cookie(&cookie).get("/auth/account/totp").await,
+        acme.clone().with_cookie(&cookie).get("/auth/account/passkey").await,
         acme.get("/no/such/page").await,
         house.at_directory().browser().get("/").await,
     ] {
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         assert_eq!(page.header("cache-control"), Some("no-store"));
-        assert_eq!(
-            page.header("content-security-policy"),
-            Some(
-                "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-            )
-        );
         let body = page.body.to_ascii_lowercase();
+        // Where passkeys are asked for, one script of ours; elsewhere none may run.
+        let (before, after) = body.split_once("<script src=\"/auth/assets/passkey.js?v=").unwrap_or((&body, ""));
+        let (script, after) = after.split_once("\" defer></script>").unwrap_or(("", after));
+        let scripted = if script.is_empty() { "" } else { " script-src 'self'; connect-src 'self';" };
+        let policy = format!(
+            "default-src 'none';{scripted} style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        assert_eq!(page.header("content-security-policy"), Some(policy.as_str()));
+        assert!(script.bytes().all(|octet| octet.is_ascii_hexdigit()));
+        assert!(page.body.len() < 60 * 1024);
+        let body = format!("{before}{after}");
         for refused in ["<script", "<style", " style=", " onclick", " onsubmit", "javascript:", "//cdn", "@import"] {
             assert!(!body.contains(refused), "{refused} in {}", page.body);
         }
@@ -187,6 +196,8 @@ async fn an_asset_is_kept_for_ever_under_its_version_and_briefly_without() {
     let known = visitor.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!((known.status, known.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
 
+    let script = visitor.get("/auth/assets/passkey.js").await;
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
     let mark = visitor.get("/auth/assets/mark.svg").await;
     assert_eq!((mark.status, mark.header("content-type")), (StatusCode::OK, Some("image/svg+xml")));
     for none in ["nothing.css", "..%2fcedargate.css", "%2e%2e", "cedargate.css%00"] {
