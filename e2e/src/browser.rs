@@ -152,6 +152,41 @@ impl Browser {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
+    /// Plugs in an authenticator that keeps passkeys and verifies its person (WebAuthn §11.2), and says its id.
+    ///
+    /// # Errors
+    /// The browser has none.
+    pub fn plug_in_authenticator(&self) -> io::Result<String> {
+        let authenticator = json!({
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": true,
+            "hasUserVerification": true,
+            "isUserVerified": true,
+            "isUserConsenting": true,
+        });
+        let id = self.ask("POST", "/webauthn/authenticator", &authenticator)?;
+        Ok(id.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Whether the authenticator verifies its person from now on.
+    ///
+    /// # Errors
+    /// There is no such authenticator.
+    pub fn verify_person(&self, authenticator: &str, verified: bool) -> io::Result<()> {
+        let body = json!({ "isUserVerified": verified });
+        self.ask("POST", &format!("/webauthn/authenticator/{authenticator}/uv"), &body).map(drop)
+    }
+
+    /// The credentials that the authenticator keeps, as WebDriver tells them.
+    ///
+    /// # Errors
+    /// There is no such authenticator.
+    pub fn credentials(&self, authenticator: &str) -> io::Result<Vec<Value>> {
+        let kept = self.ask("GET", &format!("/webauthn/authenticator/{authenticator}/credentials"), &Value::Null)?;
+        Ok(kept.as_array().cloned().unwrap_or_default())
+    }
+
     /// The cookies of the page, with those that scripts cannot see.
     ///
     /// # Errors

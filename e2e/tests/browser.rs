@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cedargate_e2e::{Browser, IdentityProvider, World, WorldOptions, eventually, totp};
-use cedargate_model::{EventBody, SigninReason, SigninResult, Verdict};
+use cedargate_model::{AccountAct, EventBody, ProofKind, SigninReason, SigninResult, Verdict};
 
 /// Where `CEDARGATE_SCREENSHOTS=DIR` asks for pictures to look at.
 fn look(browser: &Browser, name: &str) {
@@ -124,6 +124,102 @@ fn a_person_adds_a_second_factor_and_confirms_who_they_are_with_it() {
     browser.click("button[type=submit]").unwrap();
     browser.arrive("/echo/strong/a?page=3").unwrap();
     browser.shows("/echo/strong/a?page=3").unwrap();
+}
+
+/// With JavaScript and an authenticator: a passkey is added, signs in alone, confirms, and is removed.
+#[test]
+fn a_person_adds_a_passkey_signs_in_with_it_and_removes_it() {
+    let world = World::shared();
+    let browser = Browser::open(true).unwrap();
+    let authenticator = browser.plug_in_authenticator().unwrap();
+    let sign_out = || {
+        browser.go(&url(&world, "globex", "/")).unwrap();
+        browser.click("form[action='/auth/logout'] button").unwrap();
+        browser.arrive("/auth/login").unwrap();
+    };
+    browser.go(&url(&world, "globex", "/auth/login")).unwrap();
+    browser.shows("Sign in with a passkey").unwrap();
+    look(&browser, "sign-in-passkey");
+    browser.fill("input[name=email]", "clerk@globex.example").unwrap();
+    browser.fill("input[name=password]", world.password()).unwrap();
+    browser.click("form[action='/auth/login'] button[type=submit]").unwrap();
+    browser.arrive("/").unwrap();
+    browser.go(&url(&world, "globex", "/auth/account")).unwrap();
+    browser.click("a[href='/auth/account/passkey']").unwrap();
+    browser.shows("Add a passkey or security key").unwrap();
+    look(&browser, "passkey-new");
+    browser.fill("input[name=name]", "Laptop").unwrap();
+    browser.fill("input[name=password]", world.password()).unwrap();
+    browser.click("button[value=passkey]").unwrap();
+    browser.shows("Keep these recovery codes").unwrap();
+    let kept = browser.credentials(&authenticator).unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(kept.iter().all(|kept| kept["rpId"] == "globex.localhost" && kept["isResidentCredential"] == true));
+    browser.go(&url(&world, "globex", "/auth/account")).unwrap();
+    browser.shows("Laptop").unwrap();
+    look(&browser, "account-passkey");
+
+    // The device knows it: it is not added twice.
+    browser.click("a[href='/auth/account/passkey']").unwrap();
+    browser.click("button[value=passkey]").unwrap();
+    browser.shows("added already").unwrap();
+    look(&browser, "passkey-known");
+
+    // Nobody says who they are: the passkey does, and the person goes where they were going.
+    sign_out();
+    browser.go(&url(&world, "globex", "/echo/strong/a?page=4")).unwrap();
+    browser.click("form[data-passkey] button").unwrap();
+    browser.arrive("/echo/strong/a?page=4").unwrap_or_else(|error| panic!("{error}\n{}", world.logs()));
+    browser.shows("/echo/strong/a?page=4").unwrap();
+    // Another tenant's host has none.
+    browser.go(&url(&world, "acme", "/auth/login")).unwrap();
+    browser.click("form[data-passkey] button").unwrap();
+    browser.shows("It was cancelled").unwrap();
+    // Where the person is not verified, the browser asks no further.
+    sign_out();
+    browser.verify_person(&authenticator, false).unwrap();
+    browser.click("form[data-passkey] button").unwrap();
+    browser.shows("It was cancelled").unwrap();
+    look(&browser, "sign-in-passkey-cancelled");
+    browser.verify_person(&authenticator, true).unwrap();
+
+    // With the password alone, more is asked for, and the passkey confirms it.
+    browser.go(&url(&world, "globex", "/echo/strong/a?page=5")).unwrap();
+    browser.fill("input[name=email]", "clerk@globex.example").unwrap();
+    browser.fill("input[name=password]", world.password()).unwrap();
+    browser.click("form[action='/auth/login'] button[type=submit]").unwrap();
+    browser.shows("Passkey or security key").unwrap();
+    look(&browser, "step-up-passkey");
+    browser.click("form[data-passkey] button").unwrap();
+    browser.arrive("/echo/strong/a?page=5").unwrap();
+
+    browser.go(&url(&world, "globex", "/auth/account")).unwrap();
+    browser.click("a[href^='/auth/account/factors/']").unwrap();
+    browser.click("form[action$='/remove'] button").unwrap();
+    browser.shows("None yet").unwrap();
+    sign_out();
+    browser.click("form[data-passkey] button").unwrap();
+    browser.shows("could not be used here").unwrap();
+    look(&browser, "sign-in-passkey-failed");
+    // What is refused is logged as a failed load, and so is what the browser itself said of it: neither is the page's fault.
+    let complaints = browser.complaints().unwrap();
+    let broken: Vec<_> =
+        complaints.iter().filter(|line| line.to_string().contains("Content Security Policy")).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+
+    let acts: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.body {
+            EventBody::Account(done) => Some(done.act),
+            _ => None,
+        })
+        .collect();
+    let added = |act: &AccountAct| matches!(act, AccountAct::FactorAdded { method: ProofKind::Passkey, .. });
+    let confirmed =
+        |act: &AccountAct| matches!(act, AccountAct::SteppedUp { method: ProofKind::Passkey, level: 2, .. });
+    let removed = |act: &AccountAct| matches!(act, AccountAct::FactorRemoved { method: ProofKind::Passkey, .. });
+    assert!(acts.iter().any(added) && acts.iter().any(confirmed) && acts.iter().any(removed), "{acts:?}");
 }
 
 #[test]
