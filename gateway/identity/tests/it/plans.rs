@@ -16,7 +16,11 @@ const MEANT: [(&str, &str); 5] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
-    ("attempts.rs COUNT", "counted up to a bound"),
+    ("attempts.rs ROWS", "counted up to a bound"),
+    ("attempts.rs OLDEST_ROWS", "only where there are more than may be"),
+    ("webauthn_ceremonies.rs COUNT", "counted up to a bound"),
+    ("federated.rs CONNECTIONS", "asked when the files of connections change"),
+    ("operator_events.rs", "what waits for the record is taken from the front"),
     ("webauthn_ceremonies.rs COUNT", "counted up to a bound"),
 ];
 
