@@ -70,16 +70,16 @@ GRANT SELECT, DELETE ON operator_events TO cedargate_system;
 ALTER TABLE federated_sessions ADD COLUMN proved_anew_at bigint;
 
 -- The ID token, sealed under the gateway's master key. What was kept in clear is forgotten: the provider then asks the person.
-ALTER TABLE federated_sessions ADD COLUMN sealed_id_token text COLLATE "C"
+ALTER TABLE federated_sessions ADD COLUMN sealed_id_token text COLLATE "C" -- noqa: PRS
     CHECK (length(sealed_id_token) BETWEEN 1 AND 32768);
 
 ALTER TABLE federated_sessions NO FORCE ROW LEVEL SECURITY;
 UPDATE federated_sessions
-SET id_token = NULL;
+SET id_token = null;
 ALTER TABLE federated_sessions FORCE ROW LEVEL SECURITY;
 
 -- Who began it: an IPv4 address, or an IPv6 /64. Of too many from one network its own oldest give way.
-ALTER TABLE signin_attempts ADD COLUMN network text COLLATE "C" CHECK (length(network) BETWEEN 2 AND 45);
+ALTER TABLE signin_attempts ADD COLUMN network text COLLATE "C" CHECK (length(network) BETWEEN 2 AND 45); -- noqa: PRS
 
 CREATE INDEX signin_attempts_under_way ON signin_attempts (tenant_id, expires_at) WHERE spent_at IS NULL;
 CREATE INDEX signin_attempts_by_network ON signin_attempts (tenant_id, network, expires_at) WHERE spent_at IS NULL;
