@@ -13,9 +13,10 @@ use crate::random::{EntropyError, uuid_at};
 /// How long somebody may take to fetch and touch an authenticator (WebAuthn §15.1: five minutes are recommended).
 pub const CEREMONY_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// How many ceremonies of one tenant may be under way. Anybody can begin one to sign in, so there is a bound; with at most a few
-/// kilobytes each, this many take some tens of megabytes.
-const UNDER_WAY_MAX: i64 = 20_000;
+/// How many ceremonies of people who are not signed in one tenant may have. Anybody can begin one, so there is a bound; with at most a
+/// few kilobytes each, this many take some tens of megabytes. Beyond it the oldest give way: whoever fills it slows nobody who answers
+/// before as many more are begun.
+const OF_STRANGERS_MAX: i64 = 20_000;
 
 /// How many one session may have under way: a window, a second one, and some that were broken off.
 const OF_SESSION_MAX: i64 = 8;
@@ -76,9 +77,6 @@ pub struct SpentCeremony {
 /// Why no ceremony begins.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginCeremonyError {
-    /// As many are under way as a tenant may have.
-    #[error("too many ceremonies are under way")]
-    Exhausted,
     /// The session is over.
     #[error("the session `{0}` is over")]
     SessionGone(SessionId),
@@ -138,10 +136,6 @@ FROM sessions
 WHERE tenant_id = $1
   AND id = $2
   AND expires_at > $3";
-        const COUNT: &str = "
-SELECT COUNT(*)
-FROM webauthn_ceremonies
-WHERE tenant_id = $1";
         const INSERT: &str = "
 INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -151,14 +145,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)";
         };
         let mut tx = self.pool.tenant(tenant).begin().await?;
         prune(&mut tx, now).await?;
-        if let CeremonyBinding::Session(session) = new.binding {
-            let live: Option<(Uuid,)> = tx.query(LIVE).bind(session.0).bind(now.0).fetch_optional().await?;
-            live.ok_or(BeginCeremonyError::SessionGone(session))?;
-            forget_oldest(&mut tx, session).await?;
-        }
-        let (under_way,): (i64,) = tx.query(COUNT).fetch_one().await?;
-        if under_way >= UNDER_WAY_MAX {
-            return Err(BeginCeremonyError::Exhausted);
+        match new.binding {
+            CeremonyBinding::Session(session) => {
+                let live: Option<(Uuid,)> = tx.query(LIVE).bind(session.0).bind(now.0).fetch_optional().await?;
+                live.ok_or(BeginCeremonyError::SessionGone(session))?;
+                forget_oldest(&mut tx, session).await?;
+            }
+            CeremonyBinding::Browser(_) => forget_strangers(&mut tx).await?,
         }
         tx.query(INSERT)
             .bind(new.id)
@@ -199,8 +192,10 @@ SET spent_at = $3
 WHERE tenant_id = $1
   AND id = $2
   AND spent_at IS NULL";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
+        // Read before anybody has to wait for us: whoever invents ids takes no writer's turn.
+        let mut tx = self.pool.tenant(tenant).read().await?;
         let found: Option<CeremonyRow> = tx.query(FIND).bind(id).bind(purpose.as_str()).fetch_optional().await?;
+        drop(tx);
         let row = found.ok_or(SpendCeremonyError::Unknown)?;
         if row.session_id != session.map(|session| session.0) {
             return Err(SpendCeremonyError::Unknown);
@@ -209,6 +204,7 @@ WHERE tenant_id = $1
         if row.browser_hash != browser.map(|browser| browser.hash().to_vec()) {
             return Err(SpendCeremonyError::BrowserDiffers);
         }
+        let mut tx = self.pool.tenant(tenant).begin().await?;
         let spent = tx.query(SPEND).bind(id).bind(now.0).execute().await?;
         tx.commit().await?;
         if spent == 0 {
@@ -253,6 +249,22 @@ WHERE tenant_id = $1
     LIMIT $3
   )";
     tx.query(FORGET).bind(session.0).bind(OF_SESSION_MAX - 1).execute().await.map(drop)
+}
+
+/// Makes room for one more of somebody who is not signed in. Those of sessions have a bound of their own and are no stranger's to end.
+async fn forget_strangers(tx: &mut TenantTx) -> Result<(), StoreError> {
+    const FORGET: &str = "
+DELETE FROM webauthn_ceremonies
+WHERE tenant_id = $1
+  AND id IN (
+    SELECT id
+    FROM webauthn_ceremonies
+    WHERE tenant_id = $1
+      AND session_id IS NULL
+    ORDER BY expires_at DESC
+    LIMIT $3 OFFSET $2
+  )";
+    tx.query(FORGET).bind(OF_STRANGERS_MAX - 1).bind(PRUNE_MAX).execute().await.map(drop)
 }
 
 #[derive(FromRow)]

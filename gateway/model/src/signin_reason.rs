@@ -107,8 +107,6 @@ signin_reasons! {
     LogoutSubject = "logout_subject";
     /// A logout token that was seen before, or has no `jti`.
     LogoutReplayed = "logout_replayed";
-    /// More WebAuthn ceremonies are under way than a tenant may have.
-    CeremoniesExhausted = "ceremonies_exhausted";
     /// There is no such WebAuthn ceremony, or it belongs to another session or was begun for something else.
     CeremonyUnknown = "ceremony_unknown";
     /// The WebAuthn ceremony was answered before.

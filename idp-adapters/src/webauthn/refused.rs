@@ -32,9 +32,6 @@ pub enum WebauthnError {
         /// How long to wait.
         retry_after: Duration,
     },
-    /// As many ceremonies are under way as a tenant may have. A retry helps.
-    #[error("too many ceremonies are under way")]
-    Exhausted,
     /// The account has as many factors as it may have.
     #[error("the account has as many factors as it may have")]
     TooMany,
@@ -74,7 +71,6 @@ impl WebauthnError {
 impl From<BeginCeremonyError> for WebauthnError {
     fn from(error: BeginCeremonyError) -> Self {
         match error {
-            BeginCeremonyError::Exhausted => Self::Exhausted,
             BeginCeremonyError::SessionGone(_) => Self::SessionGone,
             BeginCeremonyError::Store(error) => Self::Store(error),
         }

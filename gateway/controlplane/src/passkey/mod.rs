@@ -16,12 +16,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::own::{Own, SECOND_FACTOR, unavailable};
-use crate::problem::{FACTORS_TOO_MANY, FAILED, PASSKEY_FAILED, PROOF_DELAYED, Problem, SIGNIN_BUSY};
+use crate::problem::{FACTORS_TOO_MANY, FAILED, PASSKEY_FAILED, PROOF_DELAYED, Problem};
 use crate::router::ControlPlane;
 use crate::visit::Visit;
-
-/// How long somebody waits who begins a ceremony while too many are under way.
-const EXHAUSTED_RETRY_SECONDS: u64 = 60;
 
 /// What the script is told: the options for `navigator.credentials`, and where their answer goes.
 #[derive(Serialize)]
@@ -75,7 +72,6 @@ pub(crate) async fn refused(control_plane: &ControlPlane, own: &Own, error: Weba
 /// What is nobody's wrong answer.
 pub(crate) fn unproven(error: WebauthnError) -> Problem {
     match error {
-        WebauthnError::Exhausted => Problem::new(SIGNIN_BUSY).retry_after(EXHAUSTED_RETRY_SECONDS),
         WebauthnError::TooMany => Problem::new(FACTORS_TOO_MANY),
         WebauthnError::Holder(error) => Problem::new(RefusalCode::StepUpRequired).step_up(SECOND_FACTOR).because(error),
         WebauthnError::SessionGone => Problem::new(RefusalCode::SigninRequired),

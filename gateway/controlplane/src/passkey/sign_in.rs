@@ -33,15 +33,8 @@ pub(crate) async fn begin(
     let beginning = async {
         let Site::Tenant(tenant) = visit.site() else { return Err(Problem::new(RefusalCode::RouteUnknown)) };
         let party = relying_party(&control_plane, &visit)?;
-        let began = match control_plane.webauthn.begin_sign_in(asking(&visit, tenant.id, &party)).await {
-            Ok(began) => Ok(began),
-            Err(error @ WebauthnError::Exhausted) => {
-                record_refused(&control_plane, &visit, tenant, SigninReason::CeremoniesExhausted, None).await?;
-                Err(unproven(error))
-            }
-            Err(error) => Err(unproven(error)),
-        };
-        let (began, browser) = began?;
+        let began = control_plane.webauthn.begin_sign_in(asking(&visit, tenant.id, &party)).await;
+        let (began, browser) = began.map_err(unproven)?;
         let cookie = cookie::set_signin(visit.scheme, &browser).map_err(|error| Problem::new(FAILED).because(error))?;
         let mut response = begun(began);
         response.headers_mut().insert(header::SET_COOKIE, cookie);

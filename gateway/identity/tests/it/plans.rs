@@ -12,16 +12,14 @@ use cedargate_migrations::GATEWAY;
 use cedargate_migrations::testing::{Engine, TestStore};
 
 /// Texts that read all of something, and why that is meant.
-const MEANT: [(&str, &str); 5] = [
+const MEANT: [(&str, &str); 7] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
     ("attempts.rs ROWS", "counted up to a bound"),
     ("attempts.rs OLDEST_ROWS", "only where there are more than may be"),
-    ("webauthn_ceremonies.rs COUNT", "counted up to a bound"),
     ("federated.rs CONNECTIONS", "asked when the files of connections change"),
     ("operator_events.rs", "what waits for the record is taken from the front"),
-    ("webauthn_ceremonies.rs COUNT", "counted up to a bound"),
 ];
 
 /// More values than any text has.

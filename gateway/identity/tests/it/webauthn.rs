@@ -10,7 +10,7 @@ use cedargate_identity::{
     FactorName, Factors, Holder, HolderError, NewCeremony, SealedCredential, SessionSettings, Sessions, SignIn,
     SpendCeremonyError, WebauthnCeremonies, WebauthnKind,
 };
-use cedargate_migrations::testing::each_engine;
+use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, PrincipalId, ProofKind, SessionId};
 use uuid::Uuid;
 
@@ -170,6 +170,36 @@ async fn a_browsers_ceremony_is_found_by_its_secret_alone() {
     };
     setting.ceremonies.begin(setting.house.acme, new, late).await.unwrap();
     assert!(matches!(spend(None, Some(&own), late).await, Err(SpendCeremonyError::Unknown)), "cleared away");
+}
+
+#[each_engine]
+async fn strangers_who_begin_many_end_the_oldest_of_strangers_alone() {
+    let setting = Setting::new().await;
+    let of_session = setting.begin(CeremonyBinding::Session(setting.session), CeremonyPurpose::StepUp).await;
+    let browser = BrowserSecret::draw().unwrap();
+    // As many as there may be, the oldest first in the row, and one row to spare.
+    let many = match Engine::current() {
+        Engine::Sqlite => {
+            "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 20000)
+             INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
+             SELECT t.id, randomblob(16), 'sign_in', NULL, randomblob(32), 'sealed', 1700000000000000 + n
+             FROM counted CROSS JOIN tenants AS t WHERE t.name = 'acme'"
+        }
+        Engine::Postgres => {
+            "INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
+             SELECT t.id, gen_random_uuid(), 'sign_in', NULL, decode(repeat('00', 32), 'hex'), 'sealed', 1700000000000000 + n
+             FROM generate_series(1, 20000) AS n CROSS JOIN tenants AS t WHERE t.name = 'acme'"
+        }
+    };
+    let mut operator = setting.house.store.operator().await;
+    operator.run(many).await;
+    let mine = setting.begin(CeremonyBinding::Browser(&browser), CeremonyPurpose::SignIn).await;
+    let strangers = "SELECT COUNT(*) FROM webauthn_ceremonies WHERE session_id IS NULL";
+    assert_eq!(operator.number(strangers).await, 20_000);
+    assert_eq!(operator.number("SELECT MIN(expires_at) FROM webauthn_ceremonies").await, 1_700_000_000_000_002);
+    let spent = setting.ceremonies.spend(setting.house.acme, mine, CeremonyPurpose::SignIn, None, Some(&browser), NOW);
+    assert!(spent.await.is_ok());
+    assert!(setting.spend(of_session, setting.session).await.is_ok());
 }
 
 #[each_engine]
