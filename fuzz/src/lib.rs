@@ -24,6 +24,7 @@ mod pingora_reads;
 mod policies;
 mod record;
 mod rules;
+mod saml;
 
 pub use assertion::assertion;
 pub use chunks::chunks;
@@ -35,12 +36,13 @@ pub use names::names;
 pub use policies::policies;
 pub use record::record;
 pub use rules::rules;
+pub use saml::saml;
 
 /// A target's function: it panics where a rule is broken.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its corpus's folder.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("assertion", assertion),
     ("chunks", chunks),
     ("config", config),
@@ -51,6 +53,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("policies", policies),
     ("record", record),
     ("rules", rules),
+    ("saml", saml),
 ];
 
 /// Cuts octets at line ends into at most so many parts: how one input stands for several.

@@ -42,8 +42,8 @@
 //! that and a way in: passkeys and security keys.
 //!
 //! To add a way in that is proved to us: a module with what the person presents, and a [`SignInAdapter`] that
-//! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider (SAML): a variant of
-//! [`connection::ConnectionKind`] and a module beside [`oidc`]; rules, admission and strength are [`connection`]'s. Beginning a
+//! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider: a variant of
+//! [`connection::ConnectionKind`] and a module beside [`oidc`] and [`saml`]; rules, admission and strength are [`connection`]'s. Beginning a
 //! session is the caller's.
 
 mod adapter;
@@ -51,10 +51,13 @@ pub mod connection;
 mod guessing;
 pub mod local;
 pub mod oidc;
+mod refused;
+pub mod saml;
 pub mod second;
 mod throttle;
 mod vault;
 pub mod webauthn;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};
+pub use refused::Refused;
 pub use vault::{Vault, VaultError};

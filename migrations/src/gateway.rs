@@ -85,6 +85,12 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0013_token_grants.sql"),
         },
         Migration {
+            version: 14,
+            name: "saml",
+            sqlite: include_str!("../gateway/sqlite/0014_saml.sql"),
+            postgres: include_str!("../gateway/postgres/0014_saml.sql"),
+        },
+        Migration {
             version: 15,
             name: "webauthn",
             sqlite: include_str!("../gateway/sqlite/0015_webauthn.sql"),

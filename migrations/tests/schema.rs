@@ -167,6 +167,7 @@ async fn the_gateways_schema_keeps_the_laws() {
             "recovery_codes",
             "refresh_tokens",
             "revoked_tokens",
+            "saml_messages",
             "schema_migrations",
             "service_account_certificates",
             "service_account_roles",

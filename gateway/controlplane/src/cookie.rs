@@ -36,6 +36,33 @@ pub(crate) fn set_signin(scheme: Scheme, browser: &BrowserSecret) -> Result<Head
     Ok(value)
 }
 
+/// Sets the same cookie where the provider's answer is a form that its page posts here: `Lax` would keep the cookie back. Browsers take
+/// `None` with `Secure` alone, which they allow to plain HTTP on this machine's own names; elsewhere such a sign-in needs HTTPS.
+pub(crate) fn set_signin_from_any_site(
+    scheme: Scheme,
+    browser: &BrowserSecret,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    let (name, age) = (signin_cookie_name(scheme), ATTEMPT_TTL.as_secs());
+    let text = Zeroizing::new(format!("{name}={}{ANY_SITE}; Max-Age={age}", *browser.expose()));
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Makes the browser forget that one.
+pub(crate) fn clear_signin_from_any_site(scheme: Scheme) -> HeaderValue {
+    match scheme {
+        Scheme::Https => {
+            HeaderValue::from_static("__Host-cedargate-signin=; Path=/; HttpOnly; SameSite=None; Secure; Max-Age=0")
+        }
+        Scheme::Http => {
+            HeaderValue::from_static("cedargate-signin=; Path=/; HttpOnly; SameSite=None; Secure; Max-Age=0")
+        }
+    }
+}
+
+const ANY_SITE: &str = "; Path=/; HttpOnly; SameSite=None; Secure";
+
 /// Makes the browser forget that cookie.
 pub(crate) fn clear_signin(scheme: Scheme) -> HeaderValue {
     match scheme {
@@ -81,6 +108,8 @@ mod tests {
             let cleared = clear_signin(scheme);
             let expected = format!("{}={}; Max-Age=0", signin_cookie_name(scheme), attributes(scheme));
             assert_eq!(cleared.to_str().unwrap(), expected);
+            let cleared = clear_signin_from_any_site(scheme);
+            assert_eq!(cleared.to_str().unwrap(), format!("{}={ANY_SITE}; Max-Age=0", signin_cookie_name(scheme)));
         }
     }
 }

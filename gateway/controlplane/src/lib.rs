@@ -63,6 +63,7 @@ mod problem;
 mod recorder;
 mod return_to;
 mod router;
+mod saml;
 mod signin;
 mod signout;
 mod sso;

@@ -66,6 +66,11 @@ pub(crate) const LOGOUT_TOKEN_REFUSED: Kind = Kind {
     code: "logout_token_refused",
     sentence: "The logout token is not accepted.",
 };
+pub(crate) const LOGOUT_REQUEST_REFUSED: Kind = Kind {
+    status: StatusCode::BAD_REQUEST,
+    code: "logout_request_refused",
+    sentence: "The request to sign out is not accepted.",
+};
 pub(crate) const REQUEST_MALFORMED: Kind = Kind {
     status: StatusCode::BAD_REQUEST,
     code: "request_malformed",

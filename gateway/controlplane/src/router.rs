@@ -13,6 +13,7 @@ use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants
 use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
+use cedargate_idp_adapters::saml::FORM_BYTES_MAX;
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::Webauthn;
 use cedargate_model::{Clock, RefusalCode};
@@ -23,7 +24,7 @@ use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, oauth, passkey, signin, signout, sso, stepup};
+use crate::{Recorder, account, assets, keys, oauth, passkey, saml, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -89,6 +90,12 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route(
             "/auth/sso/{connection}/backchannel-logout",
             post(sso::provider_logout::post).layer(DefaultBodyLimit::max(LOGOUT_BYTES_MAX)),
+        )
+        .route("/auth/saml/{connection}/metadata", get(saml::metadata::get))
+        .route("/auth/saml/{connection}/acs", post(saml::acs::post).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)))
+        .route(
+            "/auth/saml/{connection}/slo",
+            get(saml::slo::get).post(saml::slo::post).layer(DefaultBodyLimit::max(FORM_BYTES_MAX)),
         )
         .route("/auth/step-up", get(page::stepup::show).post(stepup::post))
         .route("/auth/step-up/passkey", post(passkey::step_up::begin))

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::Federation;
+use cedargate_idp_adapters::connection::{Client, LiveConnection};
+use cedargate_idp_adapters::saml::{NameId, Outgoing, SamlClient, Sp};
 use cedargate_model::{RefusalCode, SigninResult};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::page::{onward, refusal};
+use crate::page::{onward, post, refusal};
 use crate::problem::{FAILED, Problem};
 use crate::recorder::signin_event;
 use crate::router::ControlPlane;
@@ -31,9 +33,15 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     };
     let mut response = match (ended, wanted) {
         (Ok(None), Wanted::Page) => Redirect::to("/auth/login").into_response(),
-        (Ok(Some(Elsewhere { title, href })), Wanted::Page) => {
+        (Ok(Some(Elsewhere { title, out })), Wanted::Page) => {
             let sentence = format!("{title} still has a session of yours: it ends there next.");
-            onward::show("You are signed out here", &sentence, &href, &format!("Sign out at {title}"))
+            match out {
+                Outgoing::Redirect(href) => {
+                    let label = format!("Sign out at {title}");
+                    onward::show("You are signed out here", &sentence, href.as_str(), &label)
+                }
+                form @ Outgoing::Form { .. } => post::send(&title, form),
+            }
         }
         (Ok(_), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),
         (Err(problem), _) => refusal::answer(wanted, problem.of_request(visit.request)),
@@ -47,7 +55,7 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
 /// Where else the person signs out: at the provider that signed them in.
 struct Elsewhere {
     title: String,
-    href: String,
+    out: Outgoing,
 }
 
 async fn end(
@@ -86,9 +94,13 @@ async fn elsewhere(
     let connections = control_plane.connections.load_full();
     let live = connections.find(&tenant.name, federation.identity.connection.as_str())?;
     // The connection may lead to another provider by now.
-    if live.client.settings().issuer.issuer() != &federation.identity.issuer {
+    if live.connection.kind.issuer() != &federation.identity.issuer {
         return None;
     }
+    let client = match &live.client {
+        Client::Oidc(client) => client,
+        Client::Saml(client) => return elsewhere_by_saml(visit, live, client, federation),
+    };
     let opened = federation.id_token.as_ref().map(|sealed| {
         let name = sso::sealed_name(tenant, &federation.identity);
         control_plane.vault.open(&name, &sealed.0)
@@ -103,10 +115,29 @@ async fn elsewhere(
     };
     let hint = hint.as_deref().map(String::as_str).filter(|token| token.len() <= HINT_BYTES_MAX);
     let back_to = format!("{}/auth/login", sso::origin(visit));
-    match live.client.end_session_url(hint, &back_to, visit.now).await {
-        Ok(url) => url.map(|url| Elsewhere { title: live.connection.title.clone(), href: url.into() }),
+    match client.end_session_url(hint, &back_to, visit.now).await {
+        Ok(url) => url.map(|url| Elsewhere { title: live.connection.title.clone(), out: Outgoing::Redirect(url) }),
         Err(refused) => {
             sso::log_cause(visit, &live.connection.name, &refused);
+            None
+        }
+    }
+}
+
+fn elsewhere_by_saml(
+    visit: &Visit,
+    live: &LiveConnection,
+    client: &SamlClient,
+    federation: &Federation,
+) -> Option<Elsewhere> {
+    let name = &live.connection.name;
+    let name_id = federation.name_id.as_deref().and_then(NameId::from_json)?;
+    let sp = Sp::of(&sso::origin(visit), name);
+    let id = crate::saml::message_id();
+    match client.logout_request(&sp, &name_id, federation.provider_session.as_ref(), &id, visit.now) {
+        Ok(out) => out.map(|out| Elsewhere { title: live.connection.title.clone(), out }),
+        Err(refused) => {
+            sso::log_cause(visit, name, &refused);
             None
         }
     }

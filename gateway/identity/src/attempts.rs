@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{ConnectionName, Micros, PrincipalId, TenantId, network_of};
+use cedargate_model::{ConnectionName, Micros, PrincipalId, SessionId, TenantId, network_of};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -47,6 +47,8 @@ pub struct Attempt {
     pub max_age_seconds: Option<u32>,
     /// Who has to come back, where somebody who is signed in is asked to confirm it.
     pub person: Option<PrincipalId>,
+    /// The session that it was begun from, which a new one takes the place of.
+    pub session: Option<SessionId>,
 }
 
 /// A sign-in that begins.
@@ -169,8 +171,9 @@ impl SigninAttempts {
     ) -> Result<BegunAttempt, BeginAttemptError> {
         const INSERT: &str = "
 INSERT INTO signin_attempts
-    (tenant_id, state_hash, browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at, network)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    (tenant_id, state_hash, browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at, network,
+     session_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let state = URL_SAFE_NO_PAD.encode(random_bytes::<32>()?);
         let browser = BrowserSecret::draw()?;
         let network = network_of(client).to_string();
@@ -188,6 +191,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
             .bind(attempt.person.map(|person| person.0))
             .bind(now.after(ATTEMPT_TTL).0)
             .bind(network)
+            .bind(attempt.session.map(|session| session.0))
             .execute()
             .await?;
         tx.commit().await?;
@@ -207,7 +211,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         now: Micros,
     ) -> Result<Attempt, SpendAttemptError> {
         const FIND: &str = "
-SELECT browser_hash, connection, return_to, level, max_age_seconds, account_id, expires_at, spent_at
+SELECT browser_hash, connection, return_to, level, max_age_seconds, account_id, session_id, expires_at, spent_at
 FROM signin_attempts
 WHERE tenant_id = $1
   AND state_hash = $2";
@@ -244,6 +248,35 @@ WHERE tenant_id = $1
             return Err(SpendAttemptError::BrowserDiffers);
         }
         Ok(attempt)
+    }
+
+    /// Notes that an assertion or a request of a SAML provider was taken, by its id, until it is too old anyway. Says whether it is the
+    /// first time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn take_saml_message(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        id: &str,
+        expires_at: Micros,
+        now: Micros,
+    ) -> Result<bool, StoreError> {
+        const CLEAR: &str = "
+DELETE FROM saml_messages
+WHERE tenant_id = $1
+  AND expires_at <= $2";
+        const TAKE: &str = "
+INSERT INTO saml_messages (tenant_id, connection, message_hash, expires_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        tx.query(CLEAR).bind(now.0).execute().await?;
+        let query = tx.query(TAKE).bind(connection.as_str()).bind(hash_of(id).as_slice());
+        let taken = query.bind(expires_at.0).execute().await?;
+        tx.commit().await?;
+        Ok(taken == 1)
     }
 }
 
@@ -372,6 +405,7 @@ struct AttemptRow {
     level: Option<i64>,
     max_age_seconds: Option<i64>,
     account_id: Option<Uuid>,
+    session_id: Option<Uuid>,
     expires_at: i64,
     spent_at: Option<i64>,
 }
@@ -389,6 +423,7 @@ impl AttemptRow {
                 .transpose()
                 .map_err(|_| impossible("max_age_seconds"))?,
             person: self.account_id.map(PrincipalId),
+            session: self.session_id.map(SessionId),
         })
     }
 }

@@ -17,6 +17,9 @@ use crate::{Begun, CreateSessionError, OperatorError, Ready, Sessions, SignIn, o
 /// signs them out.
 const SEALED_ID_TOKEN_BYTES_MAX: usize = 32 * 1024;
 
+/// How long a NameID with what qualifies it may be, in octets.
+const NAME_ID_BYTES_MAX: usize = 4 * 1024;
+
 /// Where a session came from.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Federation {
@@ -27,6 +30,18 @@ pub struct Federation {
     /// The ID token, which the provider asks for when the person signs out there. It says who they are, and of what groups: so it
     /// comes here sealed and leaves sealed.
     pub id_token: Option<SealedIdToken>,
+    /// What a SAML provider calls the person, with all that qualifies it: it wants to hear it again when the person signs out there.
+    pub name_id: Option<String>,
+}
+
+/// A provider's word for a session that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vouched<'f> {
+    pub(crate) federation: &'f Federation,
+    /// When the person proved to the provider anew who they are, if they were asked to there and then.
+    pub(crate) proved_anew_at: Option<Micros>,
+    /// When the session has to be over, if the provider says.
+    pub(crate) ends_by: Option<Micros>,
 }
 
 /// An ID token that was sealed under the gateway's master key.
@@ -82,7 +97,7 @@ impl std::fmt::Debug for Federation {
 
 impl Sessions {
     /// Begins a session that an identity provider vouches for. `authenticated_at` is when the person last proved to the
-    /// provider who they are: policies ask for it.
+    /// provider who they are: policies ask for it. With `ends_by` the session is over by then, if it would not be before.
     ///
     /// # Errors
     /// [`CreateSessionError`].
@@ -91,10 +106,12 @@ impl Sessions {
         sign_in: SignIn,
         federation: &Federation,
         authenticated_at: Micros,
+        ends_by: Option<Micros>,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
         // A provider's clock may be ahead of ours; nobody has proved anything in the future.
-        self.create_in(sign_in, Some((federation, None)), authenticated_at.min(now), now).await
+        let vouched = Vouched { federation, proved_anew_at: None, ends_by };
+        self.create_in(sign_in, Some(vouched), authenticated_at.min(now), now).await
     }
 
     /// The same for a person who was asked to prove to the provider anew who they are, and did: such a session may enrol a first
@@ -110,10 +127,12 @@ impl Sessions {
         sign_in: SignIn,
         federation: &Federation,
         authenticated_at: Micros,
+        ends_by: Option<Micros>,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
         let authenticated_at = authenticated_at.min(now);
-        self.create_in(sign_in, Some((federation, Some(authenticated_at))), authenticated_at, now).await
+        let vouched = Vouched { federation, proved_anew_at: Some(authenticated_at), ends_by };
+        self.create_in(sign_in, Some(vouched), authenticated_at, now).await
     }
 
     /// Where a session came from; none where it is over, or was no provider's.
@@ -296,7 +315,7 @@ pub(crate) async fn leave_word(
 /// Where a session came from, in the middle of a unit of work: whoever replaces it hands it on.
 pub(crate) async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Federation>, StoreError> {
     const FIND: &str = "
-SELECT connection, issuer, subject, provider_session, sealed_id_token
+SELECT connection, issuer, subject, provider_session, sealed_id_token, name_id
 FROM federated_sessions
 WHERE tenant_id = $1
   AND session_id = $2";
@@ -369,10 +388,11 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     const INSERT: &str = "
 INSERT INTO federated_sessions
-    (tenant_id, session_id, connection, issuer, subject, provider_session, sealed_id_token, proved_anew_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    (tenant_id, session_id, connection, issuer, subject, provider_session, sealed_id_token, proved_anew_at, name_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let sealed = federation.id_token.as_ref().map(|token| token.0.as_str());
     let sealed = sealed.filter(|token| (1..=SEALED_ID_TOKEN_BYTES_MAX).contains(&token.len()));
+    let name_id = federation.name_id.as_deref().filter(|name| (1..=NAME_ID_BYTES_MAX).contains(&name.len()));
     tx.query(INSERT)
         .bind(session.0)
         .bind(federation.identity.connection.as_str())
@@ -381,6 +401,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         .bind(federation.provider_session.as_ref().map(Subject::as_str))
         .bind(sealed)
         .bind(proved_anew_at.map(|at| at.0))
+        .bind(name_id)
         .execute()
         .await
         .map(drop)
@@ -400,6 +421,7 @@ struct FederationRow {
     subject: String,
     provider_session: Option<String>,
     sealed_id_token: Option<String>,
+    name_id: Option<String>,
 }
 
 impl FederationRow {
@@ -415,6 +437,7 @@ impl FederationRow {
             },
             provider_session: provider_session.map_err(|_| impossible("provider_session"))?,
             id_token: self.sealed_id_token.map(SealedIdToken),
+            name_id: self.name_id,
         })
     }
 }

@@ -7,7 +7,7 @@ use cedargate_migrations::{Pool, StoreError};
 use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
 use tokio::sync::Mutex;
 
-use crate::federated::{self, Federation};
+use crate::federated::{self, Vouched};
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::{Hot, Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
@@ -149,11 +149,12 @@ impl Sessions {
     pub(crate) async fn create_in(
         &self,
         sign_in: SignIn,
-        federation: Option<(&Federation, Option<Micros>)>,
+        vouched: Option<Vouched<'_>>,
         authenticated_at: Micros,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
         let token = SessionToken::draw()?;
+        let ends_by = vouched.and_then(|vouched| vouched.ends_by);
         let row = NewRow {
             id: SessionId(uuid_at(now)?),
             account: sign_in.principal,
@@ -163,7 +164,7 @@ impl Sessions {
             now,
             began_at: now,
             device: sign_in.device,
-            expires_at: now.after(self.settings.absolute_timeout),
+            expires_at: ends_by.unwrap_or(Micros(i64::MAX)).min(now.after(self.settings.absolute_timeout)),
         };
         let mut tx = self.pool.tenant(sign_in.tenant).begin().await?;
         let replaced = match sign_in.replaces {
@@ -175,7 +176,7 @@ impl Sessions {
             StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
             error => CreateSessionError::Store(error),
         })?;
-        if let Some((federation, proved_anew_at)) = federation {
+        if let Some(Vouched { federation, proved_anew_at, .. }) = vouched {
             federated::insert(&mut tx, row.id, federation, proved_anew_at).await?;
         }
         let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;

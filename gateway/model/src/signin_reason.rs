@@ -149,6 +149,76 @@ signin_reasons! {
     CounterRegressed = "counter_regressed";
     /// The account's people sign in by their identity provider, which alone knows whether they still may.
     AccountOfProvider = "account_of_provider";
+    /// The answer has no SAML message, two, or one that is longer than it may be or not encoded as it has to be.
+    SamlEncoding = "saml_encoding";
+    /// The SAML message is not well-formed XML.
+    SamlXml = "saml_xml";
+    /// The SAML message has a document type declaration: where entities and external files come in.
+    SamlDoctype = "saml_doctype";
+    /// The SAML message has a comment, a processing instruction or a CDATA section: what readers read differently.
+    SamlMarkup = "saml_markup";
+    /// The SAML message is deeper, or has more elements or attributes, than any honest one.
+    SamlBounds = "saml_bounds";
+    /// The SAML message is not of the kind that belongs here.
+    SamlKind = "saml_kind";
+    /// An element of the SAML message is missing, doubled, out of its place, or none that is known there.
+    SamlStructure = "saml_structure";
+    /// There is not exactly one assertion, or it is not where assertions are.
+    SamlAssertionCount = "saml_assertion_count";
+    /// Two elements have the same id, or a signed one has none.
+    SamlId = "saml_id";
+    /// A signature is not where signatures are, or has parts that none needs.
+    SamlSignatureShape = "saml_signature_shape";
+    /// A signature is of anything but the one element that it stands in.
+    SamlReference = "saml_reference";
+    /// A signature transforms what it signs in other ways than those that leave its content alone.
+    SamlTransform = "saml_transform";
+    /// A signature or digest is made in a way that is not on the list.
+    SamlAlgorithm = "saml_algorithm";
+    /// The NameID is empty, or has elements in it.
+    SamlNameId = "saml_name_id";
+    /// Nothing that covers the assertion is signed.
+    SamlUnsigned = "saml_unsigned";
+    /// The provider's metadata has no certificate to verify with, or its time is over.
+    SamlMetadata = "saml_metadata";
+    /// A signature is not the provider's.
+    SamlSignature = "saml_signature";
+    /// The two verifiers do not agree about what was signed.
+    SamlVerifiersDiffer = "saml_verifiers_differ";
+    /// The assertion is encrypted in a way that is not on the list, or is not encrypted where it has to be.
+    SamlEncryption = "saml_encryption";
+    /// The assertion could not be decrypted.
+    SamlDecryption = "saml_decryption";
+    /// The provider says that it did not sign the person in.
+    SamlStatus = "saml_status";
+    /// The message is addressed to another place.
+    SamlDestination = "saml_destination";
+    /// The message or the assertion is another provider's.
+    SamlIssuer = "saml_issuer";
+    /// The message does not answer the question that was asked.
+    SamlInResponseTo = "saml_in_response_to";
+    /// The message answers no question, and the connection takes none of those.
+    SamlUnsolicited = "saml_unsolicited";
+    /// The message was issued in the future, or too long ago.
+    SamlIssueInstant = "saml_issue_instant";
+    /// The assertion is for another audience, or for any.
+    SamlAudience = "saml_audience";
+    /// The assertion has conditions that are not known, or none.
+    SamlConditions = "saml_conditions";
+    /// The assertion is not confirmed by whoever brings it.
+    SamlConfirmation = "saml_confirmation";
+    /// The assertion is confirmed for another place.
+    SamlRecipient = "saml_recipient";
+    /// The assertion is not valid yet.
+    SamlNotYet = "saml_not_yet";
+    /// The assertion's time is over.
+    SamlExpired = "saml_expired";
+    /// The provider's own session is over.
+    SamlSessionOver = "saml_session_over";
+    /// Too many messages were being verified at once.
+    SamlBusy = "saml_busy";
+    /// The assertion or the message was seen before.
+    SamlReplayed = "saml_replayed";
 }
 
 impl fmt::Display for SigninReason {

@@ -382,6 +382,7 @@ impl Binding<'_> {
             upgrade: declared.upgrade,
             grpc: declared.grpc,
             client_certificate: declared.client_certificate,
+            any_site: declared.any_site,
             cors: declared.cors.clone(),
             inspection: declared.inspection.clone(),
             timeout: declared.timeout,

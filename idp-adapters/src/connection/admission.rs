@@ -84,10 +84,25 @@ impl Connection {
     }
 }
 
+/// Where a person's address or name is found, in this order: claims of OpenID providers, then attributes as SAML providers call them
+/// (Entra ID's claim types, LDAP's names and their OIDs), then the NameID.
+const DISPLAYED: [&str; 10] = [
+    "email",
+    "preferred_username",
+    "upn",
+    "name",
+    "mail",
+    "emailAddress",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name",
+    "urn:oid:0.9.2342.19200300.100.1.3",
+    "name_id",
+];
+
 /// What a person would recognise. None of it names anybody to us.
 fn display(claims: &Claims) -> Option<String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-    ["email", "preferred_username", "upn", "name"].into_iter().find_map(text).map(ToOwned::to_owned)
+    DISPLAYED.into_iter().find_map(text).map(ToOwned::to_owned)
 }
 
 #[cfg(test)]

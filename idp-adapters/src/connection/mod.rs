@@ -1,7 +1,7 @@
 //! A tenant's ways to identity providers: what is configured of each, and what a provider's word comes to.
 //!
-//! What is the same for every kind of provider stands here; what is OIDC's stands in [`crate::oidc`]. A further kind is a further
-//! variant of [`ConnectionKind`].
+//! What is the same for every kind of provider stands here; what is OIDC's stands in [`crate::oidc`], what is SAML's in
+//! [`crate::saml`]. A further kind is a further variant of [`ConnectionKind`] and of [`Client`].
 
 mod admission;
 mod claims;
@@ -19,6 +19,8 @@ pub use domain::{EmailDomain, EmailDomainError};
 pub use strength::{Strength, StrengthRule, StrengthSign};
 
 use crate::oidc::{OidcClient, OidcSettings};
+use crate::saml::{SamlClient, SamlSettings};
+use cedargate_identity::Issuer;
 
 /// One way to an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,18 @@ pub struct Connection {
 pub enum ConnectionKind {
     /// OpenID Connect.
     Oidc(OidcSettings),
+    /// SAML 2.0.
+    Saml(SamlSettings),
+}
+
+impl ConnectionKind {
+    /// Who the provider is.
+    pub fn issuer(&self) -> &Issuer {
+        match self {
+            Self::Oidc(settings) => settings.issuer.issuer(),
+            Self::Saml(settings) => &settings.metadata.entity_id,
+        }
+    }
 }
 
 impl Connection {
@@ -61,7 +75,34 @@ pub struct LiveConnection {
     /// What is configured.
     pub connection: Connection,
     /// The client of its provider.
-    pub client: OidcClient,
+    pub client: Client,
+}
+
+/// The client of a provider, of the connection's kind.
+#[derive(Debug)]
+pub enum Client {
+    /// Of an OpenID provider.
+    Oidc(Box<OidcClient>),
+    /// Of a SAML provider.
+    Saml(Arc<SamlClient>),
+}
+
+impl LiveConnection {
+    /// The client, where the provider speaks OpenID Connect.
+    pub fn oidc(&self) -> Option<&OidcClient> {
+        match &self.client {
+            Client::Oidc(client) => Some(client),
+            Client::Saml(_) => None,
+        }
+    }
+
+    /// The client, where the provider speaks SAML.
+    pub fn saml(&self) -> Option<&Arc<SamlClient>> {
+        match &self.client {
+            Client::Oidc(_) => None,
+            Client::Saml(client) => Some(client),
+        }
+    }
 }
 
 /// Every tenant's connections, as they are at one moment.

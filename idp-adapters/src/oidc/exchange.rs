@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::http::{Answer, CallError, ProviderHttp};
 use super::provider::Provider;
-use super::refused::Refused;
 use super::settings::{ClientAuthentication, ClientSecret, OidcSettings};
+use crate::Refused;
 use crate::connection::Claims;
 
 /// What a code was redeemed for.

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::jws::{ALGORITHMS, Purpose, UnverifiedJws};
 use super::provider::Provider;
-use super::refused::Refused;
 use super::settings::OidcSettings;
+use crate::Refused;
 use crate::connection::Claims;
 
 /// How old a token may be that comes straight from the token endpoint.

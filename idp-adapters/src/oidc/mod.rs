@@ -10,7 +10,6 @@ mod id_token;
 mod jws;
 mod logout;
 mod provider;
-mod refused;
 mod settings;
 
 use std::time::Duration;
@@ -21,10 +20,10 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
+pub use crate::Refused;
 pub use address::{ProviderUrl, ProviderUrlError};
 pub use http::{ProviderHttp, ProviderHttpError};
 pub use logout::Logout;
-pub use refused::Refused;
 pub use settings::{CLOCK_SKEW_MAX, ClientAuthentication, ClientSecret, OidcIssuer, OidcIssuerError, OidcSettings};
 
 use crate::connection::Claims;
@@ -83,8 +82,10 @@ pub struct SignedIn {
     pub claims: Claims,
     /// When the person last proved to the provider who they are, if it says.
     pub auth_time: Option<Micros>,
-    /// The ID token as it came. It is kept sealed or not at all.
-    pub id_token: Zeroizing<String>,
+    /// When the session has to be over, if the provider says.
+    pub ends_by: Option<Micros>,
+    /// The ID token as it came, from a provider that has such. It is kept sealed or not at all.
+    pub id_token: Option<Zeroizing<String>>,
 }
 
 impl OidcClient {
@@ -194,9 +195,10 @@ impl OidcClient {
             subject: believed.subject,
         };
         let provider_session: Option<Subject> = believed.provider_session;
-        let federation = Federation { identity, provider_session, id_token: None };
-        let id_token = Zeroizing::new(tokens.id_token);
-        Ok(SignedIn { federation, claims: believed.claims, auth_time: believed.auth_time, id_token })
+        let federation = Federation { identity, provider_session, id_token: None, name_id: None };
+        let id_token = Some(Zeroizing::new(tokens.id_token));
+        let (claims, auth_time) = (believed.claims, believed.auth_time);
+        Ok(SignedIn { federation, claims, auth_time, ends_by: None, id_token })
     }
 
     /// Where the person signs out at the provider, if it has such a place (OIDC RP-Initiated Logout 1.0 §2).

@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 
 use super::address::ProviderUrl;
 use super::http::ProviderHttp;
-use super::refused::Refused;
 use super::settings::OidcIssuer;
+use crate::Refused;
 
 /// How long endpoints and keys are used before they are asked for again.
 const FRESH: Duration = Duration::from_secs(60 * 60);

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_identity::{Accounts, Email, Identities, Identity, Issuer, LinkError, Sessions, Subject, Tenants};
 use cedargate_idp_adapters::connection::{Claims, Connection, ConnectionKind, Judgement, Verdict};
 use cedargate_idp_adapters::oidc::{OidcClient, ProviderHttp};
+use cedargate_idp_adapters::saml;
 use cedargate_model::{AuthnMethod, Clock as _, ConnectionName, RoleName, SystemClock, TenantName};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -31,14 +32,15 @@ pub(crate) enum IdpCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show what a sample token's claims come to: in or out, roles, strength
+    /// Show what a sample token's or assertion's claims come to: in or out, roles, strength
     ///
     /// Needs neither the network nor a secret, and believes nothing: signature and times are not looked at.
     Preview {
         #[command(flatten)]
         which: Which,
-        /// A file with a token (its three parts) or with its claims as JSON; `-` is standard input
-        #[arg(long, value_name = "FILE")]
+        /// A file with a token (its three parts), its claims as JSON, or a SAML response or assertion (XML, not encrypted); `-` is
+        /// standard input
+        #[arg(long, visible_alias = "assertion", value_name = "FILE")]
         token: PathBuf,
         /// Answer as JSON: {"verdict", "reason", "roles", "rules_held", "required_missing", "level", "methods", "display"}
         #[arg(long)]
@@ -50,7 +52,7 @@ pub(crate) enum IdpCommand {
     Link {
         #[command(flatten)]
         which: Which,
-        /// The subject at the provider (`sub`), exactly as it writes it
+        /// The subject at the provider (`sub`, or the NameID), exactly as it writes it
         #[arg(long, value_parser = Subject::parse)]
         subject: Subject,
         /// The account's address
@@ -149,19 +151,26 @@ fn check(config: &Config, online: bool, output: &Output) -> Result<Ending, Failu
     };
     let (mut values, mut lines, mut all_answer) = (Vec::new(), Vec::new(), true);
     for (tenant, connection) in tenants.iter().flat_map(|(tenant, all)| all.iter().map(move |one| (tenant, one))) {
-        let ConnectionKind::Oidc(settings) = &connection.kind;
-        let (name, issuer) = (connection.name.as_str(), settings.issuer.issuer().as_str());
+        let (name, issuer) = (connection.name.as_str(), connection.kind.issuer().as_str());
         let mut value = json!({ "tenant": tenant.as_str(), "name": name, "issuer": issuer });
         let mut line = format!("ok      {tenant}/{name}: {issuer}");
-        if let Some(http) = &http {
-            let client = OidcClient::new(settings.clone(), http.clone());
-            let looked = block_on(async { Ok(client.look(SystemClock.now()).await) })?;
-            if let Err(refused) = looked {
-                all_answer = false;
-                let said = chain(&refused);
-                line = format!("NOT OK  {tenant}/{name}: {issuer}: {said}");
-                value = json!({ "tenant": tenant.as_str(), "name": name, "issuer": issuer, "error": said });
+        let wrong = match (&connection.kind, &http) {
+            (ConnectionKind::Oidc(settings), Some(http)) => {
+                let client = OidcClient::new(settings.clone(), http.clone());
+                let looked = block_on(async { Ok(client.look(SystemClock.now()).await) })?;
+                looked.err().map(|refused| chain(&refused))
             }
+            (ConnectionKind::Oidc(_), None) => None,
+            // Never called: what there is to know stands in its metadata.
+            (ConnectionKind::Saml(settings), _) => {
+                let is_valid = settings.metadata.is_valid(SystemClock.now());
+                (!is_valid).then(|| "its metadata's `validUntil` has passed: fetch it anew".to_owned())
+            }
+        };
+        if let Some(said) = wrong {
+            all_answer = false;
+            line = format!("NOT OK  {tenant}/{name}: {issuer}: {said}");
+            value = json!({ "tenant": tenant.as_str(), "name": name, "issuer": issuer, "error": said });
         }
         values.push(value);
         lines.push(line);
@@ -173,8 +182,8 @@ fn check(config: &Config, online: bool, output: &Output) -> Result<Ending, Failu
 
 fn preview(config: &Config, which: &Which, token: &Path, output: &Output) -> Result<Ending, Failure> {
     let connection = find(config, which)?;
-    let claims = sample(token)?;
-    let judged = connection.judge(&claims);
+    let sample = sample(token)?;
+    let judged = connection.judge(&sample.claims);
     let (verdict, reason) = match judged.verdict {
         Verdict::Admitted => ("admitted", None),
         Verdict::IfKnown => ("admitted_if_known", None),
@@ -190,15 +199,24 @@ fn preview(config: &Config, which: &Which, token: &Path, output: &Output) -> Res
         "methods": judged.strength.methods,
         "display": judged.display,
     });
-    output.answer(&value, told(&connection, &claims, &judged));
+    output.answer(&value, told(&connection, &sample, &judged));
     Ok(Ending::yes_if(reason.is_none()))
 }
 
 /// What a preview says to people.
-fn told(connection: &Connection, claims: &Claims, judged: &Judgement) -> String {
-    let ConnectionKind::Oidc(settings) = &connection.kind;
+fn told(connection: &Connection, sample: &Sample, judged: &Judgement) -> String {
+    let claims = &sample.claims;
     let mut lines = vec!["signature and times were not looked at; this is what the claims come to".to_owned()];
-    let expected = [("iss", settings.issuer.issuer().as_str()), ("aud", settings.client_id.as_str())];
+    let expected = match &connection.kind {
+        ConnectionKind::Oidc(settings) => {
+            vec![("iss", connection.kind.issuer().as_str()), ("aud", settings.client_id.as_str())]
+        }
+        ConnectionKind::Saml(_) => Vec::new(),
+    };
+    if let Some(issuer) = sample.issuer.as_deref().filter(|issuer| *issuer != connection.kind.issuer().as_str()) {
+        let expected = connection.kind.issuer();
+        lines.push(format!("warning: it is of `{issuer}`, not of `{expected}`: a sign-in with it would be refused"));
+    }
     for (name, expected) in expected {
         let is_it = |value: &Value| value.as_str() == Some(expected);
         let agrees = match claims.get(name) {
@@ -233,7 +251,14 @@ fn told(connection: &Connection, claims: &Claims, judged: &Judgement) -> String 
     lines.join("\n")
 }
 
-fn sample(file: &Path) -> Result<Claims, Failure> {
+/// What somebody wants to see previewed.
+struct Sample {
+    claims: Claims,
+    /// Who says so, where that is not among the claims.
+    issuer: Option<String>,
+}
+
+fn sample(file: &Path) -> Result<Sample, Failure> {
     let unread = |error: std::io::Error| Failure::mistake(format!("`{}` cannot be read: {error}", file.display()));
     let mut text = String::new();
     match file.as_os_str() == "-" {
@@ -245,20 +270,29 @@ fn sample(file: &Path) -> Result<Claims, Failure> {
     };
     let malformed = |what: &str| Failure::mistake(format!("`{}` {what}", file.display()));
     let text = text.trim();
+    let without_issuer = |claims| Sample { claims, issuer: None };
     if text.starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| malformed(&format!("is no object of claims: {error}")));
+        let claims = serde_json::from_str(text).map(without_issuer);
+        return claims.map_err(|error| malformed(&format!("is no object of claims: {error}")));
+    }
+    if text.starts_with('<') {
+        let read = saml::preview(text.as_bytes());
+        let (claims, issuer) = read
+            .map_err(|reason| malformed(&format!("is no SAML response or assertion that would be read ({reason})")))?;
+        return Ok(Sample { claims, issuer: Some(issuer) });
     }
     let [_, payload, _] = <[&str; 3]>::try_from(text.split('.').collect::<Vec<_>>())
-        .map_err(|_| malformed("is neither an object of claims nor a token of three parts"))?;
+        .map_err(|_| malformed("is neither an object of claims nor a token of three parts nor a SAML message"))?;
     let payload =
         URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed("is a token whose middle part is no base64url"))?;
-    serde_json::from_slice(&payload).map_err(|error| malformed(&format!("is a token without claims: {error}")))
+    serde_json::from_slice(&payload)
+        .map(without_issuer)
+        .map_err(|error| malformed(&format!("is a token without claims: {error}")))
 }
 
 fn link(config: &Config, which: &Which, subject: Subject, email: &Email, output: &Output) -> Result<Ending, Failure> {
     let connection = find(config, which)?;
-    let ConnectionKind::Oidc(settings) = &connection.kind;
-    let identity = Identity { connection: connection.name.clone(), issuer: settings.issuer.issuer().clone(), subject };
+    let identity = Identity { connection: connection.name.clone(), issuer: connection.kind.issuer().clone(), subject };
     block_on(async {
         let pool = compose::open_store(&config.store).await?;
         let linked = async {
@@ -298,8 +332,7 @@ fn unlink(
         Some(issuer) => issuer,
         None => {
             let connection = find(config, which)?;
-            let ConnectionKind::Oidc(settings) = &connection.kind;
-            settings.issuer.issuer().clone()
+            connection.kind.issuer().clone()
         }
     };
     let identity = Identity { connection: which.connection.clone(), issuer, subject };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread;
 
 use arc_swap::ArcSwap;
-use cedargate_idp_adapters::connection::{Connection, ConnectionKind, Connections, LiveConnection};
+use cedargate_idp_adapters::connection::{Client, Connection, ConnectionKind, Connections, LiveConnection};
 use cedargate_idp_adapters::oidc::{OidcClient, ProviderHttp};
+use cedargate_idp_adapters::saml::SamlClient;
 use cedargate_model::RoleName;
 
 use super::StartError;
@@ -34,9 +35,10 @@ fn roles(policies: &Path) -> Result<Vec<RoleName>, StartError> {
 
 /// Puts them to work. A connection that is as it was before keeps what is known of its provider.
 pub(super) fn live(tenants: TenantConnections, former: &Connections) -> Result<Connections, StartError> {
-    let needs_tls = |connection: &Connection| {
-        let ConnectionKind::Oidc(settings) = &connection.kind;
-        settings.issuer.url().is_tls()
+    let needs_tls = |connection: &Connection| match &connection.kind {
+        ConnectionKind::Oidc(settings) => settings.issuer.url().is_tls(),
+        // It is never called: the browser carries everything.
+        ConnectionKind::Saml(_) => false,
     };
     let http = ProviderHttp::new(tenants.values().flatten().any(needs_tls))?;
     let mut made = BTreeMap::new();
@@ -46,8 +48,12 @@ pub(super) fn live(tenants: TenantConnections, former: &Connections) -> Result<C
             if let Some(same) = as_before.filter(|live| live.connection == connection) {
                 return Arc::clone(same);
             }
-            let ConnectionKind::Oidc(settings) = &connection.kind;
-            let client = OidcClient::new(settings.clone(), http.clone());
+            let client = match &connection.kind {
+                ConnectionKind::Oidc(settings) => {
+                    Client::Oidc(Box::new(OidcClient::new(settings.clone(), http.clone())))
+                }
+                ConnectionKind::Saml(settings) => Client::Saml(Arc::new(SamlClient::new(settings.clone()))),
+            };
             Arc::new(LiveConnection { connection, client })
         });
         let live: Vec<_> = live.collect();

@@ -2,6 +2,7 @@
 
 mod keys;
 mod read;
+mod saml;
 #[cfg(test)]
 mod tests;
 
@@ -109,6 +110,13 @@ impl ConnectionFiles {
     }
 }
 
+/// What a table is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Oidc,
+    Saml,
+}
+
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
@@ -126,15 +134,17 @@ fn read_file(
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let tenant = TenantName::parse(&stem)
         .map_err(|error| top.complain_of_table(format!("the file is named for its tenant, and {error}")));
-    let sections = top.sections("oidc");
+    let sections = [(Kind::Oidc, top.sections("oidc")), (Kind::Saml, top.sections("saml"))];
     top.finish();
     let mut connections: Vec<Connection> = Vec::new();
     let mut whole = Ok(());
     // Every connection is read before the first one with a mistake ends it.
-    for section in sections? {
-        match read::connection(section, roles, secrets, &connections) {
-            Ok(connection) => connections.push(connection),
-            Err(Noted) => whole = Err(Noted),
+    for (kind, sections) in sections {
+        for section in sections? {
+            match read::connection(kind, section, roles, secrets, &connections) {
+                Ok(connection) => connections.push(connection),
+                Err(Noted) => whole = Err(Noted),
+            }
         }
     }
     whole.and_then(|()| Ok((tenant?, connections)))

@@ -8,6 +8,7 @@ pub(crate) mod home;
 pub(crate) mod onward;
 pub(crate) mod passkey;
 pub(crate) mod portal;
+pub(crate) mod post;
 pub(crate) mod refusal;
 pub(crate) mod signin;
 pub(crate) mod stepup;

@@ -39,7 +39,7 @@ struct Brought {
 }
 
 /// What ends a sign-in: a refusal for the record, or a failure of ours.
-enum Ended {
+pub(crate) enum Ended {
     Refused(SigninReason),
     Problem(Problem),
 }
@@ -116,7 +116,8 @@ async fn complete(
     };
     let redirect_uri = redirect_uri(visit, name);
     let under_way = UnderWay { attempt: &attempt, state, browser, redirect_uri: &redirect_uri };
-    let signed_in = live.client.complete(name, response, under_way, visit.now).await.map_err(|refused| {
+    let client = live.oidc().ok_or(Ended::Refused(SigninReason::ConnectionUnknown))?;
+    let signed_in = client.complete(name, response, under_way, visit.now).await.map_err(|refused| {
         log_cause(visit, name, &refused);
         Ended::Refused(refused.reason)
     })?;
@@ -135,19 +136,23 @@ async fn spend<'b>(
     let state = brought.state.as_deref().filter(|_| !brought.repeated);
     let state = state.ok_or(Ended::Refused(SigninReason::StateUnknown))?;
     let spent = control_plane.attempts.spend(tenant.id, connection, state, browser, visit.now).await;
-    let attempt = spent.map_err(|error| match error {
+    Ok((state, spent.map_err(unspent)?))
+}
+
+/// What an answer ends in that belongs to no sign-in.
+pub(crate) fn unspent(error: SpendAttemptError) -> Ended {
+    match error {
         SpendAttemptError::Unknown => Ended::Refused(SigninReason::StateUnknown),
         SpendAttemptError::Spent => Ended::Refused(SigninReason::StateSpent),
         SpendAttemptError::Expired => Ended::Refused(SigninReason::StateExpired),
         SpendAttemptError::ConnectionDiffers => Ended::Refused(SigninReason::ConnectionMismatch),
         SpendAttemptError::BrowserDiffers => Ended::Refused(SigninReason::BrowserMismatch),
         SpendAttemptError::Store(error) => Ended::Problem(store_unavailable(error)),
-    })?;
-    Ok((state, attempt))
+    }
 }
 
 /// Finds or makes the account, and begins a session: always a new one, whatever the browser had.
-async fn begin(
+pub(crate) async fn begin(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
@@ -155,7 +160,7 @@ async fn begin(
     attempt: &Attempt,
     signed_in: SignedIn,
 ) -> Result<Begun, Ended> {
-    let SignedIn { mut federation, claims, auth_time, id_token } = signed_in;
+    let SignedIn { mut federation, claims, auth_time, ends_by, id_token } = signed_in;
     let judged = live.connection.judge(&claims);
     let admit = match judged.verdict {
         Verdict::Admitted => true,
@@ -188,24 +193,29 @@ async fn begin(
         }
     };
     let account = admitted(control_plane, visit, tenant, &federation.identity.connection, arrived).await?;
-    let sealed = control_plane.vault.seal(&sealed_name(tenant, &federation.identity), &id_token);
-    // Without it the provider asks the person before it signs them out; what is wrong with the key is said at once.
-    let sealed = sealed.map_err(|error| Ended::Problem(Problem::new(FAILED).because(error)))?;
-    federation.id_token = Some(SealedIdToken(sealed));
+    if let Some(id_token) = id_token {
+        let sealed = control_plane.vault.seal(&sealed_name(tenant, &federation.identity), &id_token);
+        // Without it the provider asks the person before it signs them out; what is wrong with the key is said at once.
+        let sealed = sealed.map_err(|error| Ended::Problem(Problem::new(FAILED).because(error)))?;
+        federation.id_token = Some(SealedIdToken(sealed));
+    }
     let sign_in = SignIn {
         tenant: tenant.id,
         principal: account.id,
         strength: judged.strength,
-        replaces: visit.signed_in().map(|signed_in| signed_in.session),
+        // A form of another site's page brings no session cookie: then the session is the one that the sign-in was begun from.
+        replaces: visit.signed_in().map(|signed_in| signed_in.session).or(attempt.session),
         device: visit.device(),
     };
     let sessions = &control_plane.sessions;
     let begun = match (auth_time, attempt.max_age_seconds) {
         // Asked for there and then, and said: whoever let it through has held one against the other.
-        (Some(auth_time), Some(0)) => sessions.create_proved_anew(sign_in, &federation, auth_time, visit.now).await,
+        (Some(auth_time), Some(0)) => {
+            sessions.create_proved_anew(sign_in, &federation, auth_time, ends_by, visit.now).await
+        }
         (auth_time, _) => {
             let authenticated_at = auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE));
-            sessions.create_federated(sign_in, &federation, authenticated_at, visit.now).await
+            sessions.create_federated(sign_in, &federation, authenticated_at, ends_by, visit.now).await
         }
     };
     begun.map_err(|error| match error {
@@ -275,7 +285,7 @@ async fn record_of_provider(
 }
 
 /// Records that somebody is signed in, and only then tells the browser.
-async fn welcome(
+pub(crate) async fn welcome(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
@@ -321,7 +331,7 @@ impl Brought {
     }
 }
 
-fn store_unavailable(error: StoreError) -> Problem {
+pub(crate) fn store_unavailable(error: StoreError) -> Problem {
     Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5)
 }
 

@@ -18,15 +18,15 @@ use crate::router::ControlPlane;
 use crate::visit::Visit;
 
 /// One thing that became of a connection's sign-in.
-struct Became<'b> {
-    connection: Option<&'b ConnectionName>,
-    result: SigninResult,
-    reason: Option<SigninReason>,
-    who: Option<(PrincipalId, SessionId)>,
+pub(crate) struct Became<'b> {
+    pub(crate) connection: Option<&'b ConnectionName>,
+    pub(crate) result: SigninResult,
+    pub(crate) reason: Option<SigninReason>,
+    pub(crate) who: Option<(PrincipalId, SessionId)>,
 }
 
 /// Makes the event durable. Nobody learns the outcome before that.
-async fn record(
+pub(crate) async fn record(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,

@@ -59,17 +59,18 @@ async fn end(
     token: String,
 ) -> Result<(), Problem> {
     let connections = control_plane.connections.load_full();
-    let live = connections.find(&tenant.name, &name).ok_or(Problem::new(RefusalCode::RouteUnknown))?;
+    let found = connections.find(&tenant.name, &name).and_then(|live| live.oidc().map(|client| (live, client)));
+    let (live, client) = found.ok_or(Problem::new(RefusalCode::RouteUnknown))?;
     let store = |error| Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5);
     let name = &live.connection.name;
-    let logout = match live.client.logout(&token, visit.now).await {
+    let logout = match client.logout(&token, visit.now).await {
         Ok(logout) => logout,
         Err(refused) => {
             log_cause(&visit, name, &refused);
             return refuse(&control_plane, &visit, &tenant, live, refused.reason).await;
         }
     };
-    let (sessions, issuer) = (&control_plane.sessions, live.client.settings().issuer.issuer());
+    let (sessions, issuer) = (&control_plane.sessions, client.settings().issuer.issuer());
     let id = LogoutTokenId { jti: &logout.jti, remember_until: logout.remember_until };
     let ended = sessions.end_by_logout_token(tenant.id, name, issuer, &logout.ending, id, visit.now).await;
     let Some(ended) = ended.map_err(store)? else {

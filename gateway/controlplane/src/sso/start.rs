@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{Attempt, BeginAttemptError};
-use cedargate_idp_adapters::connection::LiveConnection;
+use cedargate_idp_adapters::connection::{Client, LiveConnection};
 use cedargate_idp_adapters::oidc::Ask;
+use cedargate_idp_adapters::saml::{Outgoing, Sp};
 use cedargate_model::{RefusalCode, SigninReason, SigninResult};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
-use super::{Became, log_cause, record, redirect_uri};
+use super::{Became, log_cause, origin, record, redirect_uri};
 use crate::cookie;
-use crate::page::refusal;
+use crate::page::{self, refusal};
 use crate::problem::{FAILED, NAVIGATION_REQUIRED, PROVIDER_UNAVAILABLE, Problem};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
@@ -91,6 +92,7 @@ async fn begin(
         max_age_seconds: max_age_seconds.or((!wish.again.is_empty()).then_some(AGAIN_SECONDS)),
         // Whoever confirms who they are has to be who they were.
         person: visit.signed_in().filter(|_| is_confirmation).map(|signed_in| signed_in.principal),
+        session: visit.signed_in().map(|signed_in| signed_in.session),
     };
     let begun = match control_plane.attempts.begin(tenant.id, &attempt, visit.client, visit.now).await {
         Ok(begun) => begun,
@@ -102,11 +104,21 @@ async fn begin(
     let classes = level.map(|level| live.connection.classes_for(level)).unwrap_or_default();
     let ask = Ask { classes: &classes, max_age_seconds: attempt.max_age_seconds };
     let back = redirect_uri(visit, name);
-    match live.client.authorization_url(&back, &begun.state, &begun.browser, ask, visit.now).await {
-        Ok(url) => {
-            let set = cookie::set_signin(visit.scheme, &begun.browser)
-                .map_err(|error| Problem::new(FAILED).because(error))?;
-            let mut response = Redirect::to(url.as_str()).into_response();
+    let out = match &live.client {
+        Client::Oidc(client) => {
+            let url = client.authorization_url(&back, &begun.state, &begun.browser, ask, visit.now).await;
+            url.map(|url| (Outgoing::Redirect(url), cookie::set_signin(visit.scheme, &begun.browser)))
+        }
+        Client::Saml(client) => {
+            let sp = Sp::of(&origin(visit), name);
+            let out = client.authn_request(&sp, &begun.state, ask, visit.now);
+            out.map(|out| (out, cookie::set_signin_from_any_site(visit.scheme, &begun.browser)))
+        }
+    };
+    match out {
+        Ok((out, set)) => {
+            let set = set.map_err(|error| Problem::new(FAILED).because(error))?;
+            let mut response = page::post::send(&live.connection.title, out);
             response.headers_mut().insert(header::SET_COOKIE, set);
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok(response)

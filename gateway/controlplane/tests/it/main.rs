@@ -6,5 +6,6 @@ mod oauth;
 mod pages;
 mod passkey;
 mod provider;
+mod saml;
 mod signin;
 mod sso;

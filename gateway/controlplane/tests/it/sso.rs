@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cedargate_identity::{Account, Identities, Identity, Issuer, PresentedToken, Subject};
 use cedargate_idp_adapters::connection::{
-    Admission, ClaimMatch, ClaimPath, Connection, ConnectionKind, Connections, EmailDomain, LiveConnection, RoleRule,
-    Strength, StrengthRule, StrengthSign,
+    Admission, ClaimMatch, ClaimPath, Client, Connection, ConnectionKind, Connections, EmailDomain, LiveConnection,
+    RoleRule, Strength, StrengthRule, StrengthSign,
 };
 use cedargate_idp_adapters::oidc::{
     ClientAuthentication, ClientSecret, OidcClient, OidcIssuer, OidcSettings, ProviderHttp,
@@ -84,8 +84,8 @@ impl Sso {
         let live = ["okta", "entra"].map(|name| {
             let mut connection = connection(&self.provider, name);
             change(&mut connection);
-            let ConnectionKind::Oidc(settings) = &connection.kind;
-            let client = OidcClient::new(settings.clone(), http.clone());
+            let ConnectionKind::Oidc(settings) = &connection.kind else { unreachable!("made above") };
+            let client = Client::Oidc(Box::new(OidcClient::new(settings.clone(), http.clone())));
             Arc::new(LiveConnection { connection, client })
         });
         let tenants = BTreeMap::from([(self.house.acme.name.clone(), live.to_vec())]);
@@ -675,7 +675,7 @@ async fn a_sign_in_of_unsaid_age_is_not_taken_for_a_fresh_one() {
 #[tokio::test]
 async fn userinfo_adds_claims_of_the_same_person_and_strengthens_nobody() {
     let sso = Sso::with(|connection| {
-        let ConnectionKind::Oidc(settings) = &mut connection.kind;
+        let ConnectionKind::Oidc(settings) = &mut connection.kind else { unreachable!("made above") };
         settings.userinfo = true;
     })
     .await;

@@ -43,12 +43,14 @@ pub(crate) struct CorsRule<'a> {
     pub(crate) origins: &'a [Origin],
     /// Whether they may act with the caller's session.
     pub(crate) credentials: bool,
+    /// Whether a page of any site may send a form. Whatever is done with it rests on what is in it, never on who brings it.
+    pub(crate) any_site: bool,
 }
 
 impl<'a> CorsRule<'a> {
     /// The rule of a route. Routes cannot ask for credentials yet.
     fn of(route: &'a Route) -> Self {
-        Self { origins: &route.cors, credentials: false }
+        Self { origins: &route.cors, credentials: false, any_site: route.any_site }
     }
 
     fn allows(&self, origin: &[u8]) -> bool {
@@ -95,7 +97,7 @@ fn check(canonical: &Canonical, upgrade: bool, headers: &HeaderMap, rule: &CorsR
             }
         };
     }
-    if upgrade || !canonical.is_safe() {
+    if upgrade || !(canonical.is_safe() || rule.any_site) {
         check_unsafe(canonical, headers, from, rule)?;
     }
     Ok(Passage::Go(answer(from, rule)))

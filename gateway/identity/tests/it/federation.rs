@@ -12,7 +12,7 @@ use cedargate_identity::{
 };
 use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{
-    AccountAct, AuthnMethod, AuthnStrength, By, ConnectionName, EventBody, Micros, PrincipalId, TenantId,
+    AccountAct, AuthnMethod, AuthnStrength, By, ConnectionName, EventBody, Micros, PrincipalId, SessionId, TenantId,
 };
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
 
 fn federation(identity: Identity, provider_session: Option<&str>) -> Federation {
     let provider_session = provider_session.map(|text| Subject::parse(text).unwrap());
-    Federation { identity, provider_session, id_token: Some(SealedIdToken("sealed".to_owned())) }
+    Federation { identity, provider_session, id_token: Some(SealedIdToken("sealed".to_owned())), name_id: None }
 }
 
 fn attempt() -> Attempt {
@@ -71,6 +71,7 @@ fn attempt() -> Attempt {
         level: Some(2),
         max_age_seconds: Some(300),
         person: Some(PrincipalId(Uuid::from_u128(7))),
+        session: Some(SessionId(Uuid::from_u128(8))),
     }
 }
 
@@ -300,7 +301,7 @@ async fn a_logout_token_counts_once_until_it_is_over_and_with_what_it_ends() {
     let subject = Ending::Subject(ada().subject);
     let begin = async || {
         let from = federation(ada(), None);
-        sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap()
+        sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap()
     };
     let take = async |tenant, name, jti, now| {
         let token = LogoutTokenId { jti, remember_until: until };
@@ -338,7 +339,7 @@ async fn whoever_is_let_in_no_more_loses_roles_and_sessions() {
     assert!(identities.depart(house.acme, &ada()).await.unwrap().is_none(), "nobody has such an account");
     let account = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap().id;
     let from = federation(ada(), None);
-    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
     let local = sessions.create(sign_in(house.acme, account), NOW).await.unwrap();
     assert!(identities.depart(house.globex, &ada()).await.unwrap().is_none());
     drop(identities.depart(house.acme, &ada()).await.unwrap().unwrap());
@@ -366,7 +367,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     let other = arrive(&identities, house.acme, &arrival(entra.clone(), &[]), NOW).await.unwrap().id;
     for (account, from) in [(okta, ada()), (other, entra.clone()), (other, entra.clone())] {
         let from = federation(from, None);
-        let _ = sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+        let _ = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
     }
     let _ = sessions.create(sign_in(house.acme, okta), NOW).await.unwrap();
     let count = async |account| sessions.list(house.acme, account, NOW).await.unwrap().len();
@@ -412,10 +413,10 @@ async fn only_whoever_was_asked_to_prove_it_anew_enrols_a_first_factor_without_a
     let account = arrive(&identities, house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
     let from = federation(ada(), None);
     let holder = |begun: &Begun| Holder { tenant: house.acme, account, session: begun.principal.session };
-    let plain = sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+    let plain = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
     let refused = factors.may_enrol(holder(&plain), NOW).await;
     assert!(matches!(refused, Err(HolderError::Unconfirmed)), "{refused:?}");
-    let anew = sessions.create_proved_anew(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+    let anew = sessions.create_proved_anew(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
     factors.may_enrol(holder(&anew), NOW.after(Duration::from_secs(300))).await.unwrap();
     let refused = factors.may_enrol(holder(&anew), NOW.after(Duration::from_secs(301))).await;
     assert!(matches!(refused, Err(HolderError::Unconfirmed)), "{refused:?}");
@@ -429,16 +430,16 @@ async fn a_session_knows_its_provider_and_when_the_person_was_there() {
     let account = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap();
     let from = federation(ada(), Some("s1"));
     let hour_ago = Micros(NOW.0 - 3_600_000_000);
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, hour_ago, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, hour_ago, None, NOW).await.unwrap();
     assert_eq!(begun.principal.authenticated_at, hour_ago);
     assert_eq!(begun.principal.display, "ada@example.com");
     assert!(sessions.federation(house.acme, begun.principal.session).await.unwrap() == Some(from.clone()));
     assert!(sessions.federation(house.globex, begun.principal.session).await.unwrap().is_none());
     let ahead = NOW.after(Duration::from_secs(60));
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, ahead, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, ahead, None, NOW).await.unwrap();
     assert_eq!(begun.principal.authenticated_at, NOW, "nobody has proved anything in the future");
     let long = Federation { id_token: Some(SealedIdToken("a".repeat(33_000))), ..from };
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &long, NOW, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account.id), &long, NOW, None, NOW).await.unwrap();
     let kept = sessions.federation(house.acme, begun.principal.session).await.unwrap().unwrap();
     assert_eq!(kept.id_token, None);
 }
@@ -455,7 +456,7 @@ async fn a_provider_ends_the_sessions_that_it_means_and_no_others() {
     let mut begun = Vec::new();
     for from in [Some("s1"), Some("s1"), Some("s2"), None] {
         let from = federation(ada(), from);
-        begun.push(sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap());
+        begun.push(sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap());
     }
     let local = sessions.create(sign_in(house.acme, account), NOW).await.unwrap();
     let tokens: Vec<_> = begun.iter().chain([&local]).map(|begun| begun.token.expose()).collect();
@@ -504,7 +505,7 @@ async fn a_provider_still_ends_a_session_that_its_person_has_stepped_up() {
     let identities = Identities::new(house.pool.clone());
     let account = arrive(&identities, house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
     let from = federation(ada(), Some("s1"));
-    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
     let proven = AuthnStrength { level: 2, methods: vec![AuthnMethod::Otp] };
     let stronger = sessions.step_up(house.acme, begun.principal.session, proven, NOW).await.unwrap();
     let stronger = sessions.take_up(stronger.commit().await.unwrap());

@@ -17,6 +17,9 @@ use crate::{Place, Problems};
 const TIMEOUT_MS_MAX: u64 = 300_000;
 /// The most that is inspected of a body: inspection costs time and memory per octet.
 const INSPECTED_BYTES_MAX: u64 = 16 << 20;
+
+/// The service that is the gateway itself.
+const GATEWAY_SERVICE: &str = "gateway";
 /// The most segments of a path.
 const SEGMENTS_MAX: usize = 32;
 
@@ -43,6 +46,7 @@ pub(crate) struct DeclaredRoute {
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) grpc: bool,
     pub(crate) client_certificate: bool,
+    pub(crate) any_site: bool,
     pub(crate) cors: Vec<Origin>,
     pub(crate) inspection: RouteInspection,
     pub(crate) timeout: Duration,
@@ -83,6 +87,8 @@ struct RouteText {
     grpc: bool,
     #[serde(default)]
     client_certificate: bool,
+    #[serde(default)]
+    any_site: bool,
     #[serde(default)]
     cors: Vec<Spanned<String>>,
     #[serde(default)]
@@ -131,7 +137,8 @@ impl RouteFile {
         let entries: Vec<(Place, RouteText)> = toml.entries(&mut table, "route", &mut problems);
         toml.finish(table, &["service", "defaults", "[[route]]"], &mut problems);
 
-        let mut reader = Reader { toml: &toml, problems };
+        let is_gateway = service.as_ref().is_some_and(|service| service.get_ref() == GATEWAY_SERVICE);
+        let mut reader = Reader { toml: &toml, problems, is_gateway };
         let service = service.map(|service| reader.service(&service)).unwrap_or_default();
         let routes = match defaults {
             Some(defaults) => {
@@ -147,6 +154,8 @@ impl RouteFile {
 struct Reader<'r, 't> {
     toml: &'r TomlText<'t>,
     problems: Problems,
+    /// Whether the routes are those of the gateway itself.
+    is_gateway: bool,
 }
 
 impl Reader<'_, '_> {
@@ -183,6 +192,9 @@ impl Reader<'_, '_> {
         if route.upgrade.is_some() && !matches!(route.method, MethodText::Get) {
             self.problem(&route.path, "an upgrade begins with GET");
         }
+        if route.any_site && !(self.is_gateway && matches!(route.method, MethodText::Post)) {
+            self.problem(&route.path, "only a POST to the gateway itself may come from any site");
+        }
         if route.grpc {
             self.check_grpc(&route, &inspection);
         }
@@ -201,6 +213,7 @@ impl Reader<'_, '_> {
             upgrade: route.upgrade,
             grpc: route.grpc,
             client_certificate: route.client_certificate,
+            any_site: route.any_site,
             cors,
             inspection,
             timeout: Duration::from_millis(*timeout_ms.get_ref()),
@@ -399,6 +412,21 @@ mod tests {
             ("path = \"/a\"\ntimeout_ms = 0\n".to_owned() + resource, "r.toml:9:14: `timeout_ms` is from 1 to 300000"),
         ] {
             assert_eq!(route(&lines).unwrap_err().to_string(), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn only_a_post_to_the_gateway_itself_may_come_from_any_site() {
+        let lines = "action = \"A\"\npath = \"/a\"\nresource = { type = \"T\", id = \"x\" }\nany_site = true\n";
+        let of = |service: &str, method: &str| {
+            let head = HEAD.replace("service = \"inventory\"", &format!("service = \"{service}\""));
+            assert!(head.contains(&format!("\"{service}\"")), "{head}");
+            parse(&format!("{head}[[route]]\nmethod = \"{method}\"\n{lines}"))
+        };
+        assert!(of("gateway", "POST").unwrap().routes[0].any_site);
+        for (service, method) in [("inventory", "POST"), ("gateway", "PUT"), ("gateway", "GET")] {
+            let said = of(service, method).unwrap_err().to_string();
+            assert!(said.contains("only a POST to the gateway itself may come from any site"), "{said}");
         }
     }
 

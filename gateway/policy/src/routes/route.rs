@@ -30,6 +30,8 @@ pub struct Route {
     pub grpc: bool,
     /// Whether a client gets here only over a connection that it made with a certificate.
     pub client_certificate: bool,
+    /// Whether a page of any site may send a form here: the gateway's own routes that identity providers post to.
+    pub any_site: bool,
     /// The other origins that a browser may call this route from, exact.
     pub cors: Vec<Origin>,
     /// How head and body are inspected.

@@ -5,7 +5,16 @@ use cedargate_idp_adapters::oidc::CLOCK_SKEW_MAX;
 use crate::config::key::{Fallback, Key, Shape, Table};
 
 /// The tables of a tenant's file, in the order of their reference page.
-pub(in crate::config) const FILE_TABLES: &[Table] = &[OIDC_TABLE, REQUIRE_TABLE, ROLE_TABLE, STRENGTH_TABLE];
+pub(in crate::config) const FILE_TABLES: &[Table] = &[
+    OIDC_TABLE,
+    REQUIRE_TABLE,
+    ROLE_TABLE,
+    STRENGTH_TABLE,
+    SAML_TABLE,
+    SAML_REQUIRE_TABLE,
+    SAML_ROLE_TABLE,
+    SAML_STRENGTH_TABLE,
+];
 
 const OIDC_TABLE: Table = Table {
     header: "[[oidc]]",
@@ -41,6 +50,39 @@ const STRENGTH_TABLE: Table = Table {
             1. Of several, the highest level counts. Write `acr` or `amr`, not both; only an `acr` can be asked for when \
             somebody has to confirm who they are.",
     keys: &[ACR, AMR, LEVEL, METHODS],
+};
+
+const SAML_TABLE: Table = Table {
+    header: "[[saml]]",
+    about: "A connection by SAML 2.0. Several may stand in a file; people see them behind those by OpenID Connect. The gateway's own \
+            metadata, which the provider's administrator needs, is at `https://TENANT.GATEWAY/auth/saml/NAME/metadata`.",
+    keys: &[
+        SAML_NAME,
+        TITLE,
+        METADATA_FILE,
+        KEY_FILE,
+        CERTIFICATE_FILE,
+        EMAIL_DOMAINS,
+        ADMISSION,
+        CLOCK_SKEW_SECONDS,
+        NAME_ID_FORMAT,
+        IDP_INITIATED,
+        REQUIRE_ENCRYPTION,
+        ALLOW_INSECURE_CBC,
+    ],
+};
+const SAML_REQUIRE_TABLE: Table = Table {
+    header: "[[saml.require]]",
+    about: "What the assertion must say of a person, or nobody is signed in. As `[[oidc.require]]`: a claim is an attribute by its \
+            `Name`; beside these there are `name_id`, `name_id_format` and `acr` (the `AuthnContextClassRef`).",
+    keys: &[CLAIM, VALUE],
+};
+const SAML_ROLE_TABLE: Table =
+    Table { header: "[[saml.role]]", about: "What gives a role, as `[[oidc.role]]`.", keys: &[CLAIM, VALUE, ROLE] };
+const SAML_STRENGTH_TABLE: Table = Table {
+    header: "[[saml.strength]]",
+    about: "What is believed of how strongly somebody signed in, as `[[oidc.strength]]`. Write `acr`: SAML says no methods.",
+    keys: &[ACR, LEVEL, METHODS],
 };
 
 pub(super) const NAME: Key = Key {
@@ -182,4 +224,67 @@ pub(super) const METHODS: Key = Key {
     fallback: Fallback::Value("[]"),
     environment: None,
     about: "The methods that policies see beside `fed`.",
+};
+pub(super) const SAML_NAME: Key = Key {
+    name: "name",
+    shape: Shape::Text("1 to 32 of a-z, 0-9 and `-`"),
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The connection's name, which is part of what the gateway is called at the provider and of where answers go: \
+            `https://TENANT.GATEWAY/auth/saml/NAME/acs`. It is also part of who people are: never rename one that people have used.",
+};
+pub(super) const METADATA_FILE: Key = Key {
+    name: "metadata_file",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The provider's metadata: who it is, where people sign in and out, and the certificates that it signs with; several while it \
+            changes over from one to the next. Beside the tenant's file, a change takes effect by itself. After its `validUntil` nobody \
+            is signed in. A signature in it is not looked at: the file is trusted as this one is.",
+};
+pub(super) const KEY_FILE: Key = Key {
+    name: "key_file",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The gateway's RSA key at this provider, of 2048 bits or more, in PKCS #8 (PEM, `BEGIN PRIVATE KEY`); nobody but its owner \
+            may read the file (mode 0600 or 0400). It signs requests and opens assertions that are encrypted.",
+};
+pub(super) const CERTIFICATE_FILE: Key = Key {
+    name: "certificate_file",
+    shape: Shape::Path,
+    fallback: Fallback::Required,
+    environment: None,
+    about: "The certificate of that key (PEM). Self-signed is fine: providers trust it because it stands in the gateway's metadata.",
+};
+pub(super) const NAME_ID_FORMAT: Key = Key {
+    name: "name_id_format",
+    shape: Shape::Text("a URN"),
+    fallback: Fallback::Words("the provider chooses"),
+    environment: None,
+    about: "Which kind of NameID is asked for, such as `urn:oasis:names:tc:SAML:2.0:nameid-format:persistent`. The NameID is who \
+            people are: a transient one is refused, and one that is an address goes to whoever gets the address next.",
+};
+pub(super) const IDP_INITIATED: Key = Key {
+    name: "idp_initiated",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether answers are taken that nobody asked for: a sign-in that begins at the provider. Such an answer is bound to no \
+            browser, so that somebody can be signed in as somebody else by a page that they open. Leave it off where you can.",
+};
+pub(super) const REQUIRE_ENCRYPTION: Key = Key {
+    name: "require_encryption",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether an assertion that is not encrypted is refused. One that is, by AES-GCM, is taken in any case.",
+};
+pub(super) const ALLOW_INSECURE_CBC: Key = Key {
+    name: "allow_insecure_cbc",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether assertions are taken that are encrypted by AES-CBC, which does not notice a changed ciphertext. Only for a provider \
+            that cannot do AES-GCM.",
 };

@@ -9,11 +9,11 @@ use cedargate_idp_adapters::connection::{
 use cedargate_idp_adapters::oidc::{ClientAuthentication, ClientSecret, OidcIssuer, OidcSettings};
 use cedargate_model::{AuthnMethod, ConnectionName, RoleName};
 
-use super::SecretUse;
 use super::keys::{
     ACR, ADMISSION, AMR, CLAIM, CLIENT_AUTHENTICATION, CLIENT_ID, CLIENT_SECRET_FILE, CLIENT_SECRET_VARIABLE,
     CLOCK_SKEW_SECONDS, EMAIL_DOMAINS, ISSUER, LEVEL, METHODS, NAME, ROLE, SCOPES, TITLE, USERINFO, VALUE,
 };
+use super::{Kind, SecretUse, saml};
 use crate::config::environment::IDP_SECRETS;
 use crate::config::mistake::Noted;
 use crate::config::secrets::read_private;
@@ -25,8 +25,9 @@ const CONNECTIONS_MAX: usize = 20;
 /// How many rules of one kind a connection may have.
 const RULES_MAX: usize = 1_000;
 
-/// Reads one `[[oidc]]`, beside those that stand before it.
+/// Reads one `[[oidc]]` or `[[saml]]`, beside those that stand before it.
 pub(super) fn connection(
+    kind: Kind,
     mut section: Section<'_, '_>,
     roles: &[RoleName],
     secrets: SecretUse,
@@ -39,7 +40,10 @@ pub(super) fn connection(
     let required = rules(&mut section, "require", |section| claim_match(section));
     let role_rules = rules(&mut section, "role", |section| role_rule(section, roles));
     let strengths = rules(&mut section, "strength", |section| strength_rule(section));
-    let settings = oidc(&mut section, secrets);
+    let settings = match kind {
+        Kind::Oidc => oidc(&mut section, secrets).map(ConnectionKind::Oidc),
+        Kind::Saml => saml::settings(&mut section, secrets).map(ConnectionKind::Saml),
+    };
     let beside = match (&name, &email_domains) {
         (Ok(name), Ok(domains)) => check_beside(&section, name, domains, others),
         _ => Ok(()),
@@ -54,7 +58,7 @@ pub(super) fn connection(
         required: required?,
         roles: role_rules?,
         strengths: strengths?,
-        kind: ConnectionKind::Oidc(settings?),
+        kind: settings?,
     })
 }
 
@@ -225,7 +229,7 @@ fn scope(text: &str) -> Result<String, String> {
     }
 }
 
-fn bounded(text: &str, max: usize) -> Result<String, String> {
+pub(super) fn bounded(text: &str, max: usize) -> Result<String, String> {
     match text.chars().count() {
         _ if text.chars().any(char::is_control) => Err("write it without control characters".to_owned()),
         length if (1..=max).contains(&length) => Ok(text.to_owned()),

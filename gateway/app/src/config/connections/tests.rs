@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use cedargate_idp_adapters::connection::{Admission, ConnectionKind};
 use cedargate_idp_adapters::oidc::ClientAuthentication;
+use cedargate_idp_adapters::saml::testing::{TestIdp, key_and_certificate};
 use tempfile::TempDir;
 
 use super::*;
@@ -119,7 +120,7 @@ fn a_secret_stands_in_one_place_that_others_cannot_read() {
     assert!(load(&files, SecretUse::Unused).is_ok(), "a preview needs none");
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let tenants = load(&files, SecretUse::Needed).unwrap();
-    let ConnectionKind::Oidc(settings) = &tenants.values().flatten().next().unwrap().kind;
+    let ConnectionKind::Oidc(settings) = &tenants.values().flatten().next().unwrap().kind else { panic!("not OIDC") };
     match &settings.authentication {
         ClientAuthentication::SecretBasic(secret) => assert_eq!(secret.expose(), "fr0m file"),
         ClientAuthentication::SecretPost(_) => panic!("the default is the header"),
@@ -162,7 +163,7 @@ methods = ["otp"]
     let connection = tenants.values().flatten().next().unwrap();
     assert_eq!((connection.admission, connection.required.len()), (Admission::WithRole, 1));
     assert_eq!((connection.roles.len(), connection.strengths.len()), (1, 1));
-    let ConnectionKind::Oidc(settings) = &connection.kind;
+    let ConnectionKind::Oidc(settings) = &connection.kind else { panic!("not OIDC") };
     assert_eq!(settings.scopes, ["openid", "profile", "email"]);
     assert_eq!((settings.clock_skew.as_secs(), settings.userinfo), (60, false));
     assert!(matches!(settings.authentication, ClientAuthentication::SecretPost(_)));
@@ -176,4 +177,89 @@ fn without_a_directory_there_are_no_connections() {
     let gone = ConnectionFiles { dir: Some("/nowhere/at/all".into()) };
     let refused = gone.load(&[], &environment(), SecretUse::Needed);
     assert!(matches!(refused, Err(ConnectionsError::Unreadable { .. })));
+}
+
+const SAML: &str = r#"
+[[saml]]
+name = "corp"
+title = "Corp"
+metadata_file = "idp.xml"
+key_file = "sp.key"
+certificate_file = "sp.crt"
+"#;
+
+/// A directory with a SAML connection of acme's, and what else it takes.
+fn saml_directory(text: &str, metadata: &str) -> (TempDir, ConnectionFiles) {
+    let (key, certificate) = key_and_certificate();
+    let files = [("acme.toml", text), ("idp.xml", metadata), ("sp.key", &key), ("sp.crt", &certificate)];
+    let (directory, files) = directory(&files);
+    fs::set_permissions(directory.path().join("sp.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    (directory, files)
+}
+
+#[test]
+fn a_saml_connection_has_its_metadata_its_key_and_careful_defaults() {
+    let idp = TestIdp::default();
+    let (_directory, files) = saml_directory(SAML, &idp.metadata_xml(&[&idp.key]));
+    let tenants = load(&files, SecretUse::Needed).unwrap();
+    let connection = tenants.values().flatten().next().unwrap();
+    let ConnectionKind::Saml(settings) = &connection.kind else { panic!("not SAML") };
+    assert_eq!(settings.metadata, idp.metadata());
+    assert!(settings.key.certificate().is_some());
+    assert_eq!((settings.unsolicited, settings.encrypted_only, settings.cbc), (false, false, false));
+    assert_eq!(connection.admission, Admission::Known);
+    // A preview reads no secret.
+    fs::remove_file(files.dir.as_ref().unwrap().join("sp.key")).unwrap();
+    assert!(load(&files, SecretUse::Unused).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_saml_connection_is_said_with_its_place() {
+    let idp = TestIdp::default();
+    let good = idp.metadata_xml(&[&idp.key]);
+    let said = |text: &str, metadata: &str, spoil: &dyn Fn(&Path)| {
+        let (directory, files) = saml_directory(text, metadata);
+        spoil(directory.path());
+        load(&files, SecretUse::Needed).err().unwrap_or_default()
+    };
+    let nothing = |_: &Path| {};
+    for (text, metadata, spoil, expected) in [
+        (
+            SAML.to_owned(),
+            idp.metadata_xml(&[]),
+            &nothing as &dyn Fn(&Path),
+            "5:17: saml[0].metadata_file: the provider's metadata is not taken: it has no signing certificate",
+        ),
+        (SAML.to_owned(), "<x/>".to_owned(), &nothing, "is not taken: the root is not an `EntityDescriptor`"),
+        (SAML.to_owned(), format!("<!DOCTYPE x>{good}"), &nothing, "is not taken: not XML without document type"),
+        (SAML.replace("idp.xml", "none.xml"), good.clone(), &nothing, "none.xml` cannot be read"),
+        (
+            SAML.to_owned(),
+            good.clone(),
+            &|dir: &Path| fs::write(dir.join("sp.crt"), key_and_certificate().1).unwrap(),
+            "key_file: the certificate is another key's",
+        ),
+        (
+            SAML.to_owned(),
+            good.clone(),
+            &|dir: &Path| fs::write(dir.join("sp.key"), "x").unwrap(),
+            "key_file: no unencrypted RSA key",
+        ),
+        (
+            SAML.to_owned(),
+            good.clone(),
+            &|dir: &Path| fs::set_permissions(dir.join("sp.key"), fs::Permissions::from_mode(0o644)).unwrap(),
+            "key_file: ",
+        ),
+        (SAML.replace("title", "titel"), good.clone(), &nothing, "titel"),
+        (
+            format!("{SAML}{}", SAML.replace("Corp", "Other")),
+            good.clone(),
+            &nothing,
+            "there is a connection `corp` already",
+        ),
+    ] {
+        let told = said(&text, &metadata, spoil);
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
 }

@@ -45,7 +45,23 @@ fn asks_with(
     let origins: Vec<_> = origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect();
     let headers = headers(fields);
     let upgrade = headers.contains_key(header::UPGRADE);
-    check(&canonical(method), upgrade, &headers, &CorsRule { origins: &origins, credentials }).map_err(|r| r.code)
+    check(&canonical(method), upgrade, &headers, &CorsRule { origins: &origins, credentials, any_site: false })
+        .map_err(|r| r.code)
+}
+
+/// A form of an identity provider's page, with the browser's word for where it comes from.
+#[test]
+fn any_site_may_post_where_that_is_the_routes_purpose() {
+    let rule = CorsRule { origins: &[], credentials: false, any_site: true };
+    let judge = |method: &str, upgrade, fields: &[(&'static str, &str)]| {
+        check(&canonical(method), upgrade, &headers(fields), &rule).map_err(|refusal| refusal.code)
+    };
+    let theirs = [("origin", APP), ("sec-fetch-site", "cross-site")];
+    assert_eq!(judge("POST", false, &theirs), plain());
+    assert_eq!(judge("POST", false, &[("origin", "null")]), plain());
+    assert_eq!(judge("POST", true, &theirs), refused());
+    let preflight = [theirs[0], theirs[1], ("access-control-request-method", "POST")];
+    assert_eq!(judge("OPTIONS", false, &preflight), refused());
 }
 
 fn refused() -> Result<Passage, RefusalCode> {
@@ -143,7 +159,8 @@ fn a_default_port_is_the_same_origin_written_or_not() {
 #[test]
 fn a_missing_trusted_proxy_is_hinted_at() {
     let headers = headers(&[("origin", "https://acme.localhost:8080")]);
-    let refusal = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false });
+    let refusal =
+        check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, any_site: false });
     assert!(refusal.unwrap_err().detail.contains("trusted"));
 }
 
@@ -234,6 +251,6 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        let _ = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false });
+        let _ = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, any_site: false });
     }
 }
