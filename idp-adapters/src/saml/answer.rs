@@ -151,6 +151,10 @@ impl SamlClient {
                 return Err(SigninReason::AuthTimeTooOld.into());
             }
         }
+        // Asked for is not given: whoever can have the provider answer in another format chooses, in some, what it says.
+        if settings.name_id_format.is_some() && assertion.name_id.format != settings.name_id_format {
+            return Err(SigninReason::SamlNameId.into());
+        }
         let subject = Subject::parse(&assertion.name_id.value).map_err(|_| SigninReason::SubjectInvalid)?;
         let session = assertion.authn.session_index.as_deref().map(Subject::parse).transpose();
         let identity =

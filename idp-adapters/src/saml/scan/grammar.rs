@@ -47,7 +47,7 @@ pub(super) static RESPONSE: Shape = samlp(
 pub(super) static LOGOUT_REQUEST: Shape = samlp(
     "LogoutRequest",
     &["ID", "Version", "IssueInstant", "Destination", "Consent", "Reason", "NotOnOrAfter"],
-    parts(&[one(&ISSUER), maybe(&SIGNATURE), one(&NAME_ID), any(&SESSION_INDEX)]),
+    parts(&[one(&ISSUER), maybe(&SIGNATURE), one(&NAME_ID), Part { shape: &SESSION_INDEX, min: 0, max: 16 }]),
 );
 
 pub(super) static LOGOUT_RESPONSE: Shape = samlp(

@@ -170,6 +170,7 @@ fn check_everywhere(document: &Document<'_>, kind: MessageKind) -> Result<(), Si
         // By their local names: a reader that ignores namespaces is to find no other one.
         match node.tag_name().name() {
             "Assertion" | "EncryptedAssertion" => assertions += 1,
+            "InclusiveNamespaces" => check_prefixes(node)?,
             "Signature" => {
                 signatures += 1;
                 let parent = node.parent_element();
@@ -188,6 +189,18 @@ fn check_everywhere(document: &Document<'_>, kind: MessageKind) -> Result<(), Si
         other => other.assertions()..=other.assertions(),
     };
     if expected.contains(&assertions) { Ok(()) } else { Err(SigninReason::SamlAssertionCount) }
+}
+
+/// Canonicalisation looks at each prefix for each element, before it is known whose signature it is.
+fn check_prefixes(node: Node<'_, '_>) -> Result<(), SigninReason> {
+    const PREFIXES_MAX: usize = 16;
+    const PREFIXES_BYTES_MAX: usize = 256;
+    let prefixes = node.attributes().find(|attribute| attribute.name() == "PrefixList");
+    let prefixes = prefixes.map_or("", |attribute| attribute.value());
+    match prefixes.len() > PREFIXES_BYTES_MAX || prefixes.split_ascii_whitespace().count() > PREFIXES_MAX {
+        true => Err(SigninReason::SamlBounds),
+        false => Ok(()),
+    }
 }
 
 /// Where a signature stands, every schema says: right behind the issuer. It signs its parent and nothing else.

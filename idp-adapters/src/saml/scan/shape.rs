@@ -62,8 +62,12 @@ impl Shape {
     pub(super) fn check(&self, node: Node<'_, '_>) -> Result<(), SigninReason> {
         let foreign = |attribute: roxmltree::Attribute<'_, '_>| match attribute.namespace() {
             None => !self.attributes.contains(&attribute.name()),
-            // An id or a base of XML's own would change what a reference means.
-            Some(namespace) => namespace == XML && attribute.name() != "lang",
+            // An id or a base of XML's own would change what a reference means. The twin of an attribute of ours is one to a reader
+            // that ignores namespaces, and which of the two comes first is not signed.
+            Some(XML) => attribute.name() != "lang",
+            Some(_) => {
+                matches!(self.namespace, DSIG | DSIG11 | XENC | XENC11) || self.attributes.contains(&attribute.name())
+            }
         };
         if node.attributes().any(foreign) {
             return Err(self.reason);

@@ -46,6 +46,16 @@ fn what_is_more_than_elements_attributes_and_text_is_refused() {
         (RESPONSE.replace("ID=\"_a\"", "ID=\"_a\" Evil=\"x\""), Reason::SamlStructure),
         (RESPONSE.replace("ID=\"_a\"", "ID=\"_a\" xml:base=\"http://x\""), Reason::SamlStructure),
         (RESPONSE.replace("ID=\"_a\"", ""), Reason::SamlId),
+        (RESPONSE.replace("ID=\"_a\"", "ID=\"_a\" xmlns:x=\"u\" x:ID=\"_b\""), Reason::SamlStructure),
+        (RESPONSE.replace("Value=\"x\"", "xmlns:x=\"u\" x:Value=\"y\" Value=\"x\""), Reason::SamlStructure),
+        (RESPONSE.replace("Value=\"x\"", "Value=\"x\ny\""), Reason::SamlMarkup),
+        (
+            RESPONSE.replace(
+                "Value=\"x\"/>",
+                &format!("Value=\"x\">{}</samlp:StatusCode>", "<a xmlns:b=\"u\"/>".repeat(256)),
+            ),
+            Reason::SamlBounds,
+        ),
         (" ".repeat(MESSAGE_BYTES_MAX + 1), Reason::SamlBounds),
     ] {
         assert_eq!(judge(&text), Err(reason), "{text:.300}");
