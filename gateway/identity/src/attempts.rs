@@ -19,8 +19,8 @@ use crate::random::{EntropyError, random_bytes};
 pub const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// How many sign-ins of one tenant may be under way, and how many rows of them there may be in all. Anybody can begin one, so there
-/// are bounds: beyond, the oldest give way. With 300 octets each, all rows take 30 MB.
-const UNDER_WAY_MAX: i64 = 50_000;
+/// are bounds: beyond, the oldest give way. Each that begins counts them, which takes milliseconds at the bounds.
+const UNDER_WAY_MAX: i64 = 10_000;
 const ROWS_MAX: i64 = 2 * UNDER_WAY_MAX;
 
 /// How many may be under way from one network, which may be a house with thousands of people behind one address. Beyond, its own
