@@ -9,7 +9,7 @@ use axum::{Form, Json};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{Begun, CreateSessionError, SignIn};
 use cedargate_idp_adapters::local::{Credentials, PresentedPassword};
-use cedargate_idp_adapters::{Authenticated, SignInAdapter, SignInError};
+use cedargate_idp_adapters::{Authenticated, SignInError};
 use cedargate_model::{Principal, RefusalCode, SigninResult};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,8 @@ async fn sign_in(
     presented: Presented,
 ) -> Result<Begun, Problem> {
     let credentials = Credentials::new(presented.email, presented.password);
-    match control_plane.local.sign_in(tenant.id, credentials, visit.client, visit.now).await {
-        Ok(authenticated) => begin(&control_plane, &visit, &tenant, authenticated).await,
+    match control_plane.local.sign_in_judged(tenant.id, credentials, visit.client, visit.now).await {
+        Ok((authenticated, version)) => begin(&control_plane, &visit, &tenant, authenticated, Some(version)).await,
         Err(SignInError::Failed) => {
             record(&control_plane, &visit, &tenant, SigninResult::Failed, None).await?;
             Err(Problem::new(SIGNIN_FAILED))
@@ -85,6 +85,7 @@ pub(crate) async fn begin(
     visit: &Visit,
     tenant: &TenantScope,
     authenticated: Authenticated,
+    version: Option<i64>,
 ) -> Result<Begun, Problem> {
     let sign_in = SignIn {
         tenant: tenant.id,
@@ -93,9 +94,13 @@ pub(crate) async fn begin(
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
         device: visit.device(),
     };
-    let begun = match control_plane.sessions.create(sign_in, visit.now).await {
+    let created = match version {
+        Some(version) => control_plane.sessions.create_as_judged(sign_in, version, visit.now).await,
+        None => control_plane.sessions.create(sign_in, visit.now).await,
+    };
+    let begun = match created {
         Ok(begun) => begun,
-        // Disabled in the instant since its password was found right.
+        // Disabled, or given another password, in the instant since its password was found right.
         Err(CreateSessionError::AccountUnusable(_)) => {
             record(control_plane, visit, tenant, SigninResult::Failed, None).await?;
             return Err(Problem::new(SIGNIN_FAILED));

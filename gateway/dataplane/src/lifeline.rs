@@ -68,10 +68,15 @@ impl Lifeline {
         self.heard.swap(false, Ordering::Relaxed)
     }
 
-    /// Runs an exchange to its end, or until it is cut: then it is not polled again, and the caller drops it.
-    pub(crate) async fn until_cut<F: Future + Unpin>(&self, exchange: &mut F) -> Result<F::Output, Severed> {
+    /// Runs an exchange to its end, or until it is cut: then it is not polled again, and the caller drops it. Of one that nobody
+    /// looks after any more, which is nobody's wish, there is nothing to be said; it is cut all the same.
+    pub(crate) async fn until_cut<F: Future + Unpin>(&self, exchange: &mut F) -> Result<F::Output, Option<Severed>> {
         poll_fn(|cx| {
             if let Poll::Ready(done) = Pin::new(&mut *exchange).poll(cx) {
+                if self.is_held() {
+                    // Whoever looks after it sees that it has ended.
+                    *self.severed() = None;
+                }
                 return Poll::Ready(Ok(done));
             }
             // After the exchange: whatever was held just now is waited for from here on.
@@ -80,18 +85,17 @@ impl Lifeline {
         .await
     }
 
-    fn poll_severed(&self, cx: &mut Context<'_>) -> Poll<Severed> {
+    fn poll_severed(&self, cx: &mut Context<'_>) -> Poll<Option<Severed>> {
         if !self.is_held() {
             return Poll::Pending;
         }
         let mut severed = self.severed();
         let Some(receiver) = severed.as_mut() else { return Poll::Pending };
         match Pin::new(receiver).poll(cx) {
-            Poll::Ready(Ok(cut)) => Poll::Ready(cut),
-            // Nobody looks after it any more: the process is ending.
+            Poll::Ready(Ok(cut)) => Poll::Ready(Some(cut)),
             Poll::Ready(Err(_)) => {
                 *severed = None;
-                Poll::Pending
+                Poll::Ready(None)
             }
             Poll::Pending => Poll::Pending,
         }
@@ -99,5 +103,33 @@ impl Lifeline {
 
     fn severed(&self) -> MutexGuard<'_, Option<oneshot::Receiver<Severed>>> {
         self.severed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_ended_is_nobodys_to_look_after() {
+        let lifeline = Lifeline::default();
+        let mut exchange = Box::pin(async { lifeline.hold(0) });
+        let severing = lifeline.until_cut(&mut exchange).await.unwrap();
+        assert!(severing.is_closed(), "it came to its end");
+
+        let lifeline = Lifeline::default();
+        let severing = lifeline.hold(0);
+        drop(lifeline);
+        assert!(severing.is_closed(), "its client went away");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_looks_after_any_more_is_cut() {
+        let lifeline = Lifeline::default();
+        drop(lifeline.hold(0));
+        let mut exchange = Box::pin(pending::<()>());
+        assert!(matches!(lifeline.until_cut(&mut exchange).await, Err(None)));
     }
 }

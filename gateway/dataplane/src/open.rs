@@ -1,17 +1,21 @@
 //! Exchanges that may stay open for long: websockets, server-sent events, gRPC streams, long bodies. Each goes on while what let it
 //! through would still let it through: the session it came with, and a policy that permits it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use cedargate_identity::PresentedToken;
-use cedargate_model::{Caller, Canonical, ClientCertificate, DecisionId, Micros, Refusal, RefusalCode, TenantId};
+use cedargate_model::{
+    Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, SessionId, TenantId,
+};
 use cedargate_policy::{Context, Query, Snapshot, Verdict};
 use http::{HeaderMap, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::sync::oneshot;
-use tokio::time::MissedTickBehavior;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::cut::Cut;
 use crate::exchange::Admitted;
@@ -33,6 +37,10 @@ const SHORT_BODY_BYTES_MAX: u64 = 256 * 1024;
 /// For how long they go on while the store cannot say whose sessions they are: as long as a restart of it takes.
 const UNKNOWN_MAX: Duration = Duration::from_secs(30);
 
+/// How many sessions the store is asked for at once, and for how long at a time: looking must not take longer where it is slow.
+const ASKED_MAX: usize = 8;
+const ASKING_MAX: Duration = Duration::from_secs(1);
+
 /// All of a process.
 #[derive(Default)]
 pub(crate) struct OpenExchanges {
@@ -42,7 +50,8 @@ pub(crate) struct OpenExchanges {
 /// One of them: how to cut it, and what its decision was made of.
 struct OpenExchange {
     severing: oneshot::Sender<Severed>,
-    lifeline: Arc<Lifeline>,
+    /// The exchange's own: where that has ended, so has this.
+    lifeline: Weak<Lifeline>,
     cut: Cut,
     status: Option<u16>,
     decision: DecisionId,
@@ -82,7 +91,7 @@ impl OpenExchanges {
         let octets = u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX);
         let exchange = OpenExchange {
             severing: admitted.lifeline.hold(octets),
-            lifeline: admitted.lifeline.clone(),
+            lifeline: Arc::downgrade(&admitted.lifeline),
             cut: Cut::of(trail, pass),
             status: admitted.status,
             decision: trail.decision(),
@@ -106,8 +115,20 @@ impl OpenExchanges {
         }
     }
 
-    /// Looks for ever. Drop the future to stop it: then nothing is cut.
-    pub(crate) async fn look_after(self: Arc<Self>, gateway: Arc<Gateway>) {
+    /// Looks for ever, whatever happens. What a look that broke off had in its hands is cut: nobody would know when to.
+    pub(crate) async fn look_after_always(self: Arc<Self>, gateway: Arc<Gateway>) {
+        loop {
+            let looking = Arc::clone(&self).look_after(Arc::clone(&gateway));
+            match tokio::spawn(looking).await {
+                Err(broken) if broken.is_panic() => {
+                    tracing::error!(error = &broken as &dyn std::error::Error, "open exchanges were lost sight of");
+                }
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+
+    async fn look_after(self: Arc<Self>, gateway: Arc<Gateway>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -118,21 +139,22 @@ impl OpenExchanges {
 
     async fn look(&self, gateway: &Gateway) {
         // Whatever is held meanwhile is looked at the next time.
-        let all = std::mem::take(&mut *self.all());
+        let mut all = std::mem::take(&mut *self.all());
+        all.retain(|exchange| !exchange.severing.is_closed());
         if all.is_empty() {
             return;
         }
         let (sites, now) = (gateway.sites.load_full(), gateway.clock.now());
+        let answers = known(gateway, &all, now).await;
         let mut kept = Vec::with_capacity(all.len());
         for mut exchange in all {
-            if exchange.severing.is_closed() {
-                continue;
-            }
-            match exchange.judge(gateway, &sites, now).await {
+            match exchange.judge(gateway, &sites, &answers) {
                 Ok(()) => kept.push(exchange),
                 Err(refusal) => exchange.sever(refusal),
             }
         }
+        // Whoever was not answered is asked for first the next time.
+        kept.sort_by_key(|exchange| exchange.unknown_since.is_none());
         self.all().append(&mut kept);
     }
 
@@ -141,20 +163,58 @@ impl OpenExchanges {
     }
 }
 
+/// Whose sessions they are now, as far as it is known: from memory where that is fresh, and of the others as many as the store says in
+/// time, each once. A session that is missing here is unknown, one without a principal is over.
+async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<SessionId, Option<Arc<Principal>>> {
+    let mut answers = HashMap::new();
+    let mut wanted = Vec::new();
+    let mut asked = HashSet::new();
+    for exchange in all {
+        let (Some(token), Some(principal)) = (&exchange.token, exchange.caller.principal()) else { continue };
+        let session = principal.session;
+        // A client that says something uses its session, one that only listens does not.
+        let is_used = exchange.lifeline.upgrade().is_some_and(|lifeline| lifeline.take_heard());
+        match gateway.sessions.known(exchange.tenant, token, now) {
+            Some(found) => {
+                if is_used && found.is_some() {
+                    gateway.sessions.use_known(exchange.tenant, token, now);
+                }
+                answers.insert(session, found);
+            }
+            None if asked.insert(session) => wanted.push((session, exchange.tenant, token.clone())),
+            None => {}
+        }
+    }
+    let asking = async {
+        let (mut wanted, mut under_way) = (wanted.into_iter(), JoinSet::new());
+        loop {
+            while under_way.len() < ASKED_MAX
+                && let Some((session, tenant, token)) = wanted.next()
+            {
+                let sessions = gateway.sessions.clone();
+                under_way.spawn(async move { (session, sessions.peek(tenant, &token, now).await) });
+            }
+            match under_way.join_next().await {
+                Some(Ok((session, Ok(found)))) => drop(answers.insert(session, found)),
+                // The store is away: nobody else is asked for this time.
+                Some(Ok((_, Err(_))) | Err(_)) | None => return,
+            }
+        }
+    };
+    // What is not answered by then is given up, and asked for again.
+    let _ = timeout(ASKING_MAX, asking).await;
+    answers
+}
+
 impl OpenExchange {
     /// Whether it may go on.
-    async fn judge(&mut self, gateway: &Gateway, sites: &Sites, now: Micros) -> Result<(), Refusal> {
-        let caller = match self.find(gateway, now).await {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                let since = *self.unknown_since.get_or_insert_with(Instant::now);
-                return match refusal.code {
-                    RefusalCode::SessionStoreUnavailable if since.elapsed() < UNKNOWN_MAX => Ok(()),
-                    _ => Err(refusal),
-                };
-            }
-        };
-        self.unknown_since = None;
+    fn judge(
+        &mut self,
+        gateway: &Gateway,
+        sites: &Sites,
+        answers: &HashMap<SessionId, Option<Arc<Principal>>>,
+    ) -> Result<(), Refusal> {
+        let caller = self.caller_now(answers)?;
         let version = |caller: &Caller| caller.principal().map(|principal| principal.version);
         let snapshot = sites.at(&self.canonical.host).and_then(|site| site.snapshot.as_ref());
         let is_as_before = snapshot.is_some_and(|snapshot| Arc::ptr_eq(snapshot, &self.snapshot));
@@ -182,18 +242,23 @@ impl OpenExchange {
         }
     }
 
-    /// Who it is now. A client that says something uses its session, one that only listens does not.
-    async fn find(&self, gateway: &Gateway, now: Micros) -> Result<Caller, Refusal> {
+    /// Who it is now: the last that was known of them, for a while, where nobody can say.
+    fn caller_now(&mut self, answers: &HashMap<SessionId, Option<Arc<Principal>>>) -> Result<Caller, Refusal> {
         // Nobody, or a program: that its key or token has ended is not heard of here.
-        let Some(token) = &self.token else { return Ok(self.caller.clone()) };
-        let found = match self.lifeline.take_heard() {
-            true => gateway.sessions.find(self.tenant, token, now).await,
-            false => gateway.sessions.peek(self.tenant, token, now).await,
-        };
-        match found {
-            Ok(Some(principal)) => Ok(Caller::Principal(principal)),
-            Ok(None) => Err(Refusal::new(RefusalCode::SigninRequired, "its session has ended")),
-            Err(error) => Err(Refusal::new(RefusalCode::SessionStoreUnavailable, error.to_string())),
+        let (Some(_), Some(principal)) = (&self.token, self.caller.principal()) else { return Ok(self.caller.clone()) };
+        match answers.get(&principal.session) {
+            Some(Some(principal)) => {
+                self.unknown_since = None;
+                Ok(Caller::Principal(principal.clone()))
+            }
+            Some(None) => Err(Refusal::new(RefusalCode::SigninRequired, "its session has ended")),
+            None if self.unknown_since.get_or_insert_with(Instant::now).elapsed() < UNKNOWN_MAX => {
+                Ok(self.caller.clone())
+            }
+            None => Err(Refusal::new(
+                RefusalCode::SessionStoreUnavailable,
+                "for too long nobody could say whose session it is",
+            )),
         }
     }
 

@@ -58,6 +58,15 @@ impl Factors {
         holder.check(&mut tx, now).await?.may_enrol(Shown::Nothing, now)
     }
 
+    /// Whether this session may change factors at all.
+    ///
+    /// # Errors
+    /// [`HolderError`].
+    pub async fn may_change(&self, holder: Holder, now: Micros) -> Result<(), HolderError> {
+        let mut tx = self.pool.tenant(holder.tenant).read().await?;
+        holder.check(&mut tx, now).await.map(drop)
+    }
+
     /// One of an account's factors.
     ///
     /// # Errors

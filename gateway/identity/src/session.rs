@@ -146,10 +146,35 @@ impl Sessions {
         self.create_in(sign_in, None, now, now).await
     }
 
+    /// The same for somebody who was judged by what the account was at this `version`. Judging takes its time: a password that was set
+    /// meanwhile has ended every session, and the former one must not begin another behind that.
+    ///
+    /// # Errors
+    /// [`CreateSessionError`]; `AccountUnusable` also where the account is another one by now.
+    pub async fn create_as_judged(
+        &self,
+        sign_in: SignIn,
+        version: i64,
+        now: Micros,
+    ) -> Result<Begun, CreateSessionError> {
+        self.create_when(sign_in, Some(version), None, now, now).await
+    }
+
     pub(crate) async fn create_in(
         &self,
         sign_in: SignIn,
         vouched: Option<Vouched<'_>>,
+        authenticated_at: Micros,
+        now: Micros,
+    ) -> Result<Begun, CreateSessionError> {
+        self.create_when(sign_in, None, federation, authenticated_at, now).await
+    }
+
+    async fn create_when(
+        &self,
+        sign_in: SignIn,
+        version: Option<i64>,
+        federation: Option<(&Federation, Option<Micros>)>,
         authenticated_at: Micros,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
@@ -181,12 +206,28 @@ impl Sessions {
         }
         let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
         let loaded = rows::find_by_token(&mut tx, row.token).await?;
-        let loaded = loaded.ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
+        let is_as_judged = |loaded: &rows::Loaded| version.is_none_or(|version| loaded.principal.version == version);
+        let loaded = loaded.filter(is_as_judged).ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
         tx.commit().await?;
 
         let ended = replaced.into_iter().chain(dropped);
         self.cache.forget(ended.map(|hash| Key::new(sign_in.tenant, hash)));
         Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
+    }
+
+    /// What memory knows of a session, if it knows enough: none of it where it does not, and then no principal where the session is
+    /// over. Never waits, and is no use of the session.
+    pub fn known(&self, tenant: TenantId, token: &PresentedToken, now: Micros) -> Option<Option<Arc<Principal>>> {
+        let hot = self.cache.fresh(&Key::new(tenant, token.hash()), now, &self.settings)?;
+        Some((now < hot.expires_at).then(|| hot.principal.clone()))
+    }
+
+    /// Counts as a use of a session that memory knows.
+    pub fn use_known(&self, tenant: TenantId, token: &PresentedToken, now: Micros) {
+        let key = Key::new(tenant, token.hash());
+        if let Some(hot) = self.cache.fresh(&key, now, &self.settings) {
+            self.cache.touch(&key, &hot, now, TOUCH_EVERY);
+        }
     }
 
     /// The same, without counting as a use: for whoever only wants to know whether it is still a session.
@@ -199,10 +240,12 @@ impl Sessions {
         token: &PresentedToken,
         now: Micros,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
-        let key = Key::new(tenant, token.hash());
-        match self.cache.fresh(&key, now, &self.settings) {
-            Some(hot) => Ok((now < hot.expires_at).then(|| hot.principal.clone())),
-            None => Ok(self.read(key, now).await?.map(|hot| hot.principal.clone())),
+        match self.known(tenant, token, now) {
+            Some(found) => Ok(found),
+            None => {
+                let hot = self.read(Key::new(tenant, token.hash()), now).await?;
+                Ok(hot.map(|hot| hot.principal.clone()))
+            }
         }
     }
 

@@ -104,12 +104,43 @@ impl LocalAccounts {
         self.hasher.verifications()
     }
 
-    async fn judge_credentials(&self, tenant: TenantId, proof: Credentials) -> Result<Authenticated, SignInError> {
+    /// Judges credentials, and says of which version the account was by which they were judged: the session that begins with them is to
+    /// be one of that ([`Sessions::create_as_judged`](cedargate_identity::Sessions::create_as_judged)).
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub async fn sign_in_judged(
+        &self,
+        tenant: TenantId,
+        proof: Credentials,
+        client: IpAddr,
+        now: Micros,
+    ) -> Result<(Authenticated, i64), SignInError> {
+        let attempt = match self.throttle.admit(tenant, &proof.email, client, now) {
+            Admission::Admitted(attempt) => attempt,
+            Admission::Delayed { retry_after } => return Err(SignInError::Delayed { retry_after }),
+        };
+        let outcome = self.judge_credentials(tenant, proof).await;
+        // The attempt was counted as a failure beforehand, so that many at once cannot outrun the count.
+        match &outcome {
+            Ok(_) => self.throttle.succeeded(attempt),
+            Err(SignInError::Failed | SignInError::Delayed { .. }) => {}
+            Err(SignInError::Busy | SignInError::Store(_) | SignInError::Broken(_)) => self.throttle.not_tried(attempt),
+        }
+        outcome
+    }
+
+    async fn judge_credentials(
+        &self,
+        tenant: TenantId,
+        proof: Credentials,
+    ) -> Result<(Authenticated, i64), SignInError> {
         let account = match Email::parse(&proof.email) {
             Ok(email) => self.accounts.find_by_email(tenant, &email).await?,
             Err(_) => None,
         };
-        self.judge(tenant, account, proof.password).await
+        let version = account.as_ref().map_or(0, |account| account.version);
+        Ok((self.judge(tenant, account, proof.password).await?, version))
     }
 
     async fn judge(
@@ -159,18 +190,7 @@ impl SignInAdapter for LocalAccounts {
         client: IpAddr,
         now: Micros,
     ) -> Result<Authenticated, SignInError> {
-        let attempt = match self.throttle.admit(tenant, &proof.email, client, now) {
-            Admission::Admitted(attempt) => attempt,
-            Admission::Delayed { retry_after } => return Err(SignInError::Delayed { retry_after }),
-        };
-        let outcome = self.judge_credentials(tenant, proof).await;
-        // The attempt was counted as a failure beforehand, so that many at once cannot outrun the count.
-        match &outcome {
-            Ok(_) => self.throttle.succeeded(attempt),
-            Err(SignInError::Failed | SignInError::Delayed { .. }) => {}
-            Err(SignInError::Busy | SignInError::Store(_) | SignInError::Broken(_)) => self.throttle.not_tried(attempt),
-        }
-        outcome
+        self.sign_in_judged(tenant, proof, client, now).await.map(|(authenticated, _)| authenticated)
     }
 }
 

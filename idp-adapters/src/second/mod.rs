@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedargate_identity::{EnrolError, Enrolled, FactorName, Factors, Holder, Ready, SealedTotp, Shown};
+use cedargate_identity::{EnrolError, Enrolled, FactorName, Factors, Holder, HolderError, Ready, SealedTotp, Shown};
 use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId, ProofKind, TenantId};
 
 pub use code::PresentedCode;
@@ -156,6 +156,12 @@ impl SecondFactors {
         now: Micros,
     ) -> Result<(Ready<Enrolled>, Proven), FinishError> {
         let Holder { tenant, account, .. } = holder;
+        // Before anything is judged: a right code forgets wrong ones, and must be good for something.
+        let may_change = self.factors.may_change(holder, now).await;
+        match may_change {
+            Ok(()) | Err(HolderError::SessionOver) => {}
+            Err(error) => return Err(FinishError::Enrol(error.into())),
+        }
         // Judged before the transaction that makes it count: whoever judges counts guesses in one of its own.
         let step = self.totp.judged(tenant, account, client, now, async {
             let Some(enrolment) = self.enrolment(holder, factor, now).await? else { return Ok(None) };

@@ -103,7 +103,7 @@ async fn sign_in(
     let party = relying_party(&control_plane, &visit)?;
     let asking = asking(&visit, tenant.id, &party);
     match control_plane.webauthn.finish_sign_in(asking, browser.as_ref(), ceremony, &credential).await {
-        Ok(authenticated) => match signin::begin(&control_plane, &visit, &tenant, authenticated).await {
+        Ok(authenticated) => match signin::begin(&control_plane, &visit, &tenant, authenticated, None).await {
             // Disabled in the instant since: to a stranger it is a passkey like any other that does not fit.
             Err(problem) if problem.kind == crate::problem::SIGNIN_FAILED => Err(Problem::new(PASSKEY_FAILED)),
             begun => begun,

@@ -312,9 +312,9 @@ impl Served<'_> {
             let exchanging = lifeline.until_cut(&mut exchange);
             // The stream is there until this is on record, and then gone, both ways; the connection's other streams go on.
             let severed = match &stall {
-                None => exchanging.await.err(),
+                None => exchanging.await.err().flatten(),
                 Some(stall) => tokio::select! {
-                    ended = exchanging => ended.err(),
+                    ended = exchanging => ended.err().flatten(),
                     (cut, answered) = stall.stalled() => {
                         cut.conclude(door.gateway(), answered).await;
                         None

@@ -199,7 +199,9 @@ impl ServerApp for Door {
                 Ok(reused) => reused?,
                 Err(severed) => {
                     // The connection is there until this is on record, and then gone.
-                    severed.conclude(&self.gateway, &lifeline).await;
+                    if let Some(severed) = severed {
+                        severed.conclude(&self.gateway, &lifeline).await;
+                    }
                     return None;
                 }
             };
@@ -257,7 +259,7 @@ impl Door {
     fn start_dispatcher(&self) {
         self.dispatcher.call_once(|| {
             tokio::spawn(self.gateway.spool.dispatch());
-            tokio::spawn(Arc::clone(&self.open).look_after(Arc::clone(&self.gateway)));
+            tokio::spawn(Arc::clone(&self.open).look_after_always(Arc::clone(&self.gateway)));
         });
     }
 

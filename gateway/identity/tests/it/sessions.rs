@@ -501,3 +501,24 @@ async fn what_was_done_by_hand_takes_effect_too() {
         assert_ne!(sessions.find(house.acme, &token, NOW).await.unwrap(), before, "{sql}");
     }
 }
+
+/// A password that was right when it was judged, and was another one when the session was to begin.
+#[each_engine]
+async fn a_sign_in_under_way_does_not_outlive_a_new_password() {
+    let house = House::new().await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let ada = house.account("ada@example.com", &[]).await;
+    let judged = house.find("ada@example.com").await.version;
+    let sign_in = || SignIn {
+        tenant: house.acme,
+        principal: ada,
+        strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
+        replaces: None,
+        device: Device::default(),
+    };
+    assert!(sessions.create_as_judged(sign_in(), judged, NOW).await.is_ok());
+    house.accounts.set_password(house.acme, ada, &hash('b')).await.unwrap();
+    let late = sessions.create_as_judged(sign_in(), judged, NOW).await;
+    assert!(matches!(late, Err(CreateSessionError::AccountUnusable(account)) if account == ada), "{late:?}");
+    assert_eq!(sessions.list(house.acme, ada, NOW).await.unwrap(), []);
+}
