@@ -1,6 +1,7 @@
 //! How often tokens may be asked for: by a client, and in vain from an address.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,26 +14,21 @@ const WINDOW: Duration = Duration::from_secs(60);
 const PER_CLIENT_MAX: u32 = 120;
 /// Failures from one address (IPv4, IPv6 /64) in a window. Nobody guesses 256 bits; this bounds what trying costs us.
 const FAILURES_PER_ADDRESS_MAX: u32 = 30;
-/// How much is remembered in a window. Beyond, whoever is new waits for the next.
+/// How many clients, and how many addresses, are remembered in a window.
 const KEYS_MAX: usize = 50_000;
-
-/// Who is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Counted {
-    /// A client that was known, by its key or session.
-    Client(TenantId, SessionId),
-    /// An address that something failed from.
-    Address(IpAddr),
-}
 
 /// Counts of the present window.
 #[derive(Debug, Default)]
 pub(super) struct Rates(Mutex<Window>);
 
+/// Clients and addresses apart: anybody has as many addresses as an IPv6 network has, and none of them may cost a client its place.
 #[derive(Debug, Default)]
 struct Window {
     began_at: Micros,
-    counts: HashMap<Counted, u32>,
+    /// Tokens of clients that were known, by their key or session.
+    tokens: Counts<(TenantId, SessionId)>,
+    /// Failures from addresses.
+    failures: Counts<IpAddr>,
 }
 
 /// Over its rate.
@@ -44,41 +40,23 @@ pub(super) struct Exceeded {
 impl Rates {
     /// Counts a token for a client that is known.
     pub(super) fn token(&self, tenant: TenantId, client: SessionId, now: Micros) -> Result<(), Exceeded> {
-        self.count(Counted::Client(tenant, client), PER_CLIENT_MAX, now)
-    }
-
-    /// Whether the address has failures left.
-    pub(super) fn may_fail(&self, address: IpAddr, now: Micros) -> Result<(), Exceeded> {
-        let window = self.window(now);
-        let failures = window.counts.get(&Counted::Address(network(address))).copied().unwrap_or_default();
-        if failures < FAILURES_PER_ADDRESS_MAX { Ok(()) } else { Err(window.exceeded(now)) }
-    }
-
-    /// Counts a failure from an address.
-    pub(super) fn failed(&self, address: IpAddr, now: Micros) {
-        // It was asked before whether there is one left.
-        let _ = self.count(Counted::Address(network(address)), u32::MAX, now);
-    }
-
-    fn count(&self, whom: Counted, max: u32, now: Micros) -> Result<(), Exceeded> {
         let mut window = self.window(now);
-        if window.counts.len() >= KEYS_MAX && !window.counts.contains_key(&whom) {
-            return Err(window.exceeded(now));
-        }
-        let count = window.counts.entry(whom).or_default();
-        if *count >= max {
-            return Err(window.exceeded(now));
-        }
-        *count += 1;
-        Ok(())
+        if window.tokens.count((tenant, client)) <= PER_CLIENT_MAX { Ok(()) } else { Err(window.exceeded(now)) }
+    }
+
+    /// Counts a failure from an address, and says whether that was one too many.
+    pub(super) fn failed(&self, address: IpAddr, now: Micros) -> Result<(), Exceeded> {
+        let mut window = self.window(now);
+        let failures = window.failures.count(network(address));
+        if failures <= FAILURES_PER_ADDRESS_MAX { Ok(()) } else { Err(window.exceeded(now)) }
     }
 
     /// The present window. Every state of it is a valid one, so a panic elsewhere does not matter.
     fn window(&self, now: Micros) -> std::sync::MutexGuard<'_, Window> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back begins anew, too.
-        if now < window.began_at || now >= window.began_at.after(WINDOW) {
-            *window = Window { began_at: now, counts: HashMap::new() };
+        // What came in before the window began counts in it; a clock that was set back begins anew.
+        if now.after(WINDOW) < window.began_at || now >= window.began_at.after(WINDOW) {
+            *window = Window { began_at: now, ..Window::default() };
         }
         window
     }
@@ -88,6 +66,33 @@ impl Window {
     fn exceeded(&self, now: Micros) -> Exceeded {
         let left = self.began_at.after(WINDOW).since(now);
         Exceeded { retry_after_seconds: left.as_secs() + 1 }
+    }
+}
+
+/// How often each, of as many as there is room for. Whoever is new always finds room: a full table refuses nobody.
+#[derive(Debug)]
+struct Counts<K>(HashMap<K, u32>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Counts<K> {
+    /// Counts once more and says how often that makes.
+    fn count(&mut self, whom: K) -> u32 {
+        if self.0.len() >= KEYS_MAX && !self.0.contains_key(&whom) {
+            // Those that were seen but once are the bulk of any flood, and have the least to forget. At least half goes, so that this
+            // is rare.
+            self.0.retain(|_, count| *count > 1);
+            if self.0.len() > KEYS_MAX / 2 {
+                self.0.clear();
+            }
+        }
+        let count = self.0.entry(whom).or_default();
+        *count = count.saturating_add(1);
+        *count
     }
 }
 
@@ -124,11 +129,49 @@ mod tests {
         let now = Micros(1_700_000_000_000_000);
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         for _ in 0..FAILURES_PER_ADDRESS_MAX {
-            assert_eq!(rates.may_fail(address("2001:db8::1"), now), Ok(()));
-            rates.failed(address("2001:db8::2"), now);
+            assert_eq!(rates.failed(address("2001:db8::2"), now), Ok(()));
         }
-        assert!(rates.may_fail(address("2001:db8::3"), now).is_err());
-        assert!(rates.may_fail(address("2001:db8:0:1::1"), now).is_ok());
-        assert!(rates.may_fail(address("2001:db8::3"), now.after(WINDOW)).is_ok());
+        assert!(rates.failed(address("2001:db8::3"), now).is_err());
+        assert!(rates.failed(address("2001:db8:0:1::1"), now).is_ok());
+        assert!(rates.failed(address("2001:db8::3"), now.after(WINDOW)).is_ok());
+    }
+
+    #[test]
+    fn strangers_from_ever_so_many_networks_keep_no_client_waiting() {
+        let rates = Rates::default();
+        let now = Micros(1_700_000_000_000_000);
+        let (tenant, client) = (TenantId(Uuid::nil()), SessionId(Uuid::from_u128(1)));
+        for _ in 0..PER_CLIENT_MAX {
+            assert_eq!(rates.token(tenant, client, now), Ok(()));
+        }
+        for n in 0..2 * KEYS_MAX as u128 {
+            let stranger = IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | (n << 64)));
+            assert_eq!(rates.failed(stranger, now), Ok(()));
+        }
+        assert_eq!(rates.token(tenant, SessionId(Uuid::from_u128(2)), now), Ok(()), "new in this window");
+        assert!(rates.token(tenant, client, now).is_err(), "strangers make nobody's count forgotten, either");
+        let window = rates.window(now);
+        assert!(window.failures.0.len() <= KEYS_MAX && window.tokens.0.len() <= KEYS_MAX);
+    }
+
+    #[test]
+    fn clients_beyond_the_bound_are_counted_all_the_same() {
+        let rates = Rates::default();
+        let (tenant, now) = (TenantId(Uuid::nil()), Micros(1_700_000_000_000_000));
+        for n in 0..=KEYS_MAX as u128 {
+            assert_eq!(rates.token(tenant, SessionId(Uuid::from_u128(n)), now), Ok(()));
+        }
+        assert!(rates.window(now).tokens.0.len() <= KEYS_MAX);
+    }
+
+    #[test]
+    fn a_request_that_came_before_the_window_began_resets_nothing() {
+        let rates = Rates::default();
+        let (address, now) = (IpAddr::from([192, 0, 2, 1]), Micros(1_700_000_000_000_000));
+        for _ in 0..FAILURES_PER_ADDRESS_MAX {
+            assert_eq!(rates.failed(address, now), Ok(()));
+        }
+        assert!(rates.failed(address, Micros(now.0 - 1)).is_err());
+        assert!(rates.failed(address, Micros(now.0 - 3_600_000_000)).is_ok(), "the clock was set back");
     }
 }

@@ -71,6 +71,11 @@ impl OauthError {
         Self::new(TokenReason::RefreshUnknown, false)
     }
 
+    /// No token that could be revoked (RFC 7009 §2.2.1).
+    pub(super) fn unsupported_token_type() -> Self {
+        Self { error: "unsupported_token_type", ..Self::new(TokenReason::RequestMalformed, false) }
+    }
+
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self

@@ -8,11 +8,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{PresentedSecret, SecretKind};
-use cedargate_model::{ApiKeyId, GrantId, RefusalCode, TokenAct, TokenReason, TokenSource};
+use cedargate_model::{ApiKeyId, GrantId, RefusalCode, SessionId, TokenAct, TokenReason, TokenSource};
 use http::{HeaderMap, StatusCode};
 
 use super::Office;
 use super::form::Form;
+use super::rate::Exceeded;
 use super::reply::{OauthError, unkept};
 use super::token::record;
 use crate::own::unavailable;
@@ -30,33 +31,63 @@ pub(super) async fn post(State(office): State<Arc<Office>>, visit: Visit, header
         Err(_) => None,
     };
     let Some(token) = token.map(zeroize::Zeroizing::new) else {
-        return OauthError::new(TokenReason::RequestMalformed, false).into_response();
+        return failed(&office, &visit, OauthError::new(TokenReason::RequestMalformed, false).into_response());
     };
+    if token.starts_with(SecretKind::ApiKey.prefix()) {
+        // It counts on until its service account's keeper revokes it, and whoever thinks it ended must hear that it did not.
+        return failed(&office, &visit, OauthError::unsupported_token_type().into_response());
+    }
     match revoke(&office, &visit, tenant, &token).await {
-        Ok(()) => unkept(StatusCode::OK.into_response()),
+        Ok(Outcome::Ended) => unkept(StatusCode::OK.into_response()),
+        Ok(Outcome::Nothing) => failed(&office, &visit, unkept(StatusCode::OK.into_response())),
+        Ok(Outcome::TooOften(over)) => waits(over),
         Err(problem) => problem.of_request(visit.request).into_response(),
     }
 }
 
-async fn revoke(office: &Office, visit: &Visit, tenant: &TenantScope, token: &str) -> Result<(), Problem> {
+/// What came of it.
+enum Outcome {
+    Ended,
+    /// There was nothing to end.
+    Nothing,
+    /// The same token, over and over.
+    TooOften(Exceeded),
+}
+
+/// Answers what was in vain, unless there was too much of that from the address. Whoever shows a token that counts never waits.
+fn failed(office: &Office, visit: &Visit, answer: Response) -> Response {
+    office.rates.failed(visit.client, visit.now).map_or_else(waits, |()| answer)
+}
+
+fn waits(over: Exceeded) -> Response {
+    OauthError::new(TokenReason::RateExceeded, false).retry_after(over.retry_after_seconds).into_response()
+}
+
+async fn revoke(office: &Office, visit: &Visit, tenant: &TenantScope, token: &str) -> Result<Outcome, Problem> {
     let control_plane = &office.control_plane;
     if token.starts_with(SecretKind::RefreshToken.prefix()) {
-        let Ok(shown) = PresentedSecret::parse(SecretKind::RefreshToken, token) else { return Ok(()) };
+        let Ok(shown) = PresentedSecret::parse(SecretKind::RefreshToken, token) else { return Ok(Outcome::Nothing) };
         let ended = control_plane.sessions.revoke_refresh(tenant.id, &shown).await.map_err(unavailable)?;
-        let Some(ended) = ended else { return Ok(()) };
+        let Some(ended) = ended else { return Ok(Outcome::Nothing) };
         let facts = facts(ended.principal, None, Some(ended.grant));
-        return record(office, visit, tenant, facts, TokenAct::GrantRevoked).await;
+        record(office, visit, tenant, facts, TokenAct::GrantRevoked).await?;
+        return Ok(Outcome::Ended);
     }
     let Ok(token) = control_plane.tokens.load().verify(token, tenant.id, &tenant.name, visit.now) else {
-        return Ok(());
+        return Ok(Outcome::Nothing);
     };
+    // By the token's own id: however busy a thief keeps the key or the family, its tokens can be ended.
+    if let Err(over) = office.rates.token(tenant.id, SessionId(token.id.0), visit.now) {
+        return Ok(Outcome::TooOften(over));
+    }
     control_plane.sessions.revoke_token(tenant.id, &token, visit.now).await.map_err(unavailable)?;
     let (api_key, grant) = match token.source {
         TokenSource::ApiKey(key) => (Some(key), None),
         TokenSource::Session(grant) => (None, Some(grant)),
     };
     let facts = facts(token.subject, api_key, grant);
-    record(office, visit, tenant, facts, TokenAct::Revoked { token: token.id }).await
+    record(office, visit, tenant, facts, TokenAct::Revoked { token: token.id }).await?;
+    Ok(Outcome::Ended)
 }
 
 fn facts(principal: cedargate_model::PrincipalId, api_key: Option<ApiKeyId>, grant: Option<GrantId>) -> TokenFacts {

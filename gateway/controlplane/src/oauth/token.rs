@@ -83,6 +83,12 @@ enum Refused {
     Failed(Problem),
 }
 
+impl From<OauthError> for Refused {
+    fn from(error: OauthError) -> Self {
+        Self::Told(error)
+    }
+}
+
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self::Failed(problem)
@@ -91,9 +97,12 @@ impl From<Problem> for Refused {
 
 /// Why there is no token, before it is recorded.
 enum Why {
+    /// Nothing was proved.
     Reason(TokenReason),
-    /// Over a rate, for so many seconds.
-    Rate(u64),
+    /// A client that is known asked for what it cannot have: no failure of its address, where others may be.
+    Asked(TokenReason, TokenFacts),
+    /// A client that is known is over its rate, for so many seconds.
+    Rate(u64, TokenFacts),
     /// A refresh token was shown again: its family has ended.
     Reused(GrantId, PrincipalId),
     Failed(Problem),
@@ -141,7 +150,8 @@ impl Desk<'_> {
             Why::Reused(grant, principal) => {
                 let facts = TokenFacts { principal: Some(principal), grant: Some(grant), ..TokenFacts::default() };
                 self.record(facts, TokenAct::Reused).await?;
-                self.office.rates.failed(client, now);
+                // Told as any other refusal, whatever the address has left.
+                let _ = self.office.rates.failed(client, now);
                 tracing::warn!(
                     cedargate.tenant = self.tenant.name.as_str(),
                     cedargate.grant.id = %grant,
@@ -149,24 +159,34 @@ impl Desk<'_> {
                 );
                 Err(Refused::Told(OauthError::reused()))
             }
-            Why::Rate(seconds) => {
-                let reason = TokenReason::RateExceeded;
-                self.record(TokenFacts::default(), TokenAct::Refused { by, reason }).await?;
-                Err(Refused::Told(OauthError::new(reason, basic).retry_after(seconds)))
+            Why::Asked(reason, facts) => Err(self.refuse(facts, by, reason, basic).await?.into()),
+            Why::Rate(seconds, facts) => {
+                let error = self.refuse(facts, by, TokenReason::RateExceeded, basic).await?;
+                Err(error.retry_after(seconds).into())
             }
-            Why::Reason(reason) => {
-                self.record(TokenFacts::default(), TokenAct::Refused { by, reason }).await?;
-                self.office.rates.failed(client, now);
-                Err(Refused::Told(OauthError::new(reason, basic)))
-            }
+            // Only what failed waits for its address: behind one address there are many, and a good credential is nobody's guess.
+            Why::Reason(reason) => match self.office.rates.failed(client, now) {
+                Ok(()) => Err(self.refuse(TokenFacts::default(), by, reason, basic).await?.into()),
+                Err(over) => {
+                    let error = self.refuse(TokenFacts::default(), by, TokenReason::RateExceeded, basic).await?;
+                    Err(error.retry_after(over.retry_after_seconds).into())
+                }
+            },
         }
     }
 
+    async fn refuse(
+        &self,
+        facts: TokenFacts,
+        by: Option<GrantType>,
+        reason: TokenReason,
+        basic: bool,
+    ) -> Result<OauthError, Problem> {
+        self.record(facts, TokenAct::Refused { by, reason }).await?;
+        Ok(OauthError::new(reason, basic))
+    }
+
     async fn judge(&self, headers: &HeaderMap, body: &Bytes, by: &mut Option<GrantType>) -> Result<Issue, Why> {
-        self.office
-            .rates
-            .may_fail(self.visit.client, self.visit.now)
-            .map_err(|over| Why::Rate(over.retry_after_seconds))?;
         let form = Form::read(headers, body)?;
         let grant_type = match (form.get("grant_type"), *by) {
             (None, Some(only)) => only,
@@ -177,25 +197,33 @@ impl Desk<'_> {
             (Some(_), _) => return Err(TokenReason::GrantUnsupported.into()),
         };
         *by = Some(grant_type);
-        let url = self.office.control_plane.tokens.load().url(&self.tenant.name);
-        // RFC 8707, RFC 8693 §2.1: a token is for this address alone, whoever says so.
-        if ["resource", "audience"].iter().filter_map(|name| form.get(name)).any(|target| target != url) {
-            return Err(TokenReason::TargetInvalid.into());
+        // Two proofs, of which one would be judged and the other overlooked.
+        if proofs_of_others(grant_type).iter().any(|name| form.get(name).is_some()) {
+            return Err(TokenReason::CredentialsAmbiguous.into());
         }
-        let scope = form.get("scope").map(scope).transpose()?;
         match grant_type {
-            GrantType::ClientCredentials => self.for_key(headers, &form, scope).await,
+            GrantType::ClientCredentials => self.for_key(headers, &form).await,
             // Public: what is shown is the whole of the proof.
             GrantType::RefreshToken | GrantType::TokenExchange if client::is_shown(headers, &form) => {
                 Err(TokenReason::CredentialsAmbiguous.into())
             }
-            GrantType::RefreshToken => self.for_refresh(&form, scope).await,
-            GrantType::TokenExchange => self.for_session(&form, scope).await,
+            GrantType::RefreshToken => self.for_refresh(&form).await,
+            GrantType::TokenExchange => self.for_session(&form).await,
         }
     }
 
+    /// What the token is to be for, and what it is to have.
+    fn asked(&self, form: &Form) -> Result<Option<Vec<RoleName>>, TokenReason> {
+        let url = self.office.control_plane.tokens.load().url(&self.tenant.name);
+        // RFC 8707, RFC 8693 §2.1: a token is for this address alone, whoever says so.
+        if ["resource", "audience"].iter().filter_map(|name| form.get(name)).any(|target| target != url) {
+            return Err(TokenReason::TargetInvalid);
+        }
+        form.get("scope").map(scope).transpose()
+    }
+
     /// The same question to the store whether there is such a client or not, and the same answer.
-    async fn for_key(&self, headers: &HeaderMap, form: &Form, scope: Option<Vec<RoleName>>) -> Result<Issue, Why> {
+    async fn for_key(&self, headers: &HeaderMap, form: &Form) -> Result<Issue, Why> {
         let shown = client::shown(headers, form)?;
         let key =
             PresentedSecret::parse(SecretKind::ApiKey, &shown.secret).map_err(|_| TokenReason::SecretMalformed)?;
@@ -209,18 +237,22 @@ impl Desk<'_> {
         if program.session.to_string() != shown.id {
             return Err(TokenReason::ClientMismatch.into());
         }
-        self.count(&program)?;
+        let key = ApiKeyId(program.session.0);
+        let facts = TokenFacts { principal: Some(program.id), api_key: Some(key), ..TokenFacts::default() };
+        self.count(&program, facts)?;
+        let asked = |reason| Why::Asked(reason, facts);
+        let scope = self.asked(form).map_err(asked)?;
         Ok(Issue {
             by: GrantType::ClientCredentials,
-            source: TokenSource::ApiKey(ApiKeyId(program.session.0)),
+            source: TokenSource::ApiKey(key),
             principal: program.id,
-            scope: Some(narrowed(&program, scope.as_deref())?),
+            scope: Some(narrowed(&program, scope.as_deref()).map_err(asked)?),
             narrowed: scope,
             granted: None,
         })
     }
 
-    async fn for_session(&self, form: &Form, scope: Option<Vec<RoleName>>) -> Result<Issue, Why> {
+    async fn for_session(&self, form: &Form) -> Result<Issue, Why> {
         let wanted = form.get("requested_token_type").unwrap_or(ACCESS_TOKEN_TYPE);
         let is_ours = form.get("subject_token_type") == Some(SESSION_TOKEN_TYPE) && wanted == ACCESS_TOKEN_TYPE;
         if !is_ours || form.get("actor_token").is_some() {
@@ -232,20 +264,23 @@ impl Desk<'_> {
         let found =
             sessions.find(self.tenant.id, &session, now).await.map_err(|error| Why::Failed(unavailable(error)))?;
         let person = found.ok_or(TokenReason::SessionUnknown)?;
-        self.count(&person)?;
-        let has = narrowed(&person, scope.as_deref())?;
+        let facts = TokenFacts { principal: Some(person.id), ..TokenFacts::default() };
+        self.count(&person, facts)?;
+        let asked = |reason| Why::Asked(reason, facts);
+        let scope = self.asked(form).map_err(asked)?;
+        let has = narrowed(&person, scope.as_deref()).map_err(asked)?;
         let granted = sessions.exchange(&person, scope, now).await.map_err(|error| match error {
             ExchangeError::SessionGone(_) => TokenReason::SessionUnknown.into(),
-            ExchangeError::Roles => TokenReason::ScopeInvalid.into(),
+            ExchangeError::Roles => asked(TokenReason::ScopeInvalid),
             ExchangeError::Entropy(error) => Why::Failed(Problem::new(FAILED).because(error)),
             ExchangeError::Store(error) => Why::Failed(unavailable(error)),
         })?;
         Ok(Self::of_grant(GrantType::TokenExchange, granted, Some(has)))
     }
 
-    async fn for_refresh(&self, form: &Form, scope: Option<Vec<RoleName>>) -> Result<Issue, Why> {
-        // A family keeps what it was narrowed to: another scope is asked for by another exchange.
-        if scope.is_some() {
+    async fn for_refresh(&self, form: &Form) -> Result<Issue, Why> {
+        // A family keeps what it was narrowed to: another scope is asked for by another exchange. Before the token is spent.
+        if self.asked(form)?.is_some() {
             return Err(TokenReason::ScopeInvalid.into());
         }
         let shown = form.get("refresh_token").ok_or(TokenReason::RequestMalformed)?;
@@ -274,9 +309,9 @@ impl Desk<'_> {
         }
     }
 
-    fn count(&self, client: &Principal) -> Result<(), Why> {
+    fn count(&self, client: &Principal, facts: TokenFacts) -> Result<(), Why> {
         let counted = self.office.rates.token(self.tenant.id, client.session, self.visit.now);
-        counted.map_err(|over| Why::Rate(over.retry_after_seconds))
+        counted.map_err(|over| Why::Rate(over.retry_after_seconds, facts))
     }
 
     /// Signs, makes the event durable, and only then lets anybody have it.
@@ -325,6 +360,15 @@ impl Desk<'_> {
 
     async fn record(&self, facts: TokenFacts, act: TokenAct) -> Result<(), Problem> {
         record(self.office, self.visit, self.tenant, facts, act).await
+    }
+}
+
+/// Parameters that prove something in other grants than this, or in none that there is.
+fn proofs_of_others(grant_type: GrantType) -> &'static [&'static str] {
+    match grant_type {
+        GrantType::ClientCredentials => &["subject_token", "actor_token", "refresh_token", "client_assertion"],
+        GrantType::RefreshToken => &["subject_token", "actor_token", "client_assertion"],
+        GrantType::TokenExchange => &["refresh_token", "client_assertion"],
     }
 }
 

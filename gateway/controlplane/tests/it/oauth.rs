@@ -393,22 +393,107 @@ async fn what_cannot_be_recorded_is_not_issued() {
 }
 
 #[tokio::test]
-async fn an_address_that_fails_too_often_waits() {
+async fn an_address_that_fails_too_often_waits_and_its_neighbours_with_good_credentials_do_not() {
     let house = House::new().await;
     let Program { id, key, .. } = program(&house).await;
     let pairs = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", &*key)];
+    let cookie = house.sign_ada_in().await;
+    let _ = house.recorder.take();
     for _ in 0..30 {
         assert_eq!(ask(&house, &[]).await.status, StatusCode::BAD_REQUEST);
     }
-    let waits = ask(&house, &pairs).await;
+    let _ = house.recorder.take_tokens();
+    let guess = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", "hunter2")];
+    let waits = ask(&house, &guess).await;
     assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(waits.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
-    assert_eq!(
-        house.recorder.take_tokens().last().unwrap().act,
-        TokenAct::Refused { by: None, reason: TokenReason::RateExceeded }
-    );
+    assert_eq!(refusal(&house), (Some(GrantType::ClientCredentials), TokenReason::RateExceeded));
+
+    assert_eq!(ask(&house, &pairs).await.status, StatusCode::OK, "the same address, a good key");
+    let exchange = [("grant_type", EXCHANGE), ("subject_token", &*cookie), ("subject_token_type", SESSION)];
+    let exchanged = ask(&house, &exchange).await;
+    assert_eq!(exchanged.status, StatusCode::OK, "a good session");
+    assert_eq!(refresh(&house, &text(&exchanged, "refresh_token")).await.status, StatusCode::OK);
+
+    assert_eq!(ask(&house, &guess).await.status, StatusCode::TOO_MANY_REQUESTS);
     house.advance(Duration::from_secs(61));
-    assert_eq!(ask(&house, &pairs).await.status, StatusCode::OK);
+    assert_eq!(ask(&house, &guess).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_a_good_key_may_not_have_is_no_failure_of_its_address() {
+    let house = House::new().await;
+    let Program { account, id, key } = program(&house).await;
+    let pairs = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", &*key)];
+    for more in [("scope", "admin"), ("audience", "inventory")].iter().cycle().take(40) {
+        assert_eq!(ask(&house, &[&pairs[..], &[*more]].concat()).await.status, StatusCode::BAD_REQUEST);
+    }
+    let refused = house.recorder.take_tokens();
+    let whose = |event: &cedargate_model::TokenEvent| {
+        event.principal == Some(account) && event.api_key.is_some_and(|key| key.to_string() == id)
+    };
+    assert!(refused.len() == 40 && refused.iter().all(whose), "the record says whose key it was");
+    assert_eq!(ask(&house, &[]).await.status, StatusCode::BAD_REQUEST, "others behind the address are not silenced");
+    for _ in 40..120 {
+        assert_eq!(ask(&house, &pairs).await.status, StatusCode::OK);
+    }
+    assert_eq!(ask(&house, &pairs).await.status, StatusCode::TOO_MANY_REQUESTS, "each counts for the client itself");
+}
+
+#[tokio::test]
+async fn a_proof_that_the_grant_does_not_take_is_refused_and_not_overlooked() {
+    let house = House::new().await;
+    let Program { id, key, .. } = program(&house).await;
+    let first = exchanged(&house, &[]).await;
+    let (cookie, token) = (house.sign_ada_in().await, text(&first, "refresh_token"));
+    let _ = house.recorder.take();
+    let by_key = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", &*key)];
+    let by_session = [("grant_type", EXCHANGE), ("subject_token", &*cookie), ("subject_token_type", SESSION)];
+    let by_refresh = [("grant_type", "refresh_token"), ("refresh_token", &*token)];
+    for (pairs, more) in [
+        (&by_key[..], ("subject_token", &*cookie)),
+        (&by_key[..], ("actor_token", "x")),
+        (&by_key[..], ("refresh_token", &*token)),
+        (&by_key[..], ("client_assertion", "x")),
+        (&by_session[..], ("refresh_token", &*token)),
+        (&by_session[..], ("client_assertion", "x")),
+        (&by_refresh[..], ("subject_token", &*cookie)),
+        (&by_refresh[..], ("client_assertion", "x")),
+    ] {
+        let answer = ask(&house, &[pairs, &[more]].concat()).await;
+        assert_eq!((answer.status, answer.json()), (StatusCode::BAD_REQUEST, json!({ "error": "invalid_request" })));
+        assert_eq!(refusal(&house).1, TokenReason::CredentialsAmbiguous, "{more:?}");
+    }
+    for pairs in [&by_key[..], &by_session, &by_refresh] {
+        assert_eq!(ask(&house, pairs).await.status, StatusCode::OK, "nothing was spent");
+    }
+}
+
+#[tokio::test]
+async fn revoking_in_vain_is_counted_and_revoking_a_key_is_not_claimed() {
+    let house = House::new().await;
+    let Program { id, key, .. } = program(&house).await;
+    let pairs = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", &*key)];
+    let token = text(&ask(&house, &pairs).await, "access_token");
+    let _ = house.recorder.take_tokens();
+    let revoke = async |token: &str| house.at(&house.acme).post_form("/auth/revoke", &form(&[("token", token)])).await;
+    let unsupported = revoke(&key).await;
+    assert_eq!(
+        (unsupported.status, unsupported.json()),
+        (StatusCode::BAD_REQUEST, json!({ "error": "unsupported_token_type" }))
+    );
+    assert_eq!(ask(&house, &pairs).await.status, StatusCode::OK, "the key counts on");
+    for _ in 1..30 {
+        assert_eq!(revoke("cgr_x").await.status, StatusCode::OK);
+    }
+    let waits = revoke("cgr_x").await;
+    assert_eq!((waits.status, waits.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("61")));
+    assert_eq!(revoke(&token).await.status, StatusCode::OK, "what counts can be ended from anywhere");
+    assert!(known(&house, &token).await.unwrap_err().contains("revoked"));
+    for _ in 1..120 {
+        assert_eq!(revoke(&token).await.status, StatusCode::OK);
+    }
+    assert_eq!(revoke(&token).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
