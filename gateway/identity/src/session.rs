@@ -210,8 +210,13 @@ impl Sessions {
         let loaded = loaded.filter(is_as_judged).ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
         tx.commit().await?;
 
-        let ended = replaced.into_iter().chain(dropped);
+        let dropped_any = !dropped.is_empty();
+        let ended = replaced.map(|(hash, _)| hash).into_iter().chain(dropped);
         self.cache.forget(ended.map(|hash| Key::new(sign_in.tenant, hash)));
+        let dropped_of = dropped_any.then_some(sign_in.principal);
+        for account in replaced.map(|(_, account)| account).into_iter().chain(dropped_of) {
+            self.cache.changed(sign_in.tenant, account);
+        }
         Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
     }
 
@@ -307,7 +312,10 @@ impl Sessions {
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let ended = rows::delete(&mut tx, session).await?;
         tx.commit().await?;
-        self.cache.forget(ended.map(|hash| Key::new(tenant, hash)));
+        if let Some((hash, account)) = ended {
+            self.cache.forget([Key::new(tenant, hash)]);
+            self.cache.changed(tenant, account);
+        }
         Ok(ended.is_some())
     }
 
@@ -321,6 +329,7 @@ impl Sessions {
         tx.commit().await?;
         let count = ended.len();
         self.cache.forget(ended.into_iter().map(|hash| Key::new(tenant, hash)));
+        self.cache.changed(tenant, principal);
         Ok(count)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cedargate_model::{Micros, Principal, TenantId};
+use cedargate_model::{Micros, Principal, PrincipalId, TenantId};
 use moka::sync::Cache;
 
 use crate::session_changes::{Mark, Moment, SessionChanges};
@@ -158,9 +158,18 @@ impl SessionCache {
         self.entries.invalidate(key);
     }
 
-    /// Forgets sessions that were ended here.
+    /// Has whatever is in memory of an account read again, after a change to it here was committed: what ended takes tokens with it,
+    /// and which those are, only the store knows.
+    pub(crate) fn changed(&self, tenant: TenantId, account: PrincipalId) {
+        self.changes.mark(Mark::of(tenant, account));
+    }
+
+    /// Forgets sessions that were ended here, and has the tokens that they were exchanged for read again.
     pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
+            if let Some(hot) = self.entries.get(&key) {
+                self.changes.mark(hot.loaded.1);
+            }
             self.endings.fetch_add(1, Ordering::SeqCst);
             self.entries.invalidate(&key);
             self.lock_touches().remove(&key);

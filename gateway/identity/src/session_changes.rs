@@ -91,14 +91,25 @@ impl SessionChanges {
             let moment = self.now.fetch_add(1, Ordering::SeqCst) + 1;
             match heard {
                 Heard::Accounts(marks) => {
-                    for mark in marks.iter().filter_map(|mark| self.marks.get(mark.0)) {
-                        mark.store(moment, Ordering::Release);
-                    }
+                    marks.iter().for_each(|mark| self.raise(*mark, moment));
                 }
                 Heard::Unknown => self.all.store(moment, Ordering::Release),
             }
         }
         self.heard_at.store(asked_at.0, Ordering::Release);
+    }
+
+    /// Takes what was changed here, and committed, before this: nobody needs to wait until it is heard of. What else there may be
+    /// to hear of stays unheard.
+    pub(crate) fn mark(&self, mark: Mark) {
+        self.raise(mark, self.now.fetch_add(1, Ordering::SeqCst) + 1);
+    }
+
+    /// Never back: of two that mark one account, the later moment stays, whoever writes last.
+    fn raise(&self, mark: Mark, moment: u64) {
+        if let Some(mark) = self.marks.get(mark.0) {
+            mark.fetch_max(moment, Ordering::AcqRel);
+        }
     }
 }
 
@@ -176,6 +187,20 @@ mod tests {
         changes.hear(&Heard::Unknown, Micros(0));
         assert!(!changes.none_since(read, mark(1), Micros(0), STALENESS));
         assert!(!changes.none_since(read, mark(2), Micros(0), STALENESS));
+    }
+
+    #[test]
+    fn what_was_changed_here_need_not_be_heard_of() {
+        let changes = SessionChanges::default();
+        changes.hear(&Heard::Accounts(Vec::new()), Micros(0));
+        let read = changes.moment();
+        changes.mark(mark(1));
+        assert!(changes.is_marked(read, mark(1)));
+        assert!(changes.none_since(read, mark(2), Micros(0), STALENESS), "of another account");
+        assert!(changes.none_since(changes.moment(), mark(1), Micros(0), STALENESS), "read after");
+        assert!(!changes.none_since(read, mark(2), Micros(3_000_000), STALENESS), "nothing else was heard by it");
+        changes.raise(mark(1), 0);
+        assert!(changes.is_marked(read, mark(1)), "a mark never goes back");
     }
 
     #[test]

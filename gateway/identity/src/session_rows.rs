@@ -99,14 +99,18 @@ WHERE tenant_id = $1
     row.into_loaded(tx, &roles).map(Some)
 }
 
-pub(crate) async fn delete(tx: &mut TenantTx, session: SessionId) -> Result<Option<TokenHash>, StoreError> {
+/// Says whose it was, too.
+pub(crate) async fn delete(
+    tx: &mut TenantTx,
+    session: SessionId,
+) -> Result<Option<(TokenHash, PrincipalId)>, StoreError> {
     const DELETE: &str = "
 DELETE FROM sessions
 WHERE tenant_id = $1
   AND id = $2
-RETURNING token_hash";
-    let ended: Option<(Vec<u8>,)> = tx.query(DELETE).bind(session.0).fetch_optional().await?;
-    ended.map(token_of).transpose()
+RETURNING token_hash, account_id";
+    let ended: Option<(Vec<u8>, Uuid)> = tx.query(DELETE).bind(session.0).fetch_optional().await?;
+    ended.map(|(hash, account)| Ok((token_of((hash,))?, PrincipalId(account)))).transpose()
 }
 
 pub(crate) async fn delete_of_account(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<TokenHash>, StoreError> {

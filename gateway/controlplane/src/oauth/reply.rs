@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 pub(super) struct Tokens {
     pub(super) access_token: Zeroizing<String>,
     pub(super) expires_in: u64,
-    /// The roles that it has, with one space between; none where that is as it was.
-    pub(super) scope: Option<String>,
+    /// The roles that it has, with one space between.
+    pub(super) scope: String,
     pub(super) refresh_token: Option<Zeroizing<String>>,
     /// What kind of token this is, where another was exchanged for it (RFC 8693 §2.2.1).
     pub(super) issued_token_type: Option<&'static str>,
@@ -24,8 +24,7 @@ struct TokensBody<'t> {
     access_token: &'t str,
     token_type: &'static str,
     expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<&'t str>,
+    scope: &'t str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'t str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +107,7 @@ impl IntoResponse for Tokens {
             access_token: &self.access_token,
             token_type: "Bearer",
             expires_in: self.expires_in,
-            scope: self.scope.as_deref(),
+            scope: &self.scope,
             refresh_token: self.refresh_token.as_ref().map(|token| token.as_str()),
             issued_token_type: self.issued_token_type,
         };

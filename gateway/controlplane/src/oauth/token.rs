@@ -120,8 +120,8 @@ struct Issue {
     source: TokenSource,
     principal: PrincipalId,
     narrowed: Option<Vec<RoleName>>,
-    /// The roles that it has at present, where that is asked.
-    scope: Option<Vec<RoleName>>,
+    /// The roles that it has at present.
+    scope: Vec<RoleName>,
     granted: Option<Granted>,
 }
 
@@ -246,7 +246,7 @@ impl Desk<'_> {
             by: GrantType::ClientCredentials,
             source: TokenSource::ApiKey(key),
             principal: program.id,
-            scope: Some(narrowed(&program, scope.as_deref()).map_err(asked)?),
+            scope: narrowed(&program, scope.as_deref()).map_err(asked)?,
             narrowed: scope,
             granted: None,
         })
@@ -269,13 +269,13 @@ impl Desk<'_> {
         let asked = |reason| Why::Asked(reason, facts);
         let scope = self.asked(form).map_err(asked)?;
         let has = narrowed(&person, scope.as_deref()).map_err(asked)?;
-        let granted = sessions.exchange(&person, scope, now).await.map_err(|error| match error {
+        let granted = sessions.exchange(&person, has, now).await.map_err(|error| match error {
             ExchangeError::SessionGone(_) => TokenReason::SessionUnknown.into(),
             ExchangeError::Roles => asked(TokenReason::ScopeInvalid),
             ExchangeError::Entropy(error) => Why::Failed(Problem::new(FAILED).because(error)),
             ExchangeError::Store(error) => Why::Failed(unavailable(error)),
         })?;
-        Ok(Self::of_grant(GrantType::TokenExchange, granted, Some(has)))
+        Ok(Self::of_grant(GrantType::TokenExchange, granted))
     }
 
     async fn for_refresh(&self, form: &Form) -> Result<Issue, Why> {
@@ -293,18 +293,17 @@ impl Desk<'_> {
             RefreshError::Entropy(error) => Why::Failed(Problem::new(FAILED).because(error)),
             RefreshError::Store(error) => Why::Failed(unavailable(error)),
         })?;
-        let scope = granted.roles.clone();
-        Ok(Self::of_grant(GrantType::RefreshToken, granted, scope))
+        Ok(Self::of_grant(GrantType::RefreshToken, granted))
     }
 
-    fn of_grant(by: GrantType, granted: Granted, scope: Option<Vec<RoleName>>) -> Issue {
+    fn of_grant(by: GrantType, granted: Granted) -> Issue {
         Issue {
             by,
             source: TokenSource::Session(granted.grant),
             principal: granted.principal,
             // The family says what it is narrowed to, whenever a token of it is shown.
             narrowed: None,
-            scope,
+            scope: granted.roles.clone(),
             granted: Some(granted),
         }
     }
@@ -342,7 +341,7 @@ impl Desk<'_> {
         Ok(Tokens {
             access_token: signed,
             expires_in: LIFETIME.as_secs(),
-            scope: scope.map(|roles| roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" ")),
+            scope: scope.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" "),
             issued_token_type: (by == GrantType::TokenExchange).then_some(ACCESS_TOKEN_TYPE),
             refresh_token: granted.map(|granted| granted.refresh.expose()),
         })

@@ -339,6 +339,87 @@ async fn a_family_stays_as_narrow_as_it_began() {
 }
 
 #[tokio::test]
+async fn a_family_does_not_widen_with_its_person() {
+    let house = House::new().await;
+    let first = exchanged(&house, &[]).await;
+    assert_eq!(text(&first, "scope"), "clerk");
+    let roles = |names: &[&str]| names.iter().map(|name| RoleName::parse(name).unwrap()).collect::<Vec<_>>();
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["clerk", "manager"])).await.unwrap();
+    let next = refresh(&house, &text(&first, "refresh_token")).await;
+    assert_eq!(text(&next, "scope"), "clerk", "what the person was given since was not granted to the program");
+    assert_eq!(known(&house, &text(&next, "access_token")).await.unwrap().roles, roles(&["clerk"]));
+
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"])).await.unwrap();
+    let last = refresh(&house, &text(&next, "refresh_token")).await;
+    assert_eq!((last.status, last.json()["scope"].clone()), (StatusCode::OK, json!("")), "told as it is by now");
+    assert_eq!(known(&house, &text(&last, "access_token")).await.unwrap().roles, []);
+
+    house.accounts.set_roles(house.acme.id, house.ada, vec![]).await.unwrap();
+    let none = exchanged(&house, &[]).await;
+    assert_eq!((none.status, none.json()["scope"].clone()), (StatusCode::OK, json!("")));
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"])).await.unwrap();
+    assert_eq!(known(&house, &text(&none, "access_token")).await.unwrap().roles, [], "of nothing comes nothing");
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_here_is_over_here_at_once() {
+    let house = House::new().await;
+    let now = house.clock.now();
+    let recalled = |text: &str| house.sessions.recall_token(house.acme.id, ShownToken::of(text), now).is_some();
+    let revoke =
+        async |token: &str| house.at(&house.acme).post_form("/auth/revoke", &form(&[("token", token)])).await.status;
+    let tokens = async || {
+        let answer = exchanged(&house, &[]).await;
+        let (access, next) = (text(&answer, "access_token"), text(&answer, "refresh_token"));
+        known(&house, &access).await.unwrap();
+        assert!(recalled(&access), "in memory");
+        (access, next)
+    };
+    // Once: nothing of what follows is heard of.
+    house.sessions.listen(now).await.unwrap();
+
+    let (access, _) = tokens().await;
+    assert_eq!(revoke(&access).await, StatusCode::OK);
+    assert!(!recalled(&access), "the token itself");
+
+    let (access, next) = tokens().await;
+    assert_eq!(revoke(&next).await, StatusCode::OK);
+    assert!(!recalled(&access), "its family");
+
+    let (access, next) = tokens().await;
+    assert_eq!(refresh(&house, &next).await.status, StatusCode::OK);
+    assert_eq!(refresh(&house, &next).await.status, StatusCode::BAD_REQUEST);
+    assert!(!recalled(&access), "its family, by reuse");
+
+    let (access, _) = tokens().await;
+    assert!(house.sessions.end_all(house.acme.id, house.ada).await.unwrap() > 0);
+    assert!(!recalled(&access), "its person's sessions");
+
+    let (access, _) = tokens().await;
+    let session = house.sessions.list(house.acme.id, house.ada, now).await.unwrap().remove(0).id;
+    assert!(house.sessions.end(house.acme.id, session).await.unwrap());
+    assert!(!recalled(&access), "its session");
+}
+
+#[tokio::test]
+async fn whoever_knows_no_refresh_token_takes_no_turn_of_a_writer() {
+    let house = House::new().await;
+    let token = text(&exchanged(&house, &[]).await, "refresh_token");
+    let revoke = form(&[("token", &token)]);
+    assert_eq!(house.at(&house.acme).post_form("/auth/revoke", &revoke).await.status, StatusCode::OK);
+    let _ = house.recorder.take_tokens();
+    let mut writer = house.pool.tenant(house.acme.id).begin().await.unwrap();
+    // From here on the turn is this one's.
+    let left = writer.query("SELECT COUNT(*) FROM token_grants WHERE tenant_id = $1").fetch_one::<(i64,)>().await;
+    assert_eq!(left.unwrap(), (0,));
+    // Well-formed, and of no family: behind the writer it would get no answer but that the store is busy.
+    assert_eq!(refresh(&house, &token).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refusal(&house).1, TokenReason::RefreshUnknown);
+    assert_eq!(house.at(&house.acme).post_form("/auth/revoke", &revoke).await.status, StatusCode::OK);
+    drop(writer);
+}
+
+#[tokio::test]
 async fn an_idle_session_keeps_no_program_going() {
     let house = House::new().await;
     let answer = exchanged(&house, &[]).await;

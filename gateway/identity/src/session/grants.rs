@@ -8,8 +8,7 @@ use cedargate_model::{AccessToken, GrantId, Micros, Principal, PrincipalId, Role
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::tokens::kept_roles;
-use super::{Sessions, is_over};
+use super::{FindProgramError, Sessions, is_over};
 use crate::api_keys::roles_to_text;
 use crate::principal::MEMBER;
 use crate::random::uuid_at;
@@ -18,6 +17,9 @@ use crate::{EntropyError, PresentedSecret, ProgramSecret, SecretKind};
 
 /// How many families of tokens one session may have at once; the oldest give way.
 const GRANTS_MAX: i64 = 20;
+
+/// How long the roles of a family are at most, with a space between. Whoever has more asks for some of them.
+const ROLES_BYTES_MAX: usize = 2_000;
 
 /// How many revoked tokens whose time is over one revocation clears away.
 const CLEARED_MAX: i64 = 1_000;
@@ -29,8 +31,8 @@ pub struct Granted {
     pub grant: GrantId,
     /// Whose session it is of.
     pub principal: PrincipalId,
-    /// What it is narrowed to; none where it has all that the person has.
-    pub roles: Option<Vec<RoleName>>,
+    /// What it has at present: of what it was granted, what the person still has.
+    pub roles: Vec<RoleName>,
     /// The refresh token. It exists nowhere else.
     pub refresh: ProgramSecret,
     /// When the session is over at the latest, and with it the family.
@@ -43,8 +45,8 @@ pub enum ExchangeError {
     /// The session has ended.
     #[error("the session `{0}` has ended")]
     SessionGone(SessionId),
-    /// A role that the person has not, or nothing at all.
-    #[error("a token can only be narrowed to roles that the person has")]
+    /// A role that the person has not, or too many of them.
+    #[error("a token can only have roles that the person has, and so many")]
     Roles,
     /// No secret could be drawn.
     #[error(transparent)]
@@ -84,7 +86,8 @@ pub struct EndedGrant {
 }
 
 impl Sessions {
-    /// Exchanges a live session for a family of tokens.
+    /// Exchanges a live session for a family of tokens that has these roles, and never more: what the person is given later was not
+    /// granted to the program (RFC 6749 §6).
     ///
     /// # Security
     /// Whoever asks has shown the session's secret, not merely sent its cookie along.
@@ -94,7 +97,7 @@ impl Sessions {
     pub async fn exchange(
         &self,
         person: &Principal,
-        roles: Option<Vec<RoleName>>,
+        roles: Vec<RoleName>,
         now: Micros,
     ) -> Result<Granted, ExchangeError> {
         const SESSION: &str = "
@@ -119,7 +122,10 @@ WHERE tenant_id = $1
     LIMIT 1000 OFFSET $3
   )";
         let has = |role: &RoleName| role.as_str() != MEMBER && person.roles.contains(role);
-        if roles.as_ref().is_some_and(|roles| roles.is_empty() || !roles.iter().all(has)) {
+        // No role is a set of roles, too, and has to differ from a row of before roles were always kept. No token ever has this one
+        // (`find_granted`).
+        let kept = if roles.is_empty() { MEMBER.to_owned() } else { roles_to_text(&roles) };
+        if !roles.iter().all(has) || kept.len() > ROLES_BYTES_MAX {
             return Err(ExchangeError::Roles);
         }
         let grant = GrantId(uuid_at(now)?);
@@ -132,13 +138,16 @@ WHERE tenant_id = $1
             .bind(grant.0)
             .bind(person.session.0)
             .bind(person.id.0)
-            .bind(roles.as_deref().map(roles_to_text))
+            .bind(kept)
             .bind(now.0)
             .execute()
             .await?;
         insert_refresh(&mut tx, grant, &refresh, now).await?;
-        tx.query(MAKE_ROOM).bind(person.session.0).bind(GRANTS_MAX).execute().await?;
+        let made_room = tx.query(MAKE_ROOM).bind(person.session.0).bind(GRANTS_MAX).execute().await?;
         tx.commit().await?;
+        if made_room > 0 {
+            self.cache.changed(person.tenant, person.id);
+        }
         Ok(Granted { grant, principal: person.id, roles, refresh, expires_at: Micros(expires_at) })
     }
 
@@ -158,6 +167,9 @@ SET spent_at = $3
 WHERE tenant_id = $1
   AND token_hash = $2
   AND spent_at IS NULL";
+        if !self.is_there(tenant, shown).await? {
+            return Err(RefreshError::Unknown);
+        }
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let found = find(&mut tx, shown.hash()).await?.ok_or(RefreshError::Unknown)?;
         let ended = EndedGrant { grant: GrantId(found.grant_id), principal: PrincipalId(found.account_id) };
@@ -166,6 +178,7 @@ WHERE tenant_id = $1
         if spent == 0 {
             end_grant(&mut tx, ended.grant).await?;
             tx.commit().await?;
+            self.cache.changed(tenant, ended.principal);
             return Err(RefreshError::Reused(ended));
         }
         let (last_seen_at, expires_at) = (Micros(found.last_seen_at), Micros(found.expires_at));
@@ -174,7 +187,11 @@ WHERE tenant_id = $1
         }
         let refresh = ProgramSecret::draw(SecretKind::RefreshToken, ended.grant.0)?;
         insert_refresh(&mut tx, ended.grant, &refresh, now).await?;
-        let roles = kept_roles(ended.grant, found.narrowed.as_deref())?;
+        let has = self.find_granted(&mut tx, ended.grant, now).await.map_err(|error| match error {
+            FindProgramError::Refused(_) => RefreshError::Expired,
+            FindProgramError::Store(error) => RefreshError::Store(error),
+        })?;
+        let roles = has.principal.roles.clone();
         tx.commit().await?;
         Ok(Granted { grant: ended.grant, principal: ended.principal, roles, refresh, expires_at })
     }
@@ -188,12 +205,23 @@ WHERE tenant_id = $1
         tenant: TenantId,
         shown: &PresentedSecret,
     ) -> Result<Option<EndedGrant>, StoreError> {
+        if !self.is_there(tenant, shown).await? {
+            return Ok(None);
+        }
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let Some(found) = find(&mut tx, shown.hash()).await? else { return Ok(None) };
         let ended = EndedGrant { grant: GrantId(found.grant_id), principal: PrincipalId(found.account_id) };
         end_grant(&mut tx, ended.grant).await?;
         tx.commit().await?;
+        self.cache.changed(tenant, ended.principal);
         Ok(Some(ended))
+    }
+
+    /// Whether there is such a refresh token. Asked before any writing begins: writers take turns, and whoever knows no token must not
+    /// be able to take one.
+    async fn is_there(&self, tenant: TenantId, shown: &PresentedSecret) -> Result<bool, StoreError> {
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        Ok(find(&mut tx, shown.hash()).await?.is_some())
     }
 
     /// Revokes one access token: whatever it was issued for goes on.
@@ -218,7 +246,9 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(tenant).begin().await?;
         tx.query(CLEAR).bind(now.0).bind(CLEARED_MAX).execute().await?;
         tx.query(REVOKE).bind(token.id.0).bind(token.subject.0).bind(token.expires_at.0).execute().await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.cache.changed(tenant, token.subject);
+        Ok(())
     }
 }
 
@@ -239,7 +269,6 @@ async fn find(tx: &mut TenantTx, token: TokenHash) -> Result<Option<RefreshRow>,
 SELECT
     g.id AS grant_id,
     g.account_id AS account_id,
-    g.roles AS narrowed,
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
     a.disabled_at AS disabled_at
@@ -264,7 +293,6 @@ WHERE tenant_id = $1
 struct RefreshRow {
     grant_id: Uuid,
     account_id: Uuid,
-    narrowed: Option<String>,
     last_seen_at: i64,
     expires_at: i64,
     disabled_at: Option<i64>,

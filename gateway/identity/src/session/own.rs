@@ -110,6 +110,7 @@ impl Sessions {
     /// Takes up a replacement that was committed: the former session is gone from memory, too.
     pub fn take_up(&self, replaced: Replaced) -> Begun {
         self.cache.forget([replaced.former]);
+        self.cache.changed(replaced.former.tenant, replaced.begun.principal.id);
         replaced.begun
     }
 
@@ -168,6 +169,7 @@ RETURNING token_hash";
         let ended = ended.map(rows::token_of).transpose()?;
         tx.commit().await?;
         self.cache.forget(ended.map(|hash| Key::new(tenant, hash)));
+        self.cache.changed(tenant, principal);
         Ok(ended.is_some())
     }
 
@@ -192,6 +194,7 @@ RETURNING id, token_hash";
         let (ended, keys) = rows::ended_of(tenant, ended)?;
         tx.commit().await?;
         self.cache.forget(keys);
+        self.cache.changed(tenant, principal);
         Ok(ended)
     }
 
@@ -229,7 +232,7 @@ async fn step_up_in(
     rows::insert(tx, &row).await?;
     federated::carry_over(tx, session, row.id).await?;
     // Of two at once, the one that deletes it has replaced it; the other's work is given up.
-    let ended = rows::delete(tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
+    let (ended, _) = rows::delete(tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
     let loaded = rows::find_by_token(tx, row.token).await?;
     // Disabled meanwhile: nothing is written, and the session is dead as it is.
     let loaded = loaded.ok_or(StepUpError::SessionGone(session))?;

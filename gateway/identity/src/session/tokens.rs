@@ -115,7 +115,12 @@ WHERE tenant_id = $1
     }
 
     /// Who a session's grant is for, if the session is a live one.
-    async fn find_granted(&self, tx: &mut TenantTx, grant: GrantId, now: Micros) -> Result<Loaded, FindProgramError> {
+    pub(super) async fn find_granted(
+        &self,
+        tx: &mut TenantTx,
+        grant: GrantId,
+        now: Micros,
+    ) -> Result<Loaded, FindProgramError> {
         const FIND: &str = "
 SELECT g.roles AS narrowed, s.token_hash AS token_hash
 FROM token_grants AS g
@@ -143,7 +148,7 @@ WHERE g.tenant_id = $1
     }
 }
 
-pub(super) fn kept_roles(grant: GrantId, text: Option<&str>) -> Result<Option<Vec<RoleName>>, StoreError> {
+fn kept_roles(grant: GrantId, text: Option<&str>) -> Result<Option<Vec<RoleName>>, StoreError> {
     let impossible = || StoreError::Impossible { table: "token_grants", column: "roles", id: grant.to_string() };
     text.map(|text| roles_from_text(text).ok_or_else(impossible)).transpose()
 }
