@@ -49,6 +49,8 @@ pub(crate) struct Store {
     text_max: usize,
     items_max: usize,
     full: bool,
+    /// What bodies and heads leave to rules.
+    kept: usize,
 }
 
 /// The buffer's least bound: a request's head and what rules write fit many times.
@@ -63,6 +65,7 @@ impl Store {
             text_max: TEXT_BYTES_MIN,
             items_max,
             full: false,
+            kept: 0,
         };
         store.clear(&[]);
         store
@@ -74,6 +77,7 @@ impl Store {
         self.lists.iter_mut().for_each(Vec::clear);
         self.items = 0;
         self.full = false;
+        self.kept = 0;
         self.text_max = TEXT_BYTES_MIN;
         if let Some(scalars) = self.lists.get_mut(List::Scalars as usize) {
             scalars.resize(VARIABLES.len(), Item::default());
@@ -89,6 +93,11 @@ impl Store {
     /// Allows for so many more octets: a body's share of the buffer is linear in it.
     pub(crate) fn allow(&mut self, bytes: usize) {
         self.text_max = self.text_max.saturating_add(bytes).min(u32::MAX as usize);
+    }
+
+    /// While an exchange's own values are filled in, keeps half of the least bound for what rules set.
+    pub(crate) const fn keep_for_rules(&mut self, keep: bool) {
+        self.kept = if keep { TEXT_BYTES_MIN / 2 } else { 0 };
     }
 
     /// Whether something did not fit. What did not is missing, so the transaction is no longer to be trusted to pass.
@@ -117,7 +126,7 @@ impl Store {
     }
 
     pub(crate) fn write(&mut self, text: &[u8]) {
-        if self.text.len() + text.len() > self.text_max {
+        if self.text.len() + text.len() + self.kept > self.text_max {
             self.full = true;
             return;
         }
@@ -128,7 +137,7 @@ impl Store {
     pub(crate) fn copy(&mut self, span: Span) {
         let start = span.start as usize;
         let range = start..start + span.len as usize;
-        if self.text.len() + range.len() > self.text_max || range.end > self.text.len() {
+        if self.text.len() + range.len() + self.kept > self.text_max || range.end > self.text.len() {
             self.full = true;
             return;
         }
@@ -140,15 +149,17 @@ impl Store {
         Span { start: u32::try_from(begin).unwrap_or(0), len: u32::try_from(len).unwrap_or(0) }
     }
 
-    pub(crate) fn add(&mut self, list: List, name: Span, value: Span) {
+    /// Adds a member; whether it fitted.
+    pub(crate) fn add(&mut self, list: List, name: Span, value: Span) -> bool {
         if self.items == self.items_max {
             self.full = true;
-            return;
+            return false;
         }
         self.items += 1;
         if let Some(items) = self.lists.get_mut(list as usize) {
             items.push(Item { name, value, present: true });
         }
+        true
     }
 
     pub(crate) fn set_scalar(&mut self, slot: usize, value: Span) {

@@ -145,6 +145,58 @@ fn a_pattern_may_have_macros() {
 }
 
 #[test]
+fn a_malformed_body_is_known_whatever_rules_say() {
+    let rules = rules("SecRule ARGS \"@rx evil\" \"id:1,phase:2,pass\"");
+    let limit = |content_type, body| report(&rules, "/", &[("Content-Type", content_type)], body).limit;
+    for body in ["/**/{\"q\":\"evil\"}", "{\"a\":01,\"q\":\"evil\"}", "{q:\"evil\"}"] {
+        assert_eq!(limit("application/json", body), Some(LimitReached::Malformed), "{body}");
+    }
+    assert_eq!(limit("text/xml", "<a b=c>evil</a>"), Some(LimitReached::Malformed));
+    assert_eq!(limit("multipart/form-data", "evil"), Some(LimitReached::Malformed));
+    let marked = report(&rules, "/", &[("Content-Type", "application/json")], "\u{FEFF}{\"q\":\"evil\",\"evil\":{}}");
+    assert_eq!((marked.limit, marked.ids().collect::<Vec<_>>()), (None, vec![1]));
+}
+
+#[test]
+fn a_target_keeps_its_query_in_every_form() {
+    let text = "SecRule ARGS \"@streq evil\" \"id:1,phase:1,pass\"\nSecRule REQUEST_FILENAME \"@streq /p\" \"id:2,phase:1,pass\"";
+    assert_eq!(ids(text, "http://localhost?q=evil", &[], ""), [1]);
+    assert_eq!(ids(text, "http://h/p?x=/y&q=evil", &[], ""), [1, 2]);
+    assert_eq!(ids(text, "/p?a=1#x&q=evil", &[], ""), [1, 2]);
+}
+
+#[test]
+fn what_is_skipped_is_skipped_both_ways_alike() {
+    let block = "SecRule TX:pl \"@lt 1\" \"id:3,phase:2,pass,nolog,skipAfter:END\"\n\
+        SecRule ARGS \"@rx evil\" \"id:4,phase:2,pass\"\nSecMarker END";
+    let set = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.pl=0\"\n";
+    assert_eq!(ids(&format!("{set}{block}"), "/?a=evil", &[], ""), [0_u64; 0]);
+    let jumped = "SecRule REQUEST_METHOD \"@streq POST\" \"id:2,phase:2,pass,nolog,skip:1\"\n";
+    assert_eq!(ids(&format!("{set}{jumped}{block}"), "/?a=evil", &[], ""), [4]);
+    for phase in [1, 2] {
+        let blinded = format!("SecAction \"id:2,phase:{phase},pass,nolog,ctl:ruleRemoveTargetById=3;TX:pl\"\n");
+        assert_eq!(ids(&format!("{set}{blinded}{block}"), "/?a=evil", &[], ""), [4]);
+    }
+}
+
+#[test]
+fn an_exclusion_whose_search_is_ended_leaves_nothing_out() {
+    let text = "SecRule ARGS|!ARGS:/^(?!z)(?:(?:x+)+)+y$/ \"@rx evil\" \"id:1,phase:1,pass\"";
+    assert_eq!(ids(text, &format!("/?{}=evil", "x".repeat(60)), &[], ""), [1]);
+}
+
+#[test]
+fn a_body_that_fills_the_store_leaves_room_for_the_score() {
+    let text = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.anomaly_score=0\"\n\
+        SecRule ARGS \"@rx evil\" \"id:2,phase:2,pass,setvar:tx.anomaly_score=+5\"";
+    let filler: String =
+        [50_000, 2_000, 200, 20, 2, 1].map(|len| format!(",\"{}\":[{}1]", "k".repeat(len), "1,".repeat(100))).concat();
+    let body = format!("{{\"q\":\"evil\"{filler}}}");
+    let report = report(&rules(text), "/", &[("Content-Type", "application/json")], &body);
+    assert_eq!((report.limit, report.inbound_score), (Some(LimitReached::Values), 5));
+}
+
+#[test]
 fn reaching_a_limit_is_known() {
     let text = "SecRequestBodyLimit 4\nSecArgumentsLimit 1\nSecRule ARGS \"@rx (?=x)(?:x+x+)+y\" \"id:1,phase:2,pass\"";
     let rules = rules(text);

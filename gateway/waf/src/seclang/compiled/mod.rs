@@ -18,6 +18,7 @@ use self::gate::Gate;
 use self::quick::Quick;
 pub(super) use self::scan::Found;
 use self::switch::PhasePlans;
+pub(super) use self::switch::Removed;
 use super::program::Program;
 use super::store::Store;
 use super::variable::{List, Part};

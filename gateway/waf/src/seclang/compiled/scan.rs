@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::plan::{Nodes, OctetGate, PhasePlan, Source, node_bit};
-use super::{Compiled, INDEX_MAX, key};
+use super::{Compiled, INDEX_MAX, Removed, key};
 use crate::seclang::bytes::ByteSet;
 use crate::seclang::operator::{may_be_sqli, may_be_xss};
 use crate::seclang::program::{Program, Select};
@@ -101,7 +101,7 @@ impl Found {
 
 impl Compiled {
     /// Scans the values that a phase's rules look at.
-    pub(in crate::seclang) fn scan(&self, program: &Program, phase: u8, removed: &Bits, scratch: &mut Scratch) {
+    pub(in crate::seclang) fn scan(&self, program: &Program, phase: u8, removed: &Removed<'_>, scratch: &mut Scratch) {
         let (store, found) = (&scratch.store, &mut scratch.found);
         let work = found.work;
         found.clear();
@@ -130,6 +130,9 @@ impl Source {
             _ => 0..items.len(),
         };
         for index in range {
+            if found.exceeded {
+                return; // The exchange is refused whatever else it has.
+            }
             let Some(item) = items.get(index).filter(|item| item.present && self.selects(store, item)) else {
                 continue;
             };

@@ -2,13 +2,13 @@
 //! for. Which parts these are is known when the phase begins, for what decides it does not change within the phase.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::bits::Bits;
 use super::gate::Gate;
 use super::plan::PhasePlan;
 use super::quick::Quick;
-use crate::seclang::program::{Control, Program, Rule, SetName};
+use crate::seclang::program::{Control, Program, Rule, SetName, Target};
 use crate::seclang::store::Store;
 use crate::seclang::template::Part;
 use crate::seclang::variable::List;
@@ -17,6 +17,21 @@ use crate::seclang::variable::List;
 const PLANS_MAX: usize = 8;
 /// How many different conditions count.
 const SWITCHES_MAX: usize = 32;
+
+/// What controls took out of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::seclang) struct Removed<'t> {
+    pub(in crate::seclang) rules: &'t Bits,
+    pub(in crate::seclang) targets: &'t [(Arc<[usize]>, Target)],
+}
+
+impl Removed<'_> {
+    /// Whether a rule that looks at TX does not do what it would.
+    fn changes(&self, rule: usize) -> bool {
+        let blinds = |(rules, target): &(Arc<[usize]>, Target)| target.lists == [List::Tx] && rules.contains(&rule);
+        self.rules.contains(rule) || self.targets.iter().any(blinds)
+    }
+}
 
 /// A phase's plans.
 #[derive(Debug, Default)]
@@ -45,9 +60,8 @@ impl PhasePlans {
             let skipped = index + 1..next;
             let is_stable = rules().all(|(_, other)| !may_set(program, other, condition.index()));
             // No rule before this one may jump to the middle of what it skips.
-            let is_entered = rules().any(|(other, rule)| {
-                other < index && rule.next.is_some_and(|next| skipped.contains(&next) && next > index + 1)
-            });
+            let is_entered =
+                rules().any(|(other, rule)| other < index && rule.next.is_some_and(|next| skipped.contains(&next)));
             let is_removed = rules().any(|(_, other)| may_remove(other, index));
             if rule.links.len() != 1 || !is_stable || is_entered || is_removed {
                 continue;
@@ -68,11 +82,11 @@ impl PhasePlans {
         program: &Program,
         gates: &[Option<Gate>],
         store: &Store,
-        removed: &Bits,
+        removed: &Removed<'_>,
     ) -> &PhasePlan {
         let mut key = 0;
         for (bit, switch) in self.switches.iter().enumerate() {
-            let acts = switch.skips.iter().all(|(rule, _)| !removed.contains(*rule));
+            let acts = switch.skips.iter().all(|(rule, _)| !removed.changes(*rule));
             if acts && switch.condition.holds(store) {
                 key |= 1 << bit;
             }
@@ -97,7 +111,11 @@ impl PhasePlans {
 /// Whether a rule may take another out of the phase that both are in.
 fn may_remove(rule: &Rule, index: usize) -> bool {
     let mut controls = rule.links.iter().flat_map(|link| &link.controls);
-    controls.any(|control| matches!(control, Control::RemoveRules(rules) if rules.contains(&index)))
+    controls.any(|control| match control {
+        Control::RemoveRules(rules) => rules.contains(&index),
+        Control::RemoveTargets(rules, target) => target.lists == [List::Tx] && rules.contains(&index),
+        _ => false,
+    })
 }
 
 /// Whether a rule may set a member of TX.

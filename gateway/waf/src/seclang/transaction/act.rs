@@ -50,7 +50,9 @@ impl<'s> Transaction<'s> {
                     Some(index) => index,
                     None => {
                         let name = self.scratch.store.push(text);
-                        self.scratch.store.add(set.list, name, Span::default());
+                        if !self.scratch.store.add(set.list, name, Span::default()) {
+                            return;
+                        }
                         let index = self.scratch.store.list(set.list).len().saturating_sub(1).max(numbered);
                         self.scratch.store.set_at(set.list, index, None);
                         index
@@ -75,7 +77,11 @@ impl<'s> Transaction<'s> {
                 Some(self.scratch.store.number(was.saturating_sub(integer(text))))
             }
         };
-        self.scratch.store.set_at(set.list, place, value);
+        // What did not fit leaves the value as it was: a score that is too low is better than none.
+        let is_lost = matches!(set.to, SetTo::Add(_) | SetTo::Subtract(_)) && value.is_some_and(|span| span.len() == 0);
+        if !is_lost {
+            self.scratch.store.set_at(set.list, place, value);
+        }
     }
 
     /// Appends a template's text.
@@ -129,11 +135,11 @@ impl<'s> Transaction<'s> {
         }
         match rule.outcome {
             Outcome::Pass => {}
-            Outcome::Allow(how) => self.allowed = Some(how),
+            Outcome::Allow(how) if self.mode == EngineMode::On => self.allowed = Some(how),
             Outcome::Deny { status } if self.mode == EngineMode::On => {
                 self.report.interruption.get_or_insert(Interruption { rule: rule.id, status });
             }
-            Outcome::Deny { .. } => {}
+            Outcome::Deny { .. } | Outcome::Allow(_) => {}
         }
     }
 

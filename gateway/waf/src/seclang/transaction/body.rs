@@ -20,7 +20,9 @@ impl Transaction<'_> {
     /// Takes the whole body, empty if there is none, and runs phase 2.
     pub fn request_body(&mut self, body: &[u8]) {
         if self.request_body && !body.is_empty() {
+            self.scratch.store.keep_for_rules(true);
             self.fill_body(body);
+            self.scratch.store.keep_for_rules(false);
         }
         self.run_phase(2);
     }
@@ -63,7 +65,10 @@ impl Transaction<'_> {
 
     fn body_error(&mut self, error: BodyError) {
         let what = match error {
-            BodyError::Malformed(what) => what,
+            BodyError::Malformed(what) => {
+                self.report.limit.get_or_insert(LimitReached::Malformed);
+                what
+            }
             BodyError::TooDeep => {
                 self.report.limit.get_or_insert(LimitReached::Depth);
                 "it nests too deep"

@@ -70,7 +70,7 @@ impl<'s> Transaction<'s> {
                     else {
                         continue;
                     };
-                    if self.selects(target, &item) && !self.is_excepted(at, link, target, list, &item, index) {
+                    if self.selects(target, &item, false) && !self.is_excepted(at, link, target, list, &item, index) {
                         visit(self, Subject { target, name: item.name, value: item.span(target.part) });
                     }
                 }
@@ -92,18 +92,21 @@ impl<'s> Transaction<'s> {
         for &list in target.lists {
             let items = self.scratch.store.list(list).iter().enumerate();
             let counts = |(index, item): &(usize, &Item)| {
-                item.present && !matches!(target.select, Select::At(at) if at != *index) && self.selects(target, item)
+                item.present
+                    && !matches!(target.select, Select::At(at) if at != *index)
+                    && self.selects(target, item, false)
             };
             count += items.filter(counts).count();
         }
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    fn selects(&self, target: &Target, item: &Item) -> bool {
+    fn selects(&self, target: &Target, item: &Item, is_exception: bool) -> bool {
         match &target.select {
             Select::All | Select::At(_) => true,
             Select::Name(name) => self.scratch.store.text(item.name).eq_ignore_ascii_case(name),
-            Select::Pattern(pattern) => pattern.is_match(self.scratch.store.text(item.name)).unwrap_or(true),
+            // A search that was ended selects: rather one value too many. It leaves out nothing.
+            Select::Pattern(pattern) => pattern.is_match(self.scratch.store.text(item.name)).unwrap_or(!is_exception),
         }
     }
 
@@ -113,7 +116,7 @@ impl<'s> Transaction<'s> {
             exception.name == target.name
                 && exception.lists.contains(&list)
                 && !matches!(exception.select, Select::At(place) if place != index)
-                && self.selects(exception, item)
+                && self.selects(exception, item, true)
         };
         link.exceptions.iter().any(means)
             || self

@@ -153,15 +153,15 @@ fn fill_line(store: &mut Store, head: &RequestHead<'_>) {
     let uri = raw.part(origin_form(store.text(raw)), raw.len());
     store.set_scalar(scalar::REQUEST_URI, uri);
     let text = store.text(uri);
-    let fragment = text.iter().position(|byte| *byte == b'#').unwrap_or(text.len());
-    let question = text.iter().position(|byte| *byte == b'?').filter(|at| *at < fragment);
-    let path_len = question.unwrap_or(fragment);
+    // A `#` ends nothing here: servers differ in what they make of one that was sent.
+    let question = text.iter().position(|byte| *byte == b'?');
+    let path_len = question.unwrap_or(text.len());
     let path = urlencoded::decoded_path(store, uri.part(0, path_len));
     let last_slash = store.text(path).iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
     store.set_scalar(scalar::REQUEST_FILENAME, path);
     store.set_scalar(scalar::PATH_INFO, path);
     store.set_scalar(scalar::REQUEST_BASENAME, path.part(last_slash.map_or(0, |at| at + 1), path.len()));
-    let query = question.map_or(Span::default(), |at| uri.part(at + 1, fragment));
+    let query = question.map_or(Span::default(), |at| uri.part(at + 1, uri.len()));
     store.set_scalar(scalar::QUERY_STRING, query);
 }
 
@@ -172,7 +172,10 @@ fn origin_form(target: &[u8]) -> usize {
         return 0;
     }
     let host = scheme + 3;
-    target.get(host..).and_then(|rest| rest.iter().position(|byte| *byte == b'/')).map_or(target.len(), |at| host + at)
+    target
+        .get(host..)
+        .and_then(|rest| rest.iter().position(|byte| b"/?#".contains(byte)))
+        .map_or(target.len(), |at| host + at)
 }
 
 fn fill_addresses(store: &mut Store, head: &RequestHead<'_>) {

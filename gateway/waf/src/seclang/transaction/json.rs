@@ -29,6 +29,10 @@ struct Reader<'s> {
 /// Reads a document. Values before a mistake stay read.
 pub(super) fn read(store: &mut Store, text: Span, depth_max: usize) -> Result<(), BodyError> {
     let mut reader = Reader { store, text, at: 0, path: b"json".to_vec(), frames: Vec::new(), depth_max };
+    // A byte order mark, which many readers pass over.
+    if reader.store.text(text).starts_with(b"\xEF\xBB\xBF") {
+        reader.at = 3;
+    }
     reader.document()
 }
 
@@ -73,6 +77,8 @@ impl Reader<'_> {
         if self.peek() == Some(closing) {
             self.at += 1;
             self.frames.pop();
+            // Its name is looked at like any other's.
+            self.keep(self.text.part(self.at, self.at));
             return Ok(true);
         }
         self.member()?;
@@ -274,6 +280,7 @@ mod tests {
             ("json.b", "-2.5e3"),
             ("json.b", "true"),
             ("json.b.c", ""),
+            ("json.", ""),
             ("json.d", "\u{1F600}"),
         ];
         assert_eq!(values, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));

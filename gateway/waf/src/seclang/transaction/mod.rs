@@ -14,7 +14,7 @@ mod xml;
 pub use self::head::RequestHead;
 pub use self::report::{Interruption, LimitReached, Matched, Report, RuleMatch};
 use super::ast::{Allowance, EngineMode, Processor};
-use super::compiled::{Bits, Compiled, Found};
+use super::compiled::{Bits, Compiled, Found, Removed};
 use super::program::{Program, Target};
 use super::store::{Span, Store};
 
@@ -92,6 +92,11 @@ impl<'s> Transaction<'s> {
         self.report.interruption.as_ref()
     }
 
+    /// The limit that was reached by now, if one was: such an exchange is to be refused before it goes further.
+    pub fn limit(&self) -> Option<LimitReached> {
+        self.report.limit
+    }
+
     fn score(&self, names: &[&str]) -> i64 {
         let store = &self.scratch.store;
         let known = |name: &&str| self.program.tx.iter().position(|tx| **tx == **name);
@@ -119,7 +124,8 @@ impl<'s> Transaction<'s> {
         }
         let range = self.program.phase(phase);
         if let Some(compiled) = self.compiled {
-            compiled.scan(self.program, phase, &self.removed_rules, self.scratch);
+            let removed = Removed { rules: &self.removed_rules, targets: &self.removed_targets };
+            compiled.scan(self.program, phase, &removed, self.scratch);
             if self.scratch.found.exceeded {
                 self.report.limit.get_or_insert(LimitReached::Work);
             }

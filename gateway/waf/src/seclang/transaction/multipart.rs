@@ -18,28 +18,40 @@ pub(super) fn read(store: &mut Store, content_type: Span, body: Span) -> Result<
     let mut closed = false;
     let mut files = 0_usize;
     let mut unmatched = false;
-    while at <= body.len() && !closed {
+    let mut strays = false;
+    while at <= body.len() {
         let rest = store.text(body.part(at, body.len()));
         let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
         let line = rest.get(..len).unwrap_or_default();
         let after = line.strip_prefix(delimiter.as_slice()).map(<[u8]>::trim_ascii_end);
         if after.is_some_and(|after| after.is_empty() || after == b"--") || len == 0 {
-            closed = after == Some(b"--") || len == 0;
-            if len == 0 {
-                result = Err(MALFORMED); // The last boundary is missing.
-            }
-            if let Some(from) = part {
+            let ends = after == Some(b"--");
+            if let Some(from) = part.filter(|_| !closed || len > 0) {
                 let one = read_part(store, trim_line_end(store, body.part(from, at)), &mut files);
                 result = result.and(one);
             }
-            part = Some(at + len);
-        } else if line.starts_with(b"--") && part.is_some() && !line.trim_ascii_end().ends_with(b"---") {
+            if len == 0 {
+                if !closed {
+                    result = Err(MALFORMED); // The last boundary is missing.
+                }
+                break;
+            }
+            // Some readers go on behind the end; so does this one, and what it finds there is an error.
+            strays |= closed;
+            closed = ends;
+            part = if closed { None } else { Some(at + len) };
+        } else if part.is_none() {
+            strays |= !line.trim_ascii().is_empty();
+        } else if line.starts_with(b"--") && !line.trim_ascii_end().ends_with(b"---") {
             unmatched = true;
         }
         at += len.max(1);
     }
     let size = store.number(i64::try_from(files).unwrap_or(i64::MAX));
     store.set_scalar(scalar::FILES_COMBINED_SIZE, size);
+    if strays {
+        result = Err(MALFORMED);
+    }
     if unmatched {
         let one = store.push(b"1");
         store.set_scalar(scalar::MULTIPART_UNMATCHED_BOUNDARY, one);
@@ -84,8 +96,12 @@ fn read_part(store: &mut Store, part: Span, files: &mut usize) -> Result<(), Bod
     });
     let disposition = disposition.unwrap_or_default();
     let name = parameter(&disposition, b"name");
-    let file_name = parameter(&disposition, b"filename").or_else(|| parameter(&disposition, b"filename*"));
-    is_malformed |= name.is_none();
+    let file_name = parameter(&disposition, b"filename");
+    // RFC 7578 §4.2 forbids `filename*`; readers that know only `filename` take such a part, or one whose file has no
+    // name, for a field.
+    let is_extended = parameter(&disposition, b"filename*").is_some();
+    let is_field = file_name.as_ref().is_none_or(Vec::is_empty);
+    is_malformed |= name.is_none() || is_extended;
     let name = store.push(&name.unwrap_or_default());
     for (from, to) in lines {
         let line = part.part(from, to);
@@ -101,7 +117,10 @@ fn read_part(store: &mut Store, part: Span, files: &mut usize) -> Result<(), Bod
             store.add(List::FileContents, name, content);
             *files += content.len();
         }
-        None => store.add(List::ArgsPost, name, content),
+        None => {}
+    }
+    if is_field {
+        store.add(List::ArgsPost, name, content);
     }
     if is_malformed { Err(MALFORMED) } else { Ok(()) }
 }
@@ -113,7 +132,17 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The boundary parameter of a content type.
 fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
-    parameter(content_type, b"boundary").filter(|value| !value.is_empty() && value.len() <= BOUNDARY_BYTES_MAX)
+    // RFC 2046 §5.1.1. Given twice, readers differ in which one they take.
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte);
+    let named = content_type.to_ascii_lowercase();
+    let is_parameter = |at: &usize| {
+        let after = named.get(at + b"boundary".len()..).unwrap_or_default();
+        after.trim_ascii_start().starts_with(b"=")
+    };
+    let count = memchr::memmem::find_iter(&named, b"boundary").filter(is_parameter).count();
+    let boundary = parameter(content_type, b"boundary")?;
+    let fits = !boundary.is_empty() && boundary.len() <= BOUNDARY_BYTES_MAX && boundary.iter().all(is_plain);
+    (count == 1 && fits).then_some(boundary)
 }
 
 /// A parameter's value: in quotes, in which a backslash stands before a quote, or up to a semicolon.
@@ -129,7 +158,7 @@ fn parameter(value: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
         };
         let value = value.trim_ascii_start();
         let (text, behind) = match value.split_first() {
-            Some((quote @ (b'"' | b'\''), quoted)) => unquote(quoted, *quote),
+            Some((quote @ b'"', quoted)) => unquote(quoted, *quote),
             _ => {
                 let len = memchr::memchr(b';', value).unwrap_or(value.len());
                 (value.get(..len)?.trim_ascii_end().to_vec(), value.get(len..)?)
@@ -206,6 +235,33 @@ mod tests {
             assert_eq!(result, Err(MALFORMED), "{body}");
             assert!(shown(&store, List::ArgsPost)[0].ends_with("=evil"), "{body}");
         }
+    }
+
+    #[test]
+    fn what_readers_differ_in_is_read_and_an_error() {
+        let part =
+            |head: &str, value: &str| format!("--b1\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        for (body, expected) in [
+            (part("name=a", "ok") + "--b1--\r\n" + &part("name=q", "evil") + "--b1--\r\n", "q=evil"),
+            (part("name=q; filename*=x", "evil") + "--b1--\r\n", "q=evil"),
+            ("evil\r\n".to_owned() + &part("name=a", "ok") + "--b1--\r\n", "a=ok"),
+        ] {
+            let (store, result) = form(body.as_bytes());
+            assert_eq!(result, Err(MALFORMED), "{body}");
+            assert!(shown(&store, List::ArgsPost).iter().any(|arg| arg == expected), "{body}");
+        }
+        let (store, _) = form((part("name=q; filename=\"\"", "evil") + "--b1--\r\n").as_bytes());
+        assert_eq!(shown(&store, List::ArgsPost), ["q=evil"]);
+    }
+
+    #[test]
+    fn a_boundary_has_one_reading() {
+        assert_eq!(boundary(b"multipart/form-data; boundary='b1'"), Some(b"'b1'".to_vec()));
+        assert_eq!(boundary(b"multipart/form-data; boundary=a; boundary=b"), None);
+        assert_eq!(boundary(b"multipart/form-data; boundary=a\xFFb"), None);
+        assert_eq!(boundary(b"multipart/form-data"), None);
+        let browsers = b"multipart/form-data; boundary=----WebKitFormBoundaryA1";
+        assert_eq!(boundary(browsers), Some(b"----WebKitFormBoundaryA1".to_vec()));
     }
 
     proptest! {

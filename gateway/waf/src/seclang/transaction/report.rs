@@ -68,6 +68,8 @@ pub enum LimitReached {
     Steps,
     /// A body is larger than is inspected.
     Body,
+    /// A body is not what it says it is, so another reader may find in it what the engine did not.
+    Malformed,
     /// A body nests deeper than it may.
     Depth,
     /// More work than one transaction may cause.
@@ -81,6 +83,7 @@ impl LimitReached {
             Self::Values => "waf_limit_values",
             Self::Steps => "waf_limit_steps",
             Self::Body => "waf_limit_body",
+            Self::Malformed => "waf_body_malformed",
             Self::Depth => "waf_limit_depth",
             Self::Work => "waf_limit_work",
         }

@@ -42,7 +42,12 @@ fn walk(store: &mut Store, text: Span, depth_max: usize, content: &mut Vec<u8>) 
         } else if let Some(instruction) = rest.strip_prefix(b"<?") {
             at += 2 + memchr::memmem::find(instruction, b"?>").ok_or(MALFORMED)? + 2;
         } else if rest.starts_with(b"<!") {
-            at += declaration(rest).ok_or(MALFORMED)?;
+            let len = declaration(rest).ok_or(MALFORMED)?;
+            // What a document type declares within the document other readers put in where it is referred to.
+            if memchr::memchr(b'[', rest.get(..len).unwrap_or_default()).is_some() {
+                return Err(MALFORMED);
+            }
+            at += len;
         } else if let Some(closing) = rest.strip_prefix(b"</") {
             let len = memchr::memchr(b'>', closing).ok_or(MALFORMED)?;
             let name = closing.get(..len).unwrap_or_default().trim_ascii_end();
@@ -135,7 +140,9 @@ fn unescape(text: &[u8], into: &mut Vec<u8>) {
     while let Some(at) = memchr::memchr(b'&', rest) {
         let (before, from) = rest.split_at_checked(at).unwrap_or_default();
         into.extend_from_slice(before);
-        let end = from.iter().take(12).position(|byte| *byte == b';');
+        let end =
+            from.iter().skip(1).position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'#')).map(|at| at + 1);
+        let end = end.filter(|end| from.get(*end) == Some(&b';'));
         let letter = end.and_then(|end| from.get(1..end)).and_then(reference);
         match (letter, end) {
             (Some(letter), Some(end)) => {
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn text_and_attributes_are_values() {
         let (content, attributes, result) = values(
-            b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x \"y>\">]><!-- no --><a b=\"&lt;1\" c='2'>t&#65;<d e='>'/><![CDATA[<x>]]></a>\n",
+            b"<?xml version='1.0'?><!DOCTYPE a SYSTEM \"y>\"><!-- no --><a b=\"&lt;1\" c='2'>t&#00000000000065;<d e='>'/><![CDATA[<x>]]></a>\n",
         );
         assert_eq!((content.as_str(), result), ("tA<x>", Ok(())));
         assert_eq!(attributes, ["<1", "2", ">"]);
@@ -196,7 +203,19 @@ mod tests {
 
     #[test]
     fn what_is_not_well_formed_is_known_and_read_so_far() {
-        for text in ["<a>", "<a></b>", "</a>", "text", "<a/><b/>", "<a b=c/>", "<a b='c>", "<!-- x", "", "< a/>"] {
+        for text in [
+            "<a>",
+            "<a></b>",
+            "</a>",
+            "text",
+            "<a/><b/>",
+            "<a b=c/>",
+            "<a b='c>",
+            "<!-- x",
+            "",
+            "< a/>",
+            "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
+        ] {
             assert_eq!(values(text.as_bytes()).2, Err(MALFORMED), "{text}");
         }
         assert_eq!(values(b"<a>evil<").0, "evil");

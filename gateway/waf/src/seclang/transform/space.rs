@@ -30,14 +30,21 @@ pub(super) fn replace_nulls(text: &[u8], out: &mut Vec<u8>) {
     out.extend(text.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }));
 }
 
+/// White space as C's `isspace` has it.
+fn is_c_space(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || *byte == 0x0B
+}
+
 pub(super) fn trim(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(text.trim_ascii());
+    let end = text.iter().rposition(|byte| !is_c_space(byte)).map_or(0, |at| at + 1);
+    trim_left(text.get(..end).unwrap_or_default(), out);
 }
 
 pub(super) fn trim_left(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(text.trim_ascii_start());
+    out.extend(text.iter().skip_while(|byte| is_c_space(byte)));
 }
 
 pub(super) fn trim_right(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(text.trim_ascii_end());
+    let end = text.iter().rposition(|byte| !is_c_space(byte)).map_or(0, |at| at + 1);
+    out.extend_from_slice(text.get(..end).unwrap_or_default());
 }
