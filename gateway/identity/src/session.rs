@@ -167,14 +167,14 @@ impl Sessions {
         authenticated_at: Micros,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
-        self.create_when(sign_in, None, federation, authenticated_at, now).await
+        self.create_when(sign_in, None, vouched, authenticated_at, now).await
     }
 
     async fn create_when(
         &self,
         sign_in: SignIn,
         version: Option<i64>,
-        federation: Option<(&Federation, Option<Micros>)>,
+        vouched: Option<Vouched<'_>>,
         authenticated_at: Micros,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
