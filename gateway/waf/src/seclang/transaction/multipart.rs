@@ -108,16 +108,13 @@ fn read_part(store: &mut Store, part: Span, files: &mut usize) -> Result<(), Bod
         is_malformed |= split_field(store.text(line)).is_none();
         store.add(List::PartHeaders, name, line);
     }
-    match file_name {
-        Some(file_name) => {
-            let file_name = store.push(&file_name);
-            store.add(List::Files, name, file_name);
-            let size = store.number(i64::try_from(content.len()).unwrap_or(i64::MAX));
-            store.add(List::FileSizes, name, size);
-            store.add(List::FileContents, name, content);
-            *files += content.len();
-        }
-        None => {}
+    if let Some(file_name) = file_name {
+        let file_name = store.push(&file_name);
+        store.add(List::Files, name, file_name);
+        let size = store.number(i64::try_from(content.len()).unwrap_or(i64::MAX));
+        store.add(List::FileSizes, name, size);
+        store.add(List::FileContents, name, content);
+        *files += content.len();
     }
     if is_field {
         store.add(List::ArgsPost, name, content);
