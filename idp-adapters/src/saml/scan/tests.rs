@@ -56,6 +56,17 @@ fn what_is_more_than_elements_attributes_and_text_is_refused() {
             ),
             Reason::SamlBounds,
         ),
+        (
+            RESPONSE.replace(
+                "<samlp:Status>",
+                &format!("<InclusiveNamespaces PrefixList=\"{}\"/><samlp:Status>", "a ".repeat(17)),
+            ),
+            Reason::SamlBounds,
+        ),
+        (
+            RESPONSE.replace("<samlp:Status>", "<InclusiveNamespaces PrefixList=\"a b\"/><samlp:Status>"),
+            Reason::SamlStructure,
+        ),
         (" ".repeat(MESSAGE_BYTES_MAX + 1), Reason::SamlBounds),
     ] {
         assert_eq!(judge(&text), Err(reason), "{text:.300}");

@@ -192,6 +192,19 @@ fn a_name_that_can_be_read_in_two_ways_is_refused() {
     accepts(|said| said.name_id = "CN=Ada &amp; Co, O=Acme".to_owned());
 }
 
+/// Whoever can have the provider answer in a format of their choice is, in some, whoever they say.
+#[test]
+fn a_name_in_another_format_than_the_configured_one_is_nobodys() {
+    let mut forge = Forge::new();
+    let honest = forge.said().format;
+    forge.settings.name_id_format = Some(honest.clone());
+    assert!(forge.judge(&forge.assertion_signed(|_| {})).is_ok());
+    let unspecified = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
+    assert_ne!(honest, unspecified);
+    forge.refuses(&forge.assertion_signed(|said| said.format = unspecified.to_owned()), Reason::SamlNameId);
+    forge.refuses(&forge.response_signed(|said| said.format = unspecified.to_owned()), Reason::SamlNameId);
+}
+
 #[test]
 fn what_stands_twice_is_refused() {
     let forge = Forge::new();
