@@ -57,7 +57,13 @@
     };
   };
 
-  const perform = async (form, kind) => {
+  // The page has the sentences in its language, each under its code.
+  const sentence = (message, told) => {
+    const said = message.dataset[told.code.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())];
+    return said || (document.documentElement.lang === "en" ? told.detail : message.dataset.failed);
+  };
+
+  const perform = async (form, kind, message) => {
     const asked = new FormData(form);
     const begun = await fetch(form.dataset.passkey, {
       method: "POST",
@@ -66,7 +72,7 @@
       body: JSON.stringify({ name: asked.get("name") || "", password: asked.get("password") || "", kind }),
     });
     const told = await begun.json();
-    if (!begun.ok) throw new Error(told.detail);
+    if (!begun.ok) throw new Error(sentence(message, told));
     const answer = await (form.dataset.act === "create" ? create : get)(told.options);
     form.elements.credential.value = JSON.stringify(answer);
     // It was judged with the first request, and has no business in the second.
@@ -85,7 +91,7 @@
       message.hidden = true;
       form.setAttribute("aria-busy", "true");
       try {
-        await perform(form, event.submitter ? event.submitter.value : "");
+        await perform(form, event.submitter ? event.submitter.value : "", message);
       } catch (error) {
         const { cancelled, known } = message.dataset;
         const said = { NotAllowedError: cancelled, AbortError: cancelled, InvalidStateError: known };

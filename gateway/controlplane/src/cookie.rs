@@ -2,6 +2,7 @@
 
 use cedargate_identity::{ATTEMPT_TTL, BrowserSecret, SessionToken, session_cookie_name, signin_cookie_name};
 use cedargate_model::Scheme;
+use cedargate_texts::{Language, language_cookie_name};
 use http::header::{self, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
@@ -14,6 +15,12 @@ pub(crate) fn set(scheme: Scheme, token: &SessionToken) -> Result<HeaderValue, I
     let mut value = HeaderValue::from_str(&text)?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Has the browser remember a language, for a year.
+pub(crate) fn set_language(scheme: Scheme, language: Language) -> Result<HeaderValue, InvalidHeaderValue> {
+    let (name, tag) = (language_cookie_name(scheme), language.tag());
+    HeaderValue::from_str(&format!("{name}={tag}{}; Max-Age=31536000", attributes(scheme)))
 }
 
 /// Makes the browser forget the cookie.

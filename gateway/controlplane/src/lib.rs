@@ -54,6 +54,7 @@ mod account;
 mod assets;
 mod cookie;
 mod keys;
+mod language;
 mod oauth;
 mod otpauth;
 mod own;
@@ -69,6 +70,7 @@ mod signout;
 mod sso;
 mod stepup;
 mod submitted;
+mod view;
 mod visit;
 mod wanted;
 

@@ -1,12 +1,16 @@
 //! What a client is told when something is refused or fails (RFC 9457).
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use cedargate_model::{RefusalCode, RequestId};
+use cedargate_texts::Texts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+
+use crate::view::Answering;
 
 /// One kind of refusal or failure: its status, its stable code, and the one plain sentence that clients read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,13 @@ pub(crate) struct Kind {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) sentence: &'static str,
+}
+
+impl Kind {
+    /// The sentence as people read it. Programs are told the English one.
+    pub(crate) fn said(self, texts: Texts) -> Cow<'static, str> {
+        texts.refusal(self.code).unwrap_or(Cow::Borrowed(self.sentence))
+    }
 }
 
 pub(crate) const IDENTITY_MISSING: Kind = Kind {
@@ -140,7 +151,7 @@ impl From<RefusalCode> for Kind {
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
     pub(crate) retry_after_seconds: Option<u64>,
-    pub(crate) request: Option<RequestId>,
+    pub(crate) request: Option<Answering>,
     /// The level of the sign-in that would do.
     step_up: Option<u8>,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -170,7 +181,7 @@ impl Problem {
         self.step_up
     }
 
-    pub(crate) fn of_request(mut self, request: RequestId) -> Self {
+    pub(crate) fn of_request(mut self, request: Answering) -> Self {
         self.request = Some(request);
         self
     }
@@ -234,7 +245,7 @@ impl IntoResponse for Problem {
             status: self.kind.status.as_u16(),
             detail: self.kind.sentence,
             code: self.kind.code,
-            request: self.request,
+            request: self.request.map(|request| request.id),
         };
         let mut response = self.dress(Json(body).into_response());
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

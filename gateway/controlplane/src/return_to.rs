@@ -24,6 +24,11 @@ impl ReturnTo {
         Self::checked(text).unwrap_or_else(Self::home)
     }
 
+    /// Accepts any page of this origin, the sign-in too: for those who only come back to where they were.
+    pub(crate) fn page(text: &str) -> Self {
+        Self::of_origin(text).unwrap_or_else(Self::home)
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,6 +53,14 @@ impl ReturnTo {
     }
 
     fn checked(text: &str) -> Option<Self> {
+        let found = Self::of_origin(text)?;
+        // Signing in again, or signing out, is not where anybody was going. One's own account may be.
+        let path = found.0.split('?').next().unwrap_or_default();
+        let is_within = |folder: &str| path.strip_prefix(folder).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+        (!is_within("/auth") || is_within("/auth/account")).then_some(found)
+    }
+
+    fn of_origin(text: &str) -> Option<Self> {
         if text.len() > BYTES_MAX {
             return None;
         }
@@ -57,12 +70,6 @@ impl ReturnTo {
         };
         // The same parser as the walk's: what it accepts is what a request for it may look like.
         let path = NormalizedPath::parse(path).ok()?;
-        // Signing in again, or signing out, is not where anybody was going. One's own account may be.
-        let is_within =
-            |folder: &str| path.as_str().strip_prefix(folder).is_some_and(|r| r.is_empty() || r.starts_with('/'));
-        if is_within("/auth") && !is_within("/auth/account") {
-            return None;
-        }
         match query {
             None => Some(Self(path.as_str().to_owned())),
             Some(query) if query.bytes().all(is_plain) => Some(Self(format!("{}?{query}", path.as_str()))),
@@ -181,7 +188,10 @@ mod tests {
             let url = arrived.as_str();
             prop_assert!(url.starts_with('/') && !url.starts_with("//"));
             prop_assert!(url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#'));
-            prop_assert_eq!(ReturnTo::parse(url), arrived);
+            prop_assert_eq!(ReturnTo::parse(url), arrived.clone());
+            let page = ReturnTo::page(&text);
+            prop_assert!(page.0.starts_with('/') && !page.0.starts_with("//"));
+            prop_assert!(page.0.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#'));
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, oauth, passkey, saml, signin, signout, sso, stepup};
+use crate::{Recorder, account, assets, keys, language, oauth, passkey, saml, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -111,6 +111,7 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/account/recovery-codes", get(account::recovery::show).post(account::recovery::draw))
         .route("/auth/account/sessions/{id}/end", post(account::sessions::end))
         .route("/auth/account/sessions/end-others", post(account::sessions::end_others))
+        .route("/auth/language", post(language::post))
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
         .merge(oauth::router(Arc::clone(&state)))

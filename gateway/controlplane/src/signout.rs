@@ -34,13 +34,13 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     let mut response = match (ended, wanted) {
         (Ok(None), Wanted::Page) => Redirect::to("/auth/login").into_response(),
         (Ok(Some(Elsewhere { title, out })), Wanted::Page) => {
-            let sentence = format!("{title} still has a session of yours: it ends there next.");
+            let t = &visit.view;
             match out {
                 Outgoing::Redirect(href) => {
-                    let label = format!("Sign out at {title}");
-                    onward::show("You are signed out here", &sentence, href.as_str(), &label)
+                    let (sentence, label) = (t.signout_elsewhere(&title), t.signout_at(&title));
+                    onward::show(t, &t.signout_elsewhere_title(), &sentence, href.as_str(), &label)
                 }
-                form @ Outgoing::Form { .. } => post::send(&title, form),
+                form @ Outgoing::Form { .. } => post::send(t, &title, form),
             }
         }
         (Ok(_), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),

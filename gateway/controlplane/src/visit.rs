@@ -8,12 +8,15 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::{AssertedSubject, DECISION_HEADER, IDENTITY_HEADER, Identity, REQUEST_HEADER, TenantScope};
 use cedargate_identity::{Agent, Device, directory};
-use cedargate_model::{DecisionId, Host, Micros, PrincipalId, RequestId, Scheme, SessionId};
-use http::HeaderMap;
+use cedargate_model::{DecisionId, Host, Micros, PrincipalId, Scheme, SessionId};
+use cedargate_texts::Language;
 use http::request::Parts;
+use http::{HeaderMap, Method, Uri};
 
 use crate::problem::{IDENTITY_INVALID, IDENTITY_MISSING, Problem};
+use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
+use crate::view::{Answering, View};
 
 /// Who asks, from where, for which site. Exists only where the assertion was verified.
 #[derive(Clone, Debug)]
@@ -25,7 +28,9 @@ pub(crate) struct Visit {
     /// How the client's program calls itself.
     pub(crate) agent: Option<Agent>,
     pub(crate) decision: DecisionId,
-    pub(crate) request: RequestId,
+    pub(crate) request: Answering,
+    /// How pages answer it.
+    pub(crate) view: View,
     /// When it arrived here.
     pub(crate) now: Micros,
 }
@@ -66,7 +71,8 @@ impl Visit {
         Device { address: Some(self.client), agent: self.agent.clone() }
     }
 
-    fn read(control_plane: &ControlPlane, headers: &HeaderMap) -> Result<Self, Problem> {
+    fn read(control_plane: &ControlPlane, request: &Request) -> Result<Self, Problem> {
+        let headers = request.headers();
         let now = control_plane.clock.now();
         let token = single(headers, IDENTITY_HEADER).ok_or(Problem::new(IDENTITY_MISSING))?;
         let identity = control_plane
@@ -76,23 +82,32 @@ impl Visit {
             .map_err(|error| Problem::new(IDENTITY_INVALID).because(error))?;
         // The assertion proves that the gateway sent this; the rest is as trustworthy as the socket is private.
         let from_gateway = || {
+            let scheme = match single(headers, "x-forwarded-proto")? {
+                "http" => Scheme::Http,
+                "https" => Scheme::Https,
+                _ => return None,
+            };
+            let language = Language::asked(headers, scheme);
             Some(Self {
                 identity,
                 host: Host::parse(single(headers, "x-forwarded-host")?).ok()?,
-                scheme: match single(headers, "x-forwarded-proto")? {
-                    "http" => Scheme::Http,
-                    "https" => Scheme::Https,
-                    _ => return None,
-                },
+                scheme,
                 client: single(headers, "x-forwarded-for")?.parse().ok()?,
                 agent: single(headers, "user-agent").and_then(Agent::of),
                 decision: single(headers, DECISION_HEADER)?.parse().ok()?,
-                request: single(headers, REQUEST_HEADER)?.parse().ok()?,
+                request: Answering { id: single(headers, REQUEST_HEADER)?.parse().ok()?, language },
+                view: View::new(language, here(request.method(), request.uri())),
                 now,
             })
         };
         from_gateway().ok_or(Problem::new(IDENTITY_MISSING))
     }
+}
+
+/// Where a page is that was asked for by its address.
+fn here(method: &Method, uri: &Uri) -> Option<ReturnTo> {
+    let target = uri.path_and_query().filter(|_| *method == Method::GET)?;
+    Some(ReturnTo::page(target.as_str()))
 }
 
 /// Lets only requests in that came through the gateway, whatever they ask for.
@@ -101,7 +116,7 @@ pub(crate) async fn require_visit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match Visit::read(&control_plane, request.headers()) {
+    match Visit::read(&control_plane, &request) {
         Ok(visit) => {
             request.extensions_mut().insert(visit);
             next.run(request).await

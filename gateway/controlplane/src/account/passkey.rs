@@ -134,7 +134,7 @@ pub(crate) async fn finish(
     match (to_the_end(finishing).await, own.wanted) {
         (Ok(added), wanted) => {
             let mut response = match wanted {
-                Wanted::Page => enrolment::finished(&added.codes, &return_to),
+                Wanted::Page => enrolment::finished(&own.visit.view, &added.codes, &return_to),
                 Wanted::Json => {
                     let shown: Vec<_> = added.codes.iter().map(RecoveryCode::expose).collect();
                     let recovery_codes = shown.iter().map(|code| code.as_str()).collect();

@@ -20,7 +20,7 @@ use crate::wanted::Wanted;
 /// `GET /auth/account/recovery-codes`: asks once more, because the former ones then count no more.
 pub(crate) async fn show(State(control_plane): State<Arc<ControlPlane>>, own: Own) -> Response {
     match allowed(&control_plane, &own).await {
-        Ok(()) => enrolment::ask_for_codes(),
+        Ok(()) => enrolment::ask_for_codes(&own.visit.view),
         Err(problem) => own.refuse_page(problem, "/auth/account/recovery-codes"),
     }
 }
@@ -34,7 +34,7 @@ struct Drawn<'c> {
 pub(crate) async fn draw(State(control_plane): State<Arc<ControlPlane>>, own: Own) -> Response {
     let drawing = draw_codes(control_plane, own.clone());
     match (to_the_end(drawing).await, own.wanted) {
-        (Ok(codes), Wanted::Page) => enrolment::finished(&codes, &ReturnTo::home()),
+        (Ok(codes), Wanted::Page) => enrolment::finished(&own.visit.view, &codes, &ReturnTo::home()),
         (Ok(codes), Wanted::Json) => {
             let shown: Vec<_> = codes.iter().map(RecoveryCode::expose).collect();
             uncached(Json(Drawn { recovery_codes: shown.iter().map(|code| code.as_str()).collect() }))

@@ -213,7 +213,7 @@ async fn show_key(
 ) -> Result<Response, Problem> {
     let enrolment = find(control_plane, own, id).await?;
     let (key, uri) = shown(control_plane, own, &enrolment).await;
-    enrolment::key(id, &key, &uri, return_to, problem)
+    enrolment::key(&own.visit.view, id, &key, &uri, return_to, problem)
 }
 
 async fn find(control_plane: &ControlPlane, own: &Own, id: FactorId) -> Result<Enrolment, Problem> {
@@ -271,7 +271,7 @@ pub(crate) async fn finish(
     match (to_the_end(finishing).await, own.wanted) {
         (Ok((begun, codes)), wanted) => {
             let mut response = match wanted {
-                Wanted::Page => enrolment::finished(&codes, &return_to),
+                Wanted::Page => enrolment::finished(&own.visit.view, &codes, &return_to),
                 Wanted::Json => {
                     let shown: Vec<_> = codes.iter().map(RecoveryCode::expose).collect();
                     let recovery_codes = shown.iter().map(|code| code.as_str()).collect();

@@ -1,18 +1,23 @@
 //! One's own account: factors, recovery codes, sessions.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::response::Response;
 use cedargate_identity::{Agent, Factor, OwnSession};
 use cedargate_model::{Micros, ProofKind};
+use cedargate_texts::Texts;
 
 use super::portal::{ago, strength};
 use super::render;
 use crate::account::Overview;
 use crate::own::Own;
+use crate::view::View;
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct Account<'p> {
+    t: &'p View,
     tenant: &'p str,
     email: &'p str,
     factors: Vec<FactorLine>,
@@ -23,59 +28,67 @@ struct Account<'p> {
 struct FactorLine {
     id: String,
     name: String,
-    kind: &'static str,
-    added: String,
-    used: Option<String>,
+    kind: Cow<'static, str>,
+    added: Cow<'static, str>,
+    used: Option<Cow<'static, str>>,
 }
 
 struct SessionLine {
     id: String,
     current: bool,
-    agent: String,
+    agent: Cow<'static, str>,
     address: Option<String>,
-    began: String,
-    used: String,
-    strength: String,
+    began: Cow<'static, str>,
+    used: Cow<'static, str>,
+    strength: Cow<'static, str>,
 }
 
 /// Shows it.
 pub(crate) fn show(own: &Own, overview: &Overview) -> Response {
-    let now = own.visit.now;
-    let since = |at: Micros| ago(now.since(at));
+    let (now, t) = (own.visit.now, &own.visit.view);
+    let since = |at: Micros| ago(t.texts(), now.since(at));
     let factor = |factor: &Factor| FactorLine {
         id: factor.id.to_string(),
         name: factor.name.to_string(),
-        kind: kind(factor.kind),
+        kind: kind(t.texts(), factor.kind),
         added: since(factor.added_at),
         used: factor.last_used_at.map(since),
     };
     let session = |session: &OwnSession| SessionLine {
         id: session.id.to_string(),
         current: session.id == own.signed_in.session,
-        agent: session.device.agent.as_ref().map_or("An unknown program".to_owned(), program),
+        agent: session.device.agent.as_ref().map_or(t.account_agent_unknown(), |agent| program(t.texts(), agent)),
         address: session.device.address.map(|address| address.to_string()),
         began: since(session.began_at),
         // The one that asks is in use, whatever was written down last.
-        used: if session.id == own.signed_in.session { "just now".to_owned() } else { since(session.last_seen_at) },
-        strength: strength(session.strength.methods.iter().map(|method| method.as_str()), session.strength.level),
+        used: if session.id == own.signed_in.session { t.just_now() } else { since(session.last_seen_at) },
+        strength: strength(
+            t.texts(),
+            session.strength.methods.iter().map(|method| method.as_str()),
+            session.strength.level,
+        ),
     };
-    render(&Account {
-        tenant: own.tenant.name.as_str(),
-        email: &overview.email,
-        factors: overview.factors.iter().map(factor).collect(),
-        codes_left: overview.codes_left,
-        sessions: overview.sessions.iter().map(session).collect(),
-    })
+    render(
+        t,
+        &Account {
+            t,
+            tenant: own.tenant.name.as_str(),
+            email: &overview.email,
+            factors: overview.factors.iter().map(factor).collect(),
+            codes_left: overview.codes_left,
+            sessions: overview.sessions.iter().map(session).collect(),
+        },
+    )
 }
 
 /// A kind of factor in words.
-pub(super) fn kind(kind: ProofKind) -> &'static str {
+pub(super) fn kind(texts: Texts, kind: ProofKind) -> Cow<'static, str> {
     match kind {
-        ProofKind::Password => "Password",
-        ProofKind::Totp => "Authenticator app",
-        ProofKind::RecoveryCode => "Recovery code",
-        ProofKind::Passkey => "Passkey",
-        ProofKind::SecurityKey => "Security key",
+        ProofKind::Password => texts.kind_password(),
+        ProofKind::Totp => texts.kind_totp(),
+        ProofKind::RecoveryCode => texts.kind_recovery_code(),
+        ProofKind::Passkey => texts.kind_passkey(),
+        ProofKind::SecurityKey => texts.kind_security_key(),
     }
 }
 
@@ -83,7 +96,7 @@ pub(super) fn kind(kind: ProofKind) -> &'static str {
 const CLAIM_CHARS_MAX: usize = 60;
 
 /// A program as people call it. A browser claims to be its ancestors, too: the first match is the one that it is.
-fn program(agent: &Agent) -> String {
+fn program(texts: Texts, agent: &Agent) -> Cow<'static, str> {
     const BROWSERS: [(&str, &str); 5] =
         [("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrom", "Chrome"), ("Safari/", "Safari")];
     const SYSTEMS: [(&str, &str); 6] = [
@@ -99,9 +112,9 @@ fn program(agent: &Agent) -> String {
         known.iter().find(|(mark, _)| claim.contains(mark)).map(|(_, name)| *name)
     };
     match (find(&BROWSERS), find(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(browser), None) => browser.to_owned(),
-        (None, _) => claim.chars().take(CLAIM_CHARS_MAX).collect(),
+        (Some(browser), Some(system)) => texts.account_agent(browser, system),
+        (Some(browser), None) => Cow::Borrowed(browser),
+        (None, _) => Cow::Owned(claim.chars().take(CLAIM_CHARS_MAX).collect()),
     }
 }
 
@@ -127,8 +140,8 @@ mod tests {
             ("Mozilla/5.0 (Android 15; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0", "Firefox on Android"),
             ("curl/8.5.0", "curl/8.5.0"),
         ] {
-            assert_eq!(program(&Agent::of(claim).unwrap()), name);
+            assert_eq!(program(Texts::default(), &Agent::of(claim).unwrap()), name);
         }
-        assert_eq!(program(&Agent::of(&"x".repeat(150)).unwrap()).len(), CLAIM_CHARS_MAX);
+        assert_eq!(program(Texts::default(), &Agent::of(&"x".repeat(150)).unwrap()).len(), CLAIM_CHARS_MAX);
     }
 }

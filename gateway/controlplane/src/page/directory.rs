@@ -7,11 +7,13 @@ use cedargate_model::RefusalCode;
 use super::render;
 use crate::problem::Problem;
 use crate::router::ControlPlane;
+use crate::view::View;
 use crate::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "directory.html")]
-struct Directory {
+struct Directory<'p> {
+    t: &'p View,
     tenants: Vec<Entry>,
 }
 
@@ -32,7 +34,8 @@ pub(crate) async fn show(control_plane: &ControlPlane, visit: &Visit) -> Result<
         let href = format!("{}://{host}/", visit.scheme.as_str());
         Entry { name: name.to_owned(), host, href, initial: initial(name) }
     };
-    Ok(render(&Directory { tenants: tenants.iter().map(|tenant| entry(tenant.name.as_str())).collect() }))
+    let t = &visit.view;
+    Ok(render(t, &Directory { t, tenants: tenants.iter().map(|tenant| entry(tenant.name.as_str())).collect() }))
 }
 
 pub(crate) fn initial(name: &str) -> char {

@@ -18,6 +18,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, header};
 
 use crate::problem::{FAILED, Problem};
+use crate::view::View;
 
 /// A page loads its stylesheet and its images from here, sends its forms to here, and can do nothing else.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -32,22 +33,24 @@ const CONTENT_SECURITY_POLICY_SCRIPTED: HeaderValue = HeaderValue::from_static(
 );
 
 /// Renders a page. What it shows is one person's, so nobody may keep it.
-pub(crate) fn render(page: &impl Template) -> Response {
-    render_under(page, CONTENT_SECURITY_POLICY)
+pub(crate) fn render(t: &View, page: &impl Template) -> Response {
+    render_under(t, page, CONTENT_SECURITY_POLICY)
 }
 
 /// Renders a page that has the script for passkeys.
-pub(crate) fn render_scripted(page: &impl Template) -> Response {
-    render_under(page, CONTENT_SECURITY_POLICY_SCRIPTED)
+pub(crate) fn render_scripted(t: &View, page: &impl Template) -> Response {
+    render_under(t, page, CONTENT_SECURITY_POLICY_SCRIPTED)
 }
 
-fn render_under(page: &impl Template, policy: HeaderValue) -> Response {
+fn render_under(t: &View, page: &impl Template, policy: HeaderValue) -> Response {
     match page.render() {
         Ok(html) => {
             let mut response = Html(html).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(t.language().tag()));
+            headers.insert(header::VARY, HeaderValue::from_static("accept, accept-language, cookie"));
             response
         }
         Err(error) => Problem::new(FAILED).because(error).into_response(),

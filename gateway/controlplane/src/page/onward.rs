@@ -7,10 +7,12 @@ use askama::Template;
 use axum::response::Response;
 
 use super::render;
+use crate::view::View;
 
 #[derive(Template)]
 #[template(path = "onward.html")]
 struct Onward<'p> {
+    t: &'p View,
     title: &'p str,
     sentence: &'p str,
     href: &'p str,
@@ -18,6 +20,6 @@ struct Onward<'p> {
 }
 
 /// Shows the page. `href` is a path of ours, or an address that was made here.
-pub(crate) fn show(title: &str, sentence: &str, href: &str, label: &str) -> Response {
-    render(&Onward { title, sentence, href, label })
+pub(crate) fn show(t: &View, title: &str, sentence: &str, href: &str, label: &str) -> Response {
+    render(t, &Onward { t, title, sentence, href, label })
 }

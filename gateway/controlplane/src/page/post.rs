@@ -7,21 +7,23 @@ use http::{HeaderValue, header};
 
 use super::render;
 use crate::problem::{FAILED, Problem};
+use crate::view::View;
 
 #[derive(Template)]
 #[template(path = "post.html")]
 struct Post<'p> {
+    t: &'p View,
     title: &'p str,
     action: &'p str,
     fields: &'p [(&'static str, String)],
 }
 
 /// Sends the browser on. `title` is what people call the provider.
-pub(crate) fn send(title: &str, out: Outgoing) -> Response {
+pub(crate) fn send(t: &View, title: &str, out: Outgoing) -> Response {
     match out {
         Outgoing::Redirect(url) => Redirect::to(url.as_str()).into_response(),
         Outgoing::Form { action, fields } => {
-            let mut response = render(&Post { title, action: action.as_str(), fields: &fields });
+            let mut response = render(t, &Post { t, title, action: action.as_str(), fields: &fields });
             // This one page's form leads elsewhere, to this one origin: it is the operator's to name.
             let policy = format!(
                 "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action {}; frame-ancestors 'none'; base-uri 'none'",

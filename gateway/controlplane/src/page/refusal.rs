@@ -1,17 +1,22 @@
 //! Something was refused or failed, as a page.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use cedargate_model::RequestId;
 
 use super::render;
 use crate::problem::{Kind, Problem};
+use crate::view::View;
 use crate::wanted::Wanted;
 
 #[derive(Template)]
 #[template(path = "refusal.html")]
-struct Refusal {
+struct Refusal<'p> {
+    t: &'p View,
     kind: Kind,
+    sentence: Cow<'static, str>,
     request: Option<RequestId>,
 }
 
@@ -26,6 +31,8 @@ pub(crate) fn answer(wanted: Wanted, problem: Problem) -> Response {
 /// Shows a problem as a page.
 pub(crate) fn show(problem: Problem) -> Response {
     problem.log();
-    let page = render(&Refusal { kind: problem.kind, request: problem.request });
+    let t = View::new(problem.request.map(|request| request.language).unwrap_or_default(), None);
+    let (sentence, request) = (problem.kind.said(t.texts()), problem.request.map(|request| request.id));
+    let page = render(&t, &Refusal { t: &t, kind: problem.kind, sentence, request });
     problem.dress(page)
 }

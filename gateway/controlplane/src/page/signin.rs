@@ -1,5 +1,6 @@
 //! The sign-in page.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -16,15 +17,17 @@ use crate::problem::{Problem, SIGNIN_DELAYED};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::sso::start_href;
+use crate::view::View;
 use crate::visit::{Site, Visit};
 
 #[derive(Template)]
 #[template(path = "signin.html")]
 struct SignIn<'p> {
+    t: &'p View,
     tenant: &'p str,
     email: &'p str,
     return_to: &'p ReturnTo,
-    notice: Option<&'p str>,
+    notice: Option<Cow<'static, str>>,
     wait_seconds: Option<u64>,
     signed_in: bool,
     ways: Vec<Way>,
@@ -37,7 +40,7 @@ struct SignIn<'p> {
 impl SignIn<'_> {
     /// The script is there where something needs it.
     fn page(&self) -> Response {
-        if self.passkeys { render_scripted(self) } else { render(self) }
+        if self.passkeys { render_scripted(self.t, self) } else { render(self.t, self) }
     }
 }
 
@@ -84,6 +87,7 @@ pub(crate) async fn show(
     let (ways, discovers) = ways(&control_plane, &visit, tenant, &return_to);
     let passkeys = offers_passkeys(&control_plane, &visit);
     SignIn {
+        t: &visit.view,
         tenant: tenant.name.as_str(),
         email: "",
         return_to: &return_to,
@@ -108,10 +112,11 @@ pub(crate) fn show_undiscovered(
     let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
     let passkeys = offers_passkeys(control_plane, visit);
     SignIn {
+        t: &visit.view,
         tenant: tenant.name.as_str(),
         email,
         return_to,
-        notice: Some("There is no single sign-on for this address. Sign in with your password, or choose a provider."),
+        notice: Some(visit.view.signin_undiscovered()),
         wait_seconds: None,
         signed_in: visit.signed_in().is_some(),
         ways,
@@ -134,10 +139,11 @@ pub(crate) fn show_again(
     let (ways, discovers) = ways(control_plane, visit, tenant, return_to);
     let passkeys = offers_passkeys(control_plane, visit);
     let page = SignIn {
+        t: &visit.view,
         tenant: tenant.name.as_str(),
         email,
         return_to,
-        notice: Some(problem.kind.sentence),
+        notice: Some(problem.kind.said(visit.view.texts())),
         wait_seconds: problem.retry_after_seconds.filter(|_| problem.kind == SIGNIN_DELAYED),
         signed_in: visit.signed_in().is_some(),
         ways,

@@ -1,5 +1,6 @@
 //! What to do when a stronger or fresher sign-in is asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -15,20 +16,22 @@ use crate::own::{Own, SECOND_FACTOR, unavailable};
 use crate::problem::{PROOF_DELAYED, Problem};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
+use crate::view::View;
 
 #[derive(Template)]
 #[template(path = "stepup.html")]
 struct StepUp {
+    t: View,
     asked: Asked,
     ways: Ways,
-    notice: Option<&'static str>,
+    notice: Option<Cow<'static, str>>,
     wait_seconds: Option<u64>,
 }
 
 impl StepUp {
     /// The script is there where something needs it.
     fn page(&self) -> Response {
-        if self.ways.passkey { render_scripted(self) } else { render(self) }
+        if self.ways.passkey { render_scripted(&self.t, self) } else { render(&self.t, self) }
     }
 }
 
@@ -104,7 +107,7 @@ pub(crate) async fn show(
     let Challenge { level, return_to } = challenge.map(|Query(challenge)| challenge).unwrap_or_default();
     let asked = Asked::of(&level, &return_to, own.visit.identity.level);
     match Ways::of(&control_plane, &own, asked.level).await {
-        Ok(ways) => StepUp { asked, ways, notice: None, wait_seconds: None }.page(),
+        Ok(ways) => StepUp { t: own.visit.view.clone(), asked, ways, notice: None, wait_seconds: None }.page(),
         Err(problem) => own.refuse(problem),
     }
 }
@@ -115,9 +118,9 @@ pub(crate) async fn show_again(control_plane: &ControlPlane, own: &Own, asked: A
     match Ways::of(control_plane, own, asked.level).await {
         Ok(ways) => {
             problem.log();
-            let notice = Some(problem.kind.sentence);
+            let notice = Some(problem.kind.said(own.visit.view.texts()));
             let wait_seconds = problem.retry_after_seconds.filter(|_| problem.kind == PROOF_DELAYED);
-            problem.dress(StepUp { asked, ways, notice, wait_seconds }.page())
+            problem.dress(StepUp { t: own.visit.view.clone(), asked, ways, notice, wait_seconds }.page())
         }
         Err(problem) => own.refuse(problem),
     }

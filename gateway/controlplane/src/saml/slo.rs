@@ -123,7 +123,7 @@ async fn end(
     }
     let out = client.logout_response(sp, &ends.request_id, ends.relay_state.as_deref(), &message_id(), visit.now);
     let out = out.map_err(|error| Problem::new(FAILED).because(error))?;
-    let mut response = out.map_or_else(ended_there, |out| post::send(&live.connection.title, out));
+    let mut response = out.map_or_else(ended_there, |out| post::send(&visit.view, &live.connection.title, out));
     response.headers_mut().append(header::SET_COOKIE, cookie::clear(visit.scheme));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

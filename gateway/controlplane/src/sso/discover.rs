@@ -39,7 +39,8 @@ pub(crate) async fn post(
     match control_plane.connections.load().by_address(&tenant.name, &typed.email) {
         Some(live) => {
             let href = super::start_href(&live.connection.name, &return_to, visit.signed_in().is_some());
-            onward::show("Single sign-on", &format!("{} signs you in.", live.connection.title), &href, "Continue")
+            let t = &visit.view;
+            onward::show(t, &t.sso_title(), &t.sso_sentence(&live.connection.title), &href, &t.go_on())
         }
         None => signin::show_undiscovered(&control_plane, &visit, tenant, &typed.email, &return_to),
     }

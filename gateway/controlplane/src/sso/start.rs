@@ -118,7 +118,7 @@ async fn begin(
     match out {
         Ok((out, set)) => {
             let set = set.map_err(|error| Problem::new(FAILED).because(error))?;
-            let mut response = page::post::send(&live.connection.title, out);
+            let mut response = page::post::send(&visit.view, &live.connection.title, out);
             response.headers_mut().insert(header::SET_COOKIE, set);
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             Ok(response)

@@ -156,6 +156,7 @@ impl House {
             accept: "*/*",
             cookie: None,
             holds: None,
+            language: None,
         }
     }
 
@@ -217,6 +218,8 @@ pub(crate) struct Visitor<'h> {
     cookie: Option<String>,
     /// What its `Cookie` header says: the data plane passes on no session cookie.
     holds: Option<String>,
+    /// The language that it asks for.
+    language: Option<&'static str>,
 }
 
 impl Visitor<'_> {
@@ -237,6 +240,11 @@ impl Visitor<'_> {
 
     pub(crate) fn holding(mut self, cookies: &str) -> Self {
         self.holds = Some(cookies.to_owned());
+        self
+    }
+
+    pub(crate) fn reading(mut self, language: &'static str) -> Self {
+        self.language = Some(language);
         self
     }
 
@@ -272,6 +280,10 @@ impl Visitor<'_> {
         let builder = Request::builder();
         let builder = match &self.holds {
             Some(cookies) => builder.header(header::COOKIE, cookies),
+            None => builder,
+        };
+        let builder = match self.language {
+            Some(language) => builder.header(header::ACCEPT_LANGUAGE, language),
             None => builder,
         };
         builder

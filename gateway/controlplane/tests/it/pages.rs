@@ -9,7 +9,7 @@ use cedargate_controlplane::AUDIENCE;
 use cedargate_model::{Caller, Clock};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-const EVERYTHING: [(&str, &str); 15] = [
+const EVERYTHING: [(&str, &str); 16] = [
     ("GET", "/"),
     ("GET", "/auth/login"),
     ("POST", "/auth/login"),
@@ -22,6 +22,7 @@ const EVERYTHING: [(&str, &str); 15] = [
     ("GET", "/auth/account"),
     ("POST", "/auth/account/totp"),
     ("POST", "/auth/account/sessions/end-others"),
+    ("POST", "/auth/language"),
     ("GET", "/auth/assets/cedargate.css"),
     ("GET", "/.well-known/cedargate/jwks.json"),
     ("GET", "/no/such/thing"),
@@ -118,8 +119,92 @@ async fn every_page_is_self_contained_and_kept_by_nobody() {
         {
             assert!(source.starts_with("/auth/assets/"), "{source}");
         }
-        assert!(body.contains("<html lang=\"en\">") && body.contains("name=\"viewport\"") && body.contains("<h1"));
+        assert!(
+            body.contains("<html lang=\"en\" dir=\"ltr\">")
+                && body.contains("name=\"viewport\"")
+                && body.contains("<h1")
+        );
     }
+}
+
+/// Every page, by somebody who is signed in with a second factor or not at all.
+const PAGES: [&str; 9] = [
+    "/",
+    "/auth/login",
+    "/auth/login?return_to=/inventory/items",
+    "/auth/step-up?level=2&return_to=/inventory/items",
+    "/auth/step-up?level=1",
+    "/auth/account",
+    "/auth/account/totp",
+    "/auth/account/passkey",
+    "/no/such/page",
+];
+
+/// With its stylesheet, mark and script, so that a page is light on a slow line, too.
+const PAGE_BYTES_MAX: usize = 60 * 1024;
+
+#[tokio::test]
+async fn every_page_speaks_each_language_and_is_light() {
+    let house = House::new().await;
+    let cookie = house.sign_ada_in().await;
+    let acme = house.at(&house.acme).browser();
+    let mut loaded = 0;
+    for asset in ["cedargate.css", "mark.svg", "passkey.js"] {
+        loaded += acme.get(&format!("/auth/assets/{asset}")).await.body.len();
+    }
+    for (tag, direction) in [("en", "ltr"), ("am", "ltr"), ("fa", "rtl")] {
+        let mut pages = Vec::new();
+        for path in PAGES {
+            for visitor in [acme.clone(), acme.clone().with_cookie(&cookie)] {
+                pages.push((path, visitor.reading(tag).get(path).await));
+            }
+        }
+        let failed = acme.clone().reading(tag).post_form("/auth/login", "email=a%40b&password=x").await;
+        pages.push(("a failed sign-in", failed));
+        pages.push(("the bare host", house.at_directory().browser().reading(tag).get("/").await));
+        for (path, page) in pages {
+            if page.header("content-type") != Some("text/html; charset=utf-8") {
+                // On to the sign-in, or the refusal of a program's question.
+                assert!(!page.status.is_success(), "{path}");
+                continue;
+            }
+            assert!(page.body.contains(&format!("<html lang=\"{tag}\" dir=\"{direction}\">")), "{path} {}", page.body);
+            assert_eq!(page.header("content-language"), Some(tag), "{path}");
+            assert_eq!(page.header("vary"), Some("accept, accept-language, cookie"), "{path}");
+            assert!(page.body.len() + loaded < PAGE_BYTES_MAX, "{path}: {} and {loaded} octets", page.body.len());
+            // What nobody has translated is in Latin letters between the tags, but for names, addresses and codes.
+            if tag != "en" {
+                for english in ["Sign in", "Your account", "Welcome", "Back to", "Continue", "Please"] {
+                    assert!(!page.body.contains(english), "{english} on {path} in {tag}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_language_is_chosen_by_a_form_and_kept_by_the_browser() {
+    let house = House::new().await;
+    let acme = house.at(&house.acme).browser();
+    let page = acme.get("/auth/login?return_to=/x").await;
+    assert!(page.body.contains("name=\"return_to\" value=\"/auth/login?return_to=/x\""), "{}", page.body);
+    let chosen = acme.post_form("/auth/language", "language=fa&return_to=%2Fauth%2Flogin%3Freturn_to%3D%2Fx").await;
+    assert_eq!((chosen.status, chosen.header("location")), (StatusCode::SEE_OTHER, Some("/auth/login?return_to=/x")));
+    let cookie = "cedargate-language=fa; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000";
+    assert_eq!(chosen.header("set-cookie"), Some(cookie));
+    let page = acme.clone().holding("cedargate-language=fa").reading("en").get("/auth/login").await;
+    assert!(page.body.contains("<html lang=\"fa\" dir=\"rtl\">"));
+    assert!(page.body.contains("lang=\"fa\" dir=\"rtl\" type=\"submit\" aria-current=\"true\""));
+
+    for odd in ["language=de", "language=", "", "language=fa&language=en"] {
+        let refused = acme.post_form("/auth/language", odd).await;
+        assert_eq!((refused.status, refused.header("set-cookie")), (StatusCode::BAD_REQUEST, None), "{odd}");
+    }
+    let away = acme.post_form("/auth/language", "language=am&return_to=//evil.example").await;
+    assert_eq!(away.header("location"), Some("/"));
+    // What a form was answered with is not asked for again: there may be codes on it that are shown once.
+    let failed = acme.post_form("/auth/login", "email=a%40b&password=x").await;
+    assert!(!failed.body.contains("/auth/language"));
 }
 
 #[tokio::test]
@@ -132,7 +217,7 @@ async fn the_portal_says_who_you_are_and_where_you_can_go() {
     for text in [
         "ada@example.com",
         "acme",
-        "<span class=\"tag\">clerk</span>",
+        "<bdi class=\"tag\">clerk</bdi>",
         "password (level 1 of 3)",
         "5 minutes ago",
         "href=\"/inventory/items\"",
@@ -170,7 +255,9 @@ async fn a_step_up_believes_no_more_of_its_address_than_it_can() {
     for odd in ["", "?level=9", "?level=x&level=y", "?return_to=//evil.example"] {
         let page = visitor.get(&format!("/auth/step-up{odd}")).await;
         assert_eq!(page.status, StatusCode::OK, "{odd}");
-        assert!(!page.body.contains("evil.example"));
+        // Where the page itself is, as an address of this origin, is all that says it: a page in another language is asked for there.
+        let here = "name=\"return_to\" value=\"/auth/step-up?return_to=//evil.example\"";
+        assert!(!page.body.replace(here, "").contains("evil.example"), "{}", page.body);
     }
 }
 

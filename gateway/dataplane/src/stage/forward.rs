@@ -5,6 +5,7 @@ use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, Tena
 use cedargate_identity::signin_cookie_name;
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode, append_address};
 use cedargate_policy::Upgrade;
+use cedargate_texts::language_cookie_name;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue, MaxSizeReached};
 use http::{StatusCode, Uri, Version, request, response};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -60,17 +61,17 @@ pub(crate) fn prepare(
     for name in hygiene::reserved_headers(headers) {
         headers.remove(&name);
     }
-    let signin = match *pass.route.service == *GATEWAY_SERVICE {
-        true => signin_cookie(headers, signin_cookie_name(canonical.scheme)),
-        false => None,
+    let kept = match *pass.route.service == *GATEWAY_SERVICE {
+        true => [signin_cookie_name, language_cookie_name].map(|name| own_cookie(headers, name(canonical.scheme))),
+        false => [None, None],
     };
     strip_session_cookie(headers)?;
     if !authenticate::is_token_endpoint(&pass.route) {
         // A service must not be able to act as who asks it.
         headers.remove(header::AUTHORIZATION);
     }
-    if let Some(signin) = signin {
-        headers.try_append(header::COOKIE, signin).map_err(too_many)?;
+    for cookie in kept.into_iter().flatten() {
+        headers.try_append(header::COOKIE, cookie).map_err(too_many)?;
     }
     // Answered by us where the body was read, and where it is not, the upstream gets the body at once.
     headers.remove(header::EXPECT);
@@ -155,7 +156,7 @@ fn strip_session_cookie(headers: &mut HeaderMap) -> Result<(), Refusal> {
 
 /// The cookie of a sign-in under way, which the gateway's own service needs to see. Two of them are none: somebody may have planted
 /// one.
-fn signin_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
+fn own_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     match hygiene::session_cookie(headers, name) {
         CookieLookup::One(value) => HeaderValue::from_str(&format!("{name}={value}")).ok(),
         CookieLookup::Absent | CookieLookup::Ambiguous => None,
@@ -417,17 +418,20 @@ mod tests {
     }
 
     #[test]
-    fn of_our_cookies_a_sign_in_under_way_alone_is_passed_on() {
+    fn of_our_cookies_a_sign_in_under_way_and_a_language_alone_are_passed_on() {
         let cookies = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::COOKIE, HeaderValue::from_static(text));
-            let signin = signin_cookie(&headers, "cedargate-signin");
+            let signin = own_cookie(&headers, "cedargate-signin");
             strip_session_cookie(&mut headers).unwrap();
             (signin, headers.get(header::COOKIE).cloned())
         };
         let text = |text: &'static str| Some(HeaderValue::from_static(text));
         let sent = "cedargate=s3cret; theme=dark; cedargate-signin=abc";
         assert_eq!(cookies(sent), (text("cedargate-signin=abc"), text("theme=dark")));
+        let language =
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("cedargate=x; cedargate-language=fa"))]);
+        assert_eq!(own_cookie(&language, "cedargate-language"), text("cedargate-language=fa"));
         assert_eq!(cookies("cedargate-signin=a; cedargate-signin=a"), (None, None), "somebody may have planted one");
         assert_eq!(cookies("__Host-cedargate-signin=a"), (None, None), "another scheme's");
     }

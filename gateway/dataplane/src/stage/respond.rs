@@ -9,10 +9,13 @@ mod accept;
 mod grpc;
 mod security;
 
+use std::borrow::Cow;
+
 use askama::Template;
 use bytes::Bytes;
 use cedargate_assertion::REQUEST_HEADER;
-use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCode, RequestId};
+use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCode, RequestId, Scheme};
+use cedargate_texts::{Language, Texts};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -74,6 +77,8 @@ pub(crate) struct RequestFacts<'a> {
     decision: Option<DecisionId>,
     /// Whether the client reads pages.
     reads_pages: bool,
+    /// The language of such a page.
+    language: Language,
     /// Whether it speaks gRPC, and can be told in it.
     grpc: bool,
     /// Path and query to come back to, where the request was a person's navigation.
@@ -86,20 +91,30 @@ impl<'a> RequestFacts<'a> {
     /// The facts of a parsed request.
     pub(crate) fn of(head: &'a http::request::Parts, trail: &Trail) -> Self {
         let target = head.uri.path_and_query().map(|target| target.as_str());
-        let mut facts = Self::new(&head.method, target, &head.headers, trail.request(), Some(trail.decision()));
+        let mut facts =
+            Self::new(&head.method, target, &head.headers, trail.scheme, trail.request(), Some(trail.decision()));
         facts.grpc = head.version == Version::HTTP_2 && is_grpc(&head.headers);
         facts
     }
 
     /// The facts of a head that was not parsed.
     pub(crate) fn unparsed(request: RequestId) -> Self {
-        Self { request, decision: None, reads_pages: false, grpc: false, return_to: None, sends: false }
+        Self {
+            request,
+            decision: None,
+            reads_pages: false,
+            language: Language::default(),
+            grpc: false,
+            return_to: None,
+            sends: false,
+        }
     }
 
     fn new(
         method: &Method,
         target: Option<&'a str>,
         headers: &HeaderMap,
+        scheme: Scheme,
         request: RequestId,
         decision: Option<DecisionId>,
     ) -> Self {
@@ -108,7 +123,9 @@ impl<'a> RequestFacts<'a> {
         let mode = headers.get("sec-fetch-mode").map(HeaderValue::as_bytes);
         let navigates = reads_pages && matches!(mode, None | Some(b"navigate"));
         let return_to = target.filter(|target| navigates && *method == Method::GET && may_return_to(target));
-        Self { request, decision, reads_pages, grpc: false, return_to, sends: !method.is_safe() }
+        // Programs are told in English, which is what they have always read.
+        let language = if reads_pages { Language::asked(headers, scheme) } else { Language::default() };
+        Self { request, decision, reads_pages, language, grpc: false, return_to, sends: !method.is_safe() }
     }
 }
 
@@ -134,6 +151,10 @@ pub(crate) fn render(refusal: &Refusal, facts: &RequestFacts<'_>) -> Answer {
         return Answer { status: StatusCode::SEE_OTHER, headers, body: Bytes::new() };
     }
     let (kind, body) = if facts.reads_pages { told.page() } else { told.problem() };
+    if facts.reads_pages {
+        headers.push((header::CONTENT_LANGUAGE, HeaderValue::from_static(facts.language.tag())));
+        headers.push((header::VARY, HeaderValue::from_static("accept-language, cookie")));
+    }
     headers.push((header::CONTENT_TYPE, HeaderValue::from_static(kind)));
     Answer { status: told.status, headers, body }
 }
@@ -147,6 +168,7 @@ pub(crate) fn preflight(headers: Vec<(HeaderName, HeaderValue)>) -> Answer {
 #[derive(Template)]
 #[template(path = "refusal.html")]
 struct Told {
+    t: Texts,
     status: StatusCode,
     code: RefusalCode,
     request: RequestId,
@@ -160,7 +182,7 @@ struct Told {
 /// What a person can do next.
 struct Next {
     href: String,
-    label: &'static str,
+    label: Cow<'static, str>,
 }
 
 /// What a stronger sign-in has to reach.
@@ -197,12 +219,14 @@ impl Told {
         };
         // Of our own codes, all are refusals' statuses; a test says so.
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let t = Texts::of(facts.language);
         Self {
+            t,
             status,
             code: refusal.code,
             request: facts.request,
             decision: decision.or(facts.decision),
-            next: next(&refusal.challenge, facts.return_to),
+            next: next(t, &refusal.challenge, facts.return_to),
             resend: facts.sends && matches!(refusal.challenge, Challenge::SignIn | Challenge::StepUp { .. }),
             step_up,
         }
@@ -210,6 +234,11 @@ impl Told {
 
     fn title(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Refused")
+    }
+
+    /// The sentence as people read it. Programs are told the English one.
+    fn sentence(&self) -> Cow<'static, str> {
+        self.t.refusal(self.code.as_str()).unwrap_or(Cow::Borrowed(self.code.public_sentence()))
     }
 
     fn page(&self) -> (&'static str, Bytes) {
@@ -239,15 +268,15 @@ impl Told {
 }
 
 /// Where a person goes from here: to sign-in, and back to where they were going.
-fn next(challenge: &Challenge, return_to: Option<&str>) -> Option<Next> {
+fn next(t: Texts, challenge: &Challenge, return_to: Option<&str>) -> Option<Next> {
     // Unreserved characters and slashes stay; everything else cannot end or extend the parameter.
     const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
     let (page, mut query, label) = match challenge {
-        Challenge::SignIn => (SIGN_IN, Vec::new(), "Sign in"),
+        Challenge::SignIn => (SIGN_IN, Vec::new(), t.signin()),
         Challenge::StepUp { level, max_age_seconds } => {
             let mut query = vec![format!("level={level}")];
             query.extend(max_age_seconds.map(|seconds| format!("max_age={seconds}")));
-            (STEP_UP, query, "Confirm who you are")
+            (STEP_UP, query, t.stepup_title())
         }
         Challenge::None
         | Challenge::Allow(_)

@@ -13,7 +13,7 @@ fn facts<'a>(method: &str, target: &'a str, fields: &[(&'static str, &str)]) -> 
         headers.append(*name, HeaderValue::from_str(value).unwrap());
     }
     let (request, decision) = (RequestId(Uuid::from_u128(1)), DecisionId(Uuid::from_u128(2)));
-    RequestFacts::new(&method.parse().unwrap(), Some(target), &headers, request, Some(decision))
+    RequestFacts::new(&method.parse().unwrap(), Some(target), &headers, Scheme::Http, request, Some(decision))
 }
 
 fn browser<'a>(method: &str, target: &'a str) -> RequestFacts<'a> {
@@ -100,6 +100,24 @@ fn a_person_gets_a_page_with_the_ids_to_quote() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("<script") && !page.contains("style="), "the page's own policy forbids both");
+}
+
+#[test]
+fn a_person_reads_a_refusal_in_their_language_and_a_program_in_english() {
+    let persian = [("accept", BROWSER), ("accept-language", "am;q=0.5, fa-IR")];
+    let answer = render(&refusal(RefusalCode::Forbidden, Challenge::None), &facts("GET", "/a", &persian));
+    let page = body(&answer);
+    assert!(page.contains("<html lang=\"fa\" dir=\"rtl\">") && page.contains("شما اجازهٔ این کار را ندارید."), "{page}");
+    assert_eq!(told(&answer, "content-language"), Some("fa"));
+    assert!(answer.headers.iter().any(|(name, value)| name == "vary" && value == "accept-language, cookie"));
+    let chosen = [persian[0], persian[1], ("cookie", "cedargate-language=am")];
+    let answer = render(&sign_in(), &facts("POST", "/a", &chosen));
+    assert!(body(&answer).contains("<html lang=\"am\" dir=\"ltr\">") && body(&answer).contains("እባክዎ ይግቡ።"));
+
+    let program = [("accept", "application/json"), ("accept-language", "fa")];
+    let answer = render(&refusal(RefusalCode::Forbidden, Challenge::None), &facts("GET", "/a", &program));
+    assert!(body(&answer).contains("You are not permitted to do this."));
+    assert_eq!(told(&answer, "content-language"), None);
 }
 
 #[test]
