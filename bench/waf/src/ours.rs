@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use cedargate_waf::seclang::{Disk, EngineMode, RequestHead, RuleSet, Scratch, Way};
+use cedargate_waf::seclang::{Disk, EngineMode, Interruption, RequestHead, RuleSet, Scratch, Way};
 
 use crate::Engine;
 use crate::requests::Request;
@@ -48,6 +48,9 @@ impl Engine for Ours {
         });
         transaction.request_body(&request.body);
         let report = transaction.finish();
-        report.limit.map(|_| 413).or_else(|| report.interruption.map(|interruption| interruption.status))
+        report.limit.map(|_| 413).or_else(|| match report.interruption? {
+            Interruption::Rule { status, .. } => Some(status),
+            Interruption::Limit(_) => Some(413),
+        })
     }
 }

@@ -190,6 +190,8 @@ pub(crate) enum Setting {
     ResponseBodyTypes(Vec<String>),
     RequestBodyLimit(usize),
     ResponseBodyLimit(usize),
+    /// Whether a response over its limit is inspected in part.
+    ResponseBodyPartial(bool),
     ArgumentsLimit(usize),
     JsonDepthLimit(usize),
     ArgumentSeparator(u8),

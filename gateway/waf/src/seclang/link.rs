@@ -8,7 +8,7 @@ use super::ast::{self, Action, Directive, Disruption, Kind, OperatorCall, Positi
 use super::error::{LoadError, Reason};
 use super::operator;
 use super::parse::Files;
-use super::pcre::Pattern;
+use super::pcre::{Pattern, Steps};
 use super::program::{Control, Link, Outcome, Program, Rule, Select, Set, SetName, SetTo, Settings, Target};
 use super::template::{Part, Template};
 use super::variable::{self, Counted, List};
@@ -72,7 +72,7 @@ enum Selected {
 }
 
 fn matches(pattern: &Pattern, text: &str) -> bool {
-    pattern.is_match(text.as_bytes()).unwrap_or(false)
+    pattern.is_match(text.as_bytes(), &Steps::default()).unwrap_or(false)
 }
 
 fn select(selection: &Selection) -> Result<Selected, Reason> {
@@ -126,7 +126,10 @@ pub(crate) fn link(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let program = Program { rules, phases, tx: linker.tx, settings: collected.settings };
+    let places =
+        linker.tx.iter().enumerate().map(|(place, name)| (name.to_ascii_lowercase().into_bytes().into(), place));
+    let tx_places = places.collect();
+    let program = Program { rules, phases, tx: linker.tx, tx_places, settings: collected.settings };
     Ok(Linked { program, warnings: linker.warnings })
 }
 
@@ -231,6 +234,7 @@ fn set(settings: &mut Settings, setting: Setting) {
         Setting::ResponseBodyTypes(types) => settings.response_types = types,
         Setting::RequestBodyLimit(bytes) => settings.request_body_bytes_max = bytes,
         Setting::ResponseBodyLimit(bytes) => settings.response_body_bytes_max = bytes,
+        Setting::ResponseBodyPartial(on) => settings.response_body_partial = on,
         Setting::ArgumentsLimit(count) => settings.arguments_max = count,
         Setting::JsonDepthLimit(depth) => settings.json_depth_max = depth,
         Setting::ArgumentSeparator(separator) => settings.argument_separator = separator,

@@ -29,7 +29,9 @@ pub use link::Warning;
 pub use parse::{Disk, Files, InMemory};
 pub use pcre::PatternError;
 pub use rule_set::{Entry, RuleSet, Table, Way};
-pub use transaction::{Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, Scratch, Transaction};
+pub use transaction::{
+    Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, Scratch, Setup, Transaction,
+};
 
 #[cfg(test)]
 mod tests;

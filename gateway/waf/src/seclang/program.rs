@@ -1,5 +1,6 @@
 //! Rules that are ready to run: everything that can be resolved before a request is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ast::{Allowance, EngineMode, Processor, Severity};
@@ -18,6 +19,8 @@ pub(crate) struct Program {
     pub(crate) phases: [(usize, usize); 5],
     /// The names of TX's members that rules name, which have numbers; the first ten are the captures.
     pub(crate) tx: Vec<Box<str>>,
+    /// The places of those names, in lower case.
+    pub(crate) tx_places: HashMap<Box<[u8]>, usize>,
     pub(crate) settings: Settings,
 }
 
@@ -30,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) response_types: Vec<String>,
     pub(crate) request_body_bytes_max: usize,
     pub(crate) response_body_bytes_max: usize,
+    /// Whether a larger response is inspected as far as that, and no limit reached.
+    pub(crate) response_body_partial: bool,
     pub(crate) arguments_max: usize,
     pub(crate) json_depth_max: usize,
     pub(crate) argument_separator: u8,
@@ -44,6 +49,7 @@ impl Default for Settings {
             response_types: ["text/plain", "text/html", "text/xml", "application/json"].map(str::to_owned).to_vec(),
             request_body_bytes_max: 1 << 20,
             response_body_bytes_max: 512 << 10,
+            response_body_partial: false,
             // 780 values of 10 KB of JSON are ordinary; ModSecurity's recommended configuration has 1,000.
             arguments_max: 20_000,
             json_depth_max: 512,

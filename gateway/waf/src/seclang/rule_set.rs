@@ -106,7 +106,7 @@ impl RuleSet {
 
     /// Memory for transactions with these rules.
     pub fn scratch(&self) -> Scratch {
-        Scratch::for_program(&self.program)
+        Scratch::new()
     }
 
     /// Begins a transaction.

@@ -1,5 +1,8 @@
 //! What a transaction knows: lists of named values, all in one buffer of octets that is used again.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
 use super::variable::{LISTS, List, Part, VARIABLES};
 
 /// Where a text stands in the buffer.
@@ -46,8 +49,13 @@ pub(crate) struct Store {
     text: Vec<u8>,
     lists: [Vec<Item>; LISTS],
     items: usize,
+    /// How many of the members are arguments.
+    arguments: usize,
+    /// Where the members are that rules have named, by a keyed hash of list and name: who sends the names cannot make it slow.
+    named: HashMap<u64, usize>,
+    hasher: RandomState,
     text_max: usize,
-    items_max: usize,
+    arguments_max: usize,
     full: bool,
     /// What bodies and heads leave to rules.
     kept: usize,
@@ -55,27 +63,39 @@ pub(crate) struct Store {
 
 /// The buffer's least bound: a request's head and what rules write fit many times.
 const TEXT_BYTES_MIN: usize = 1 << 20;
+/// Members beyond those that arguments lead to: header fields, cookies, and what rules set.
+const ITEMS_MIN: usize = 4_096;
+/// Each argument may be set and matched once.
+const ITEMS_PER_ARGUMENT: usize = 3;
+/// Room that is kept from one transaction to the next.
+const TEXT_KEPT_MAX: usize = 1 << 20;
+const ITEMS_KEPT_MAX: usize = 4_096;
 
 impl Store {
-    pub(crate) fn new(items_max: usize) -> Self {
+    pub(crate) fn new(arguments_max: usize) -> Self {
         let mut store = Self {
             text: Vec::new(),
             lists: std::array::from_fn(|_| Vec::new()),
             items: 0,
+            arguments: 0,
+            named: HashMap::new(),
+            hasher: RandomState::new(),
             text_max: TEXT_BYTES_MIN,
-            items_max,
+            arguments_max,
             full: false,
             kept: 0,
         };
-        store.clear(&[]);
+        store.clear(&[], arguments_max);
         store
     }
 
-    /// Forgets everything but its capacity. `tx` are the names of TX's numbered members.
-    pub(crate) fn clear(&mut self, tx: &[Box<str>]) {
+    /// Forgets everything but its capacity, for a transaction with so many arguments at most. `tx` are the names of TX's
+    /// numbered members.
+    pub(crate) fn clear(&mut self, tx: &[Box<str>], arguments_max: usize) {
         self.text.clear();
         self.lists.iter_mut().for_each(Vec::clear);
-        self.items = 0;
+        self.named.clear();
+        (self.items, self.arguments, self.arguments_max) = (0, 0, arguments_max);
         self.full = false;
         self.kept = 0;
         self.text_max = TEXT_BYTES_MIN;
@@ -88,6 +108,25 @@ impl Store {
                 list.push(Item { name, ..Item::default() });
             }
         }
+    }
+
+    /// Lets go of what an unusual exchange took.
+    pub(crate) fn shrink(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(TEXT_KEPT_MAX);
+        for list in &mut self.lists {
+            list.clear();
+            list.shrink_to(ITEMS_KEPT_MAX);
+        }
+        self.named.clear();
+        self.named.shrink_to(ITEMS_KEPT_MAX);
+    }
+
+    /// How much room is held, in octets.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        let items: usize = self.lists.iter().map(Vec::capacity).sum();
+        self.text.capacity() + (items + self.named.capacity()) * size_of::<Item>()
     }
 
     /// Allows for so many more octets: a body's share of the buffer is linear in it.
@@ -151,11 +190,14 @@ impl Store {
 
     /// Adds a member; whether it fitted.
     pub(crate) fn add(&mut self, list: List, name: Span, value: Span) -> bool {
-        if self.items == self.items_max {
+        let is_argument = matches!(list, List::ArgsGet | List::ArgsPost);
+        let items_max = self.arguments_max.saturating_mul(ITEMS_PER_ARGUMENT).saturating_add(ITEMS_MIN);
+        if self.items >= items_max || (is_argument && self.arguments >= self.arguments_max) {
             self.full = true;
             return false;
         }
         self.items += 1;
+        self.arguments += usize::from(is_argument);
         if let Some(items) = self.lists.get_mut(list as usize) {
             items.push(Item { name, value, present: true });
         }
@@ -182,10 +224,21 @@ impl Store {
         self.list(list).get(index).filter(|item| item.present).map(|item| item.value)
     }
 
-    /// The place of the first member of this name, in any case; the first `skip` have places that are known.
-    pub(crate) fn position(&self, list: List, name: &[u8], skip: usize) -> Option<usize> {
-        let items = self.list(list).iter().enumerate().skip(skip);
-        items.into_iter().find(|(_, item)| self.text(item.name).eq_ignore_ascii_case(name)).map(|(index, _)| index)
+    /// The place of the member that rules have given this name, in lower case; a new one without a value where there is none.
+    /// None where it does not fit.
+    pub(crate) fn place(&mut self, list: List, name: &[u8]) -> Option<usize> {
+        let hash = self.hasher.hash_one((list, name));
+        if let Some(place) = self.named.get(&hash) {
+            return Some(*place);
+        }
+        let name = self.push(name);
+        if self.full || !self.add(list, name, Span::default()) {
+            return None;
+        }
+        let place = self.list(list).len().saturating_sub(1);
+        self.set_at(list, place, None);
+        self.named.insert(hash, place);
+        Some(place)
     }
 
     pub(crate) fn clear_list(&mut self, list: List) {
@@ -212,14 +265,15 @@ mod tests {
         let text = store.push(b"abc");
         assert_eq!(store.text(text.part(1, 9)), b"bc");
         for _ in 0..2 {
-            store.add(List::ArgsGet, text, text);
+            assert!(store.add(List::ArgsGet, text, text));
         }
         assert!(!store.is_full());
         store.add(List::ArgsGet, text, text);
         assert!(store.is_full());
-        store.clear(&["score".into()]);
+        store.clear(&["score".into()], 2);
         assert!(!store.is_full());
-        assert_eq!(store.position(List::Tx, b"SCORE", 0), Some(0));
+        assert_eq!(store.place(List::Tx, b"new"), Some(1));
+        assert_eq!((store.place(List::Ip, b"new"), store.place(List::Tx, b"new")), (Some(0), Some(1)));
         store.push(&vec![0; TEXT_BYTES_MIN]);
         assert!(store.is_full());
     }

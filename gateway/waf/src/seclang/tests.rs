@@ -113,7 +113,7 @@ fn only_blocking_rules_in_blocking_mode_end_an_exchange() {
         )
     };
     let blocking = report(&rules(&text("On")), "/?a=x", &[], "");
-    assert_eq!(blocking.interruption, Some(Interruption { rule: 2, status: 418 }));
+    assert_eq!(blocking.interruption, Some(Interruption::Rule { rule: 2, status: 418 }));
     assert_eq!(blocking.ids().collect::<Vec<_>>(), [1, 2, 4]);
     let detecting = report(&rules(&text("DetectionOnly")), "/?a=x", &[], "");
     assert_eq!((detecting.interruption, detecting.matches.len()), (None, 4));
@@ -186,14 +186,179 @@ fn an_exclusion_whose_search_is_ended_leaves_nothing_out() {
 }
 
 #[test]
-fn a_body_that_fills_the_store_leaves_room_for_the_score() {
-    let text = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.anomaly_score=0\"\n\
+fn a_body_that_fills_the_store_ends_the_exchange() {
+    let text = "SecRuleEngine On\nSecAction \"id:1,phase:1,pass,nolog,setvar:tx.anomaly_score=0\"\n\
         SecRule ARGS \"@rx evil\" \"id:2,phase:2,pass,setvar:tx.anomaly_score=+5\"";
     let filler: String =
         [50_000, 2_000, 200, 20, 2, 1].map(|len| format!(",\"{}\":[{}1]", "k".repeat(len), "1,".repeat(100))).concat();
     let body = format!("{{\"q\":\"evil\"{filler}}}");
     let report = report(&rules(text), "/", &[("Content-Type", "application/json")], &body);
-    assert_eq!((report.limit, report.inbound_score), (Some(LimitReached::Values), 5));
+    assert_eq!(report.interruption, Some(Interruption::Limit(LimitReached::Values)));
+    assert_eq!((report.limit, report.ids().count()), (Some(LimitReached::Values), 0));
+}
+
+#[test]
+fn what_rules_name_after_arguments_is_one_member_for_each_name() {
+    let text = "SecRule ARGS \"@rx .\" \"id:1,phase:1,pass,nolog,setvar:'tx.seen_%{MATCHED_VAR_NAME}=+1'\"\n\
+        SecRule TX:/^seen_/ \"@eq 2\" \"id:2,phase:1,pass\"\n\
+        SecRule &TX:/^seen_/ \"@eq 6000\" \"id:3,phase:1,pass\"\n\
+        SecRule TX:seen_args:n7 \"@eq 2\" \"id:4,phase:1,pass\"";
+    let query: String = (0..6000).map(|n| format!("n{n}=1&")).collect();
+    assert_eq!(ids(text, &format!("/?{query}N7=1"), &[], ""), [2, 3, 4]);
+    assert_eq!(ids(text, &format!("/?{query}n6000=1"), &[], ""), [0_u64; 0]);
+}
+
+#[test]
+fn searches_share_the_steps_of_one_transaction() {
+    let rules = rules("SecRule ARGS \"@rx ^(?!z)(?:(?:x+)+)+y$\" \"id:1,phase:1,pass\"");
+    let query = |count| format!("/?{}", format!("a={}yz&", "x".repeat(7)).repeat(count));
+    assert_eq!(report(&rules, &query(10), &[], "").limit, None);
+    assert_eq!(report(&rules, &query(2000), &[], "").limit, Some(LimitReached::Steps));
+}
+
+#[test]
+fn a_limit_ends_the_exchange_by_its_own_code() {
+    let text = "SecRuleEngine On\nSecRule ARGS \"@rx ^(?!z)(?:(?:x+)+)+y$\" \"id:1,phase:1,pass\"\n\
+        SecAction \"id:2,phase:1,pass\"\nSecAction \"id:3,phase:5,pass\"";
+    let report = report(&rules(text), &format!("/?a={}yz", "x".repeat(60)), &[], "");
+    assert_eq!(report.interruption, Some(Interruption::Limit(LimitReached::Steps)));
+    assert_eq!(report.ids().count(), 0);
+}
+
+#[test]
+fn memory_is_let_go_of_with_the_exchange_that_took_it() {
+    let rules = rules("SecRule ARGS|REQUEST_BODY \"@rx (evil|wicked)\" \"id:1,phase:2,pass,t:lowercase,t:urlDecode\"");
+    let mut scratch = rules.scratch();
+    let mut inspect = |body: &str| {
+        let mut transaction = rules.begin(&mut scratch, Way::Compiled);
+        transaction.request_head(&RequestHead {
+            client: CLIENT,
+            server: CLIENT,
+            method: b"POST",
+            target: b"/",
+            protocol: b"HTTP/1.1",
+            headers: &[("Content-Type", "application/x-www-form-urlencoded")],
+            id: "id",
+        });
+        transaction.request_body(body.as_bytes());
+        drop(transaction.finish());
+        scratch.held()
+    };
+    assert!(inspect(&"A%41&".repeat(15_000)) < 3 << 20);
+    assert!(inspect(&format!("a={}", "EVIL%20".repeat(100_000))) < 3 << 20);
+}
+
+#[test]
+fn a_response_over_its_limit_is_inspected_in_part_where_rules_say_so() {
+    let limit = |action: &str| {
+        let rules = rules(&format!("SecResponseBodyLimit 4\nSecResponseBodyLimitAction {action}"));
+        let mut scratch = rules.scratch();
+        let mut transaction = rules.begin(&mut scratch, Way::Compiled);
+        transaction.response_head(200, b"HTTP/1.1", &[("content-type", "text/plain")]);
+        transaction.response_body(b"12345");
+        transaction.finish().limit
+    };
+    assert_eq!((limit("Reject"), limit("ProcessPartial")), (Some(LimitReached::Body), None));
+}
+
+/// What rules find in a request that is inspected so, whether its body is whole, and by both ways.
+fn set_up(
+    rules: &RuleSet,
+    setup: Setup<'_>,
+    headers: &[(&str, &str)],
+    body: (&str, bool),
+) -> (Vec<u64>, Option<LimitReached>) {
+    let run = |way| {
+        let mut scratch = rules.scratch();
+        let mut transaction = rules.begin(&mut scratch, way).set_up(setup);
+        transaction.request_head(&RequestHead {
+            client: CLIENT,
+            server: CLIENT,
+            method: b"POST",
+            target: b"/",
+            protocol: b"HTTP/1.1",
+            headers: &headers.to_vec(),
+            id: "id",
+        });
+        match body {
+            (body, true) => transaction.request_body(body.as_bytes()),
+            (body, false) => transaction.request_body_beginning(body.as_bytes()),
+        }
+        let report = transaction.finish();
+        (report.ids().collect(), report.limit)
+    };
+    assert_eq!(run(Way::Plain), run(Way::Compiled));
+    run(Way::Compiled)
+}
+
+#[test]
+fn a_route_sets_what_rules_only_give_a_default() {
+    let text = "SecRuleEngine Off\nSecRule &TX:level \"@eq 0\" \"id:1,phase:1,pass,nolog,setvar:tx.level=1\"\n\
+        SecRule TX:level \"@gt 1\" \"id:2,phase:1,pass\"";
+    let rules = rules(text);
+    let ids = |tx| set_up(&rules, Setup { tx, ..Setup::of(EngineMode::On) }, &[], ("", true)).0;
+    assert_eq!((ids(&[]), ids(&[("LEVEL", "2"), ("unheard_of", "1")])), (vec![], vec![2]));
+}
+
+#[test]
+fn exempt_fields_and_own_cookies_are_not_looked_at() {
+    let rules = rules("SecRule ARGS|REQUEST_COOKIES|REQUEST_BODY \"@rx evil\" \"id:1,phase:2,pass\"");
+    let ids = |content_type, body| {
+        let exempt_fields = ["password".to_owned(), "/user/pass~1word".to_owned()];
+        let setup = Setup { exempt_fields: &exempt_fields, own_cookies: &["own"], ..Setup::of(EngineMode::On) };
+        set_up(&rules, setup, &[("Content-Type", content_type), ("Cookie", "own=evil")], (body, true)).0
+    };
+    let form = "application/x-www-form-urlencoded";
+    for (content_type, body, expected) in [
+        (form, "password=evil&a=1", vec![]),
+        (form, "password=x&password=evil", vec![1]),
+        (form, "password=evil&other=evil", vec![1]),
+        ("application/json", r#"{"password":"evil"}"#, vec![]),
+        ("application/json", r#"{"user":{"pass/word":"evil"}}"#, vec![]),
+        ("application/json", r#"{"password":["x","evil"]}"#, vec![1]),
+        ("application/json", r#"{"user":{"password":"evil"}}"#, vec![1]),
+    ] {
+        assert_eq!(ids(content_type, body), expected, "{body}");
+    }
+}
+
+#[test]
+fn texts_are_read_where_a_route_asks_for_it() {
+    let rules = rules("SecRule ARGS \"@streq evil\" \"id:1,phase:2,pass\"");
+    let ids = |reads_texts, content_type: &str, body| {
+        let setup = Setup { reads_texts, ..Setup::of(EngineMode::On) };
+        set_up(&rules, setup, &[("Content-Type", content_type)], (body, true)).0
+    };
+    for (content_type, body) in [
+        ("text/plain", "evil"),
+        ("text/plain; charset=utf-8", "q=%65vil"),
+        ("application/x-ndjson", "evil"),
+        ("", "evil"),
+        ("application/octet-stream", r#"{"q":"evil"}"#),
+        ("text/csv", r#"["evil"]"#),
+    ] {
+        assert_eq!(ids(true, content_type, body), [1], "{content_type} {body}");
+        assert_eq!(ids(false, content_type, body), [0_u64; 0], "{content_type} {body}");
+    }
+    assert_eq!(ids(true, "image/png", "evil"), [0_u64; 0]);
+}
+
+#[test]
+fn the_beginning_of_a_body_is_read_as_far_as_it_goes() {
+    let rules = rules("SecRule ARGS \"@rx evil\" \"id:1,phase:2,pass\"");
+    let of = |body| set_up(&rules, Setup::of(EngineMode::On), &[("Content-Type", "application/json")], (body, false));
+    assert_eq!(of(r#"{"a":"evil","b":"#), (vec![1], None));
+    assert_eq!(of(r#"{"a":"evi"#), (vec![], None));
+    assert_eq!(of(r#"{"a":"evil"#), (vec![1], None));
+}
+
+#[test]
+fn arguments_are_counted_alone() {
+    let rules =
+        rules("SecArgumentsLimit 3\nSecRule ARGS \"@rx .\" \"id:1,phase:1,pass,setvar:'tx.%{MATCHED_VAR_NAME}=1'\"");
+    let cookies = format!("a={}", "1; b=".repeat(500));
+    let limit = |query| report(&rules, query, &[("Cookie", cookies.as_str())], "").limit;
+    assert_eq!((limit("/?a=1&b=1&c=1"), limit("/?a&b&c&d")), (None, Some(LimitReached::Values)));
 }
 
 #[test]

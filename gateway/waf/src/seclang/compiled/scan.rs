@@ -7,6 +7,7 @@ use super::plan::{Nodes, OctetGate, PhasePlan, Source, node_bit};
 use super::{Compiled, INDEX_MAX, Removed, key};
 use crate::seclang::bytes::ByteSet;
 use crate::seclang::operator::{may_be_sqli, may_be_xss};
+use crate::seclang::pcre::Steps;
 use crate::seclang::program::{Program, Select};
 use crate::seclang::store::{Item, Store};
 use crate::seclang::transaction::Scratch;
@@ -23,10 +24,9 @@ pub(in crate::seclang) struct Found {
     stamp: u32,
     /// A text for each node of a source's tree, and which of them stand for it.
     texts: Vec<Text>,
-    /// Work so far, in octets.
+    /// Work so far, in octets, and how much may be done.
     work: usize,
-    /// Whether that was more than is allowed, so that not all values were scanned.
-    pub(in crate::seclang) exceeded: bool,
+    work_max: usize,
 }
 
 /// A text that a transformation made.
@@ -51,19 +51,59 @@ impl Text {
     }
 }
 
-/// How many octets one transaction may scan, all transformations counted.
-const WORK_BYTES_MAX: usize = 256 << 20;
+/// How many octets one transaction may look at, all transformations and rules counted: so many, and so many more for each
+/// that is inspected. A text that opens every gate of the Core Rule Set comes to about 300 for each octet of it.
+const WORK_BYTES_BASE: usize = 8 << 20;
+const WORK_PER_BYTE: usize = 512;
+/// Room for texts and for values of rules that is kept from one transaction to the next.
+const TEXT_KEPT_MAX: usize = 64 << 10;
+const VALUES_KEPT_MAX: usize = 4_096;
 
 impl Found {
-    pub(in crate::seclang) fn clear(&mut self) {
+    /// Begins a transaction.
+    pub(in crate::seclang) fn begin(&mut self) {
+        self.clear();
+        self.work = 0;
+        self.work_max = WORK_BYTES_BASE;
+    }
+
+    /// Allows for so many more octets that are inspected.
+    pub(in crate::seclang) fn allow(&mut self, bytes: usize) {
+        self.work_max = self.work_max.saturating_add(bytes.saturating_mul(WORK_PER_BYTE));
+    }
+
+    /// Whether more was done than may be, so that not all was looked at.
+    pub(in crate::seclang) const fn is_exceeded(&self) -> bool {
+        self.work > self.work_max
+    }
+
+    pub(in crate::seclang) fn spend(&mut self, bytes: usize) {
+        self.work = self.work.saturating_add(bytes);
+    }
+
+    /// Lets go of what an unusual exchange took.
+    pub(in crate::seclang) fn shrink(&mut self) {
+        self.clear();
+        for text in self.texts.iter_mut().filter(|text| text.bytes.capacity() > TEXT_KEPT_MAX) {
+            text.bytes = Vec::new();
+        }
+    }
+
+    fn clear(&mut self) {
         self.rules.clear();
         for rule in self.touched.drain(..) {
             if let Some(values) = self.values.get_mut(rule) {
                 values.clear();
+                values.shrink_to(VALUES_KEPT_MAX);
             }
         }
-        self.work = 0;
-        self.exceeded = false;
+    }
+
+    /// How much room is held, in octets.
+    #[cfg(test)]
+    pub(in crate::seclang) fn held(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|text| text.bytes.capacity()).sum();
+        texts + self.values.iter().map(|values| values.capacity() * 8).sum::<usize>()
     }
 
     /// The first rule from `at` on that is to be visited.
@@ -102,16 +142,14 @@ impl Found {
 impl Compiled {
     /// Scans the values that a phase's rules look at.
     pub(in crate::seclang) fn scan(&self, program: &Program, phase: u8, removed: &Removed<'_>, scratch: &mut Scratch) {
-        let (store, found) = (&scratch.store, &mut scratch.found);
-        let work = found.work;
+        let (store, found, steps) = (&scratch.store, &mut scratch.found, &scratch.steps);
         found.clear();
         found.rules.copy(&self.always);
-        found.work = work;
         let Some(plans) = self.phases.get(usize::from(phase).wrapping_sub(1)) else { return };
         let plan = plans.choose(program, &self.gates, store, removed);
         found.stamps.resize(plan.literals_len.max(found.stamps.len()), 0);
         for source in &plan.sources {
-            source.scan(plan, store, found);
+            source.scan(plan, store, steps, found);
         }
         for rule in &found.touched {
             if let Some(values) = found.values.get_mut(*rule) {
@@ -123,17 +161,17 @@ impl Compiled {
 }
 
 impl Source {
-    fn scan(&self, plan: &PhasePlan, store: &Store, found: &mut Found) {
+    fn scan(&self, plan: &PhasePlan, store: &Store, steps: &Steps, found: &mut Found) {
         let items = store.list(self.list);
         let range = match self.select {
             Select::At(index) => index..(index + 1).min(items.len()),
             _ => 0..items.len(),
         };
         for index in range {
-            if found.exceeded {
+            if found.is_exceeded() {
                 return; // The exchange is refused whatever else it has.
             }
-            let Some(item) = items.get(index).filter(|item| item.present && self.selects(store, item)) else {
+            let Some(item) = items.get(index).filter(|item| item.present && self.selects(store, item, steps)) else {
                 continue;
             };
             let value = store.text(item.span(self.part));
@@ -141,11 +179,11 @@ impl Source {
         }
     }
 
-    fn selects(&self, store: &Store, item: &Item) -> bool {
+    fn selects(&self, store: &Store, item: &Item, steps: &Steps) -> bool {
         match &self.select {
             Select::All | Select::At(_) => true,
             Select::Name(name) => store.text(item.name).eq_ignore_ascii_case(name),
-            Select::Pattern(pattern) => pattern.is_match(store.text(item.name)).unwrap_or(true),
+            Select::Pattern(pattern) => pattern.is_match(store.text(item.name), steps).unwrap_or(true),
         }
     }
 
@@ -259,12 +297,5 @@ impl Source {
                 }
             }
         }
-    }
-}
-
-impl Found {
-    fn spend(&mut self, bytes: usize) {
-        self.work = self.work.saturating_add(bytes);
-        self.exceeded |= self.work > WORK_BYTES_MAX;
     }
 }

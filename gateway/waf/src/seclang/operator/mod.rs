@@ -15,7 +15,7 @@ use self::late::LatePatterns;
 use self::phrases::Phrases;
 pub(crate) use self::table::{Call, OPERATORS, build};
 use super::bytes::{ByteSet, integer};
-use super::pcre::{Pattern, StepsExceeded};
+use super::pcre::{Pattern, Steps, StepsExceeded};
 use super::template::Template;
 
 /// An operator, ready to run.
@@ -87,11 +87,12 @@ impl Operator {
         value: &[u8],
         argument: &[u8],
         captured: Option<&mut Captured>,
+        steps: &Steps,
     ) -> Result<bool, StepsExceeded> {
         Ok(match self {
-            Self::Rx(pattern) => rx(pattern, value, captured)?,
+            Self::Rx(pattern) => rx(pattern, value, captured, steps)?,
             Self::LateRx(patterns, _) => match patterns.get(argument) {
-                Some(pattern) => rx(&pattern, value, captured)?,
+                Some(pattern) => rx(&pattern, value, captured, steps)?,
                 None => false,
             },
             Self::Phrases(phrases) => match phrases.find(value) {
@@ -130,7 +131,7 @@ impl Operator {
             }
             Self::Address(networks) => address::is_in(value, networks),
             Self::CheckDigits(pattern, scheme) => {
-                match pattern.groups(value)?.and_then(|groups| groups.first().copied().flatten()) {
+                match pattern.groups(value, steps)?.and_then(|groups| groups.first().copied().flatten()) {
                     Some((start, end)) => {
                         let holds = value.get(start..end).is_some_and(|digits| scheme.holds(digits));
                         if holds {
@@ -161,9 +162,9 @@ impl Operator {
     }
 }
 
-fn rx(pattern: &Pattern, value: &[u8], captured: Option<&mut Captured>) -> Result<bool, StepsExceeded> {
-    let Some(captured) = captured else { return pattern.is_match(value) };
-    let groups = pattern.groups(value)?;
+fn rx(pattern: &Pattern, value: &[u8], captured: Option<&mut Captured>, steps: &Steps) -> Result<bool, StepsExceeded> {
+    let Some(captured) = captured else { return pattern.is_match(value, steps) };
+    let groups = pattern.groups(value, steps)?;
     let holds = groups.is_some();
     captured.groups = groups.unwrap_or_default();
     Ok(holds)

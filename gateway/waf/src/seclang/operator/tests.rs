@@ -10,7 +10,7 @@ fn holds(name: &str, argument: &str, value: &[u8]) -> bool {
     let files = InMemory::new([("r/x.data", "# no\n\nevil word\nOther \n"), ("r/ips", "10.0.0.0/8\n::1\n")]);
     let operator = build(&Call { name, argument, file: Path::new("r/a.conf"), files: &files }).unwrap();
     let argument = operator.argument().and_then(Template::fixed).unwrap_or_default();
-    operator.test(value, argument, None).unwrap()
+    operator.test(value, argument, None, &Steps::default()).unwrap()
 }
 
 #[test]

@@ -62,6 +62,18 @@ pub(super) fn read(name: &str, arguments: &[String]) -> Result<Kind, Reason> {
         )),
         "secrequestbodylimit" => Kind::Setting(Setting::RequestBodyLimit(number()?)),
         "secresponsebodylimit" => Kind::Setting(Setting::ResponseBodyLimit(number()?)),
+        "secresponsebodylimitaction" => {
+            Kind::Setting(Setting::ResponseBodyPartial(is_partial(one()?).ok_or_else(|| value(&arguments.join(" ")))?))
+        }
+        // A request that is inspected in part is forwarded in part, and nothing here does that.
+        "secrequestbodylimitaction" => match is_partial(one()?) {
+            Some(false) => Kind::WithoutEffect(name.to_owned()),
+            Some(true) => {
+                let why = "a request over its limit is refused: use `Reject`";
+                return Err(Reason::UnsupportedDirective(name.to_owned(), why));
+            }
+            None => return Err(value(one()?)),
+        },
         "secargumentslimit" => Kind::Setting(Setting::ArgumentsLimit(number()?)),
         "secrequestbodyjsondepthlimit" => Kind::Setting(Setting::JsonDepthLimit(number()?)),
         "secargumentseparator" => match one()?.as_bytes() {
@@ -96,8 +108,6 @@ pub(super) fn read(name: &str, arguments: &[String]) -> Result<Kind, Reason> {
         | "seccollectiontimeout"
         | "secrequestbodyinmemorylimit"
         | "secrequestbodynofileslimit"
-        | "secrequestbodylimitaction"
-        | "secresponsebodylimitaction"
         | "secresponsebodymimetypesclear"
         | "sectmpsaveuploadedfiles"
         | "secserversignature"
@@ -160,6 +170,14 @@ pub(super) fn on_or_off(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "on" => Some(true),
         "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn is_partial(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "reject" => Some(false),
+        "processpartial" => Some(true),
         _ => None,
     }
 }

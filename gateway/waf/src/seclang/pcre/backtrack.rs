@@ -1,15 +1,46 @@
-//! A backtracking engine for the few patterns that look around or back. Every search has a budget of steps that is
-//! linear in the text; one that would exceed it is refused rather than answered.
+//! A backtracking engine for the few patterns that look around or back. All searches of a transaction share a budget of
+//! steps that is linear in what is inspected; one that would exceed it is refused rather than answered, as is every one
+//! after it.
+
+use std::cell::Cell;
 
 use super::node::{Greed, Look, Node, WORD};
 use super::{Groups, PatternError, StepsExceeded};
 use crate::seclang::bytes::ByteSet;
 
-/// The budget: so many steps, and so many more for every octet.
-const STEPS_BASE: usize = 100_000;
-const STEPS_PER_BYTE: usize = 500;
-/// How many instructions a program may have; repetitions are written out.
+/// The budget: so many steps, a few milliseconds, and so many more for every octet that is inspected. What rules look
+/// around for takes a handful of steps an octet.
+const STEPS_BASE: usize = 1_000_000;
+const STEPS_PER_BYTE: usize = 100;
+/// How many instructions a pattern may come to, with all that look around in it; repetitions are written out.
 const INSTRUCTIONS_MAX: usize = 200_000;
+/// How many different lengths a text may have that is looked for behind.
+const LENGTHS_MAX: usize = 64;
+
+/// How many steps the searches of a transaction may still take.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    left: Cell<usize>,
+    exceeded: Cell<bool>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { left: Cell::new(STEPS_BASE), exceeded: Cell::new(false) }
+    }
+}
+
+impl Steps {
+    /// Allows for so many more octets that are inspected.
+    pub(crate) fn allow(&self, bytes: usize) {
+        self.left.set(self.left.get().saturating_add(bytes.saturating_mul(STEPS_PER_BYTE)));
+    }
+
+    /// Whether a search was ended.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.exceeded.get()
+    }
+}
 
 #[derive(Debug)]
 enum Instruction {
@@ -44,7 +75,8 @@ pub(super) struct Program {
 }
 
 pub(super) fn compile(node: &Node) -> Result<Program, PatternError> {
-    let mut compiler = Compiler { code: Vec::new(), rounds: 0 };
+    let emitted = Cell::new(0);
+    let mut compiler = Compiler { code: Vec::new(), rounds: 0, emitted: &emitted };
     let group = Node::Group(0, Box::new(node.clone()));
     compiler.emit(&group)?;
     compiler.code.push(Instruction::Match);
@@ -60,14 +92,17 @@ fn last_group(node: &Node) -> usize {
     }
 }
 
-struct Compiler {
+struct Compiler<'e> {
     code: Vec<Instruction>,
     rounds: usize,
+    /// How many nodes were written out, in all parts of the pattern: one that is empty takes its time, too.
+    emitted: &'e Cell<usize>,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn emit(&mut self, node: &Node) -> Result<(), PatternError> {
-        if self.code.len() > INSTRUCTIONS_MAX {
+        self.emitted.set(self.emitted.get() + 1);
+        if self.emitted.get() > INSTRUCTIONS_MAX {
             return Err(PatternError::Syntax { at: 0, what: "it is too large" });
         }
         match node {
@@ -84,10 +119,10 @@ impl Compiler {
             }
             Node::Concat(nodes) => nodes.iter().try_for_each(|node| self.emit(node))?,
             Node::Alternate(nodes) => self.emit_alternatives(nodes)?,
-            Node::Atomic(node) => self.code.push(Instruction::Atomic(Box::new(compile_part(node)?))),
+            Node::Atomic(node) => self.code.push(Instruction::Atomic(Box::new(self.part(node)?))),
             Node::Around { behind, negative, node } => {
                 let lengths = if *behind { lengths(node)? } else { vec![0] };
-                let program = Box::new(compile_part(node)?);
+                let program = Box::new(self.part(node)?);
                 self.code.push(Instruction::Around { lengths, negative: *negative, program });
             }
             Node::Repeat { min, max, greed: Greed::Possessive, node } => {
@@ -142,6 +177,14 @@ impl Compiler {
         Ok(())
     }
 
+    /// A part that runs on its own; it keeps the whole pattern's groups.
+    fn part(&self, node: &Node) -> Result<Program, PatternError> {
+        let mut compiler = Compiler { code: Vec::new(), rounds: 0, emitted: self.emitted };
+        compiler.emit(node)?;
+        compiler.code.push(Instruction::Match);
+        Ok(Program { code: compiler.code, slots: 0, rounds: compiler.rounds })
+    }
+
     fn reserve(&mut self) -> usize {
         self.code.push(Instruction::Match);
         self.code.len() - 1
@@ -154,24 +197,16 @@ impl Compiler {
     }
 }
 
-/// A part that runs on its own; it keeps the whole pattern's groups.
-fn compile_part(node: &Node) -> Result<Program, PatternError> {
-    let mut compiler = Compiler { code: Vec::new(), rounds: 0 };
-    compiler.emit(node)?;
-    compiler.code.push(Instruction::Match);
-    Ok(Program { code: compiler.code, slots: 0, rounds: compiler.rounds })
-}
-
 /// The lengths that a text which is looked for behind may have.
 fn lengths(node: &Node) -> Result<Vec<usize>, PatternError> {
-    let mut lengths = match node {
+    let lengths = match node {
         Node::Empty | Node::Look(_) | Node::Around { .. } => vec![0],
         Node::Byte(_) => vec![1],
         Node::Group(_, node) | Node::Atomic(node) => self::lengths(node)?,
         Node::Back { .. } => return Err(PatternError::LookBehind),
-        Node::Concat(nodes) => nodes.iter().try_fold(vec![0], |sums, node| {
+        Node::Concat(nodes) => nodes.iter().try_fold(vec![0_usize], |sums, node| {
             let more = self::lengths(node)?;
-            Ok(sums.iter().flat_map(|sum| more.iter().map(move |len| sum + len)).collect())
+            distinct(sums.iter().flat_map(|sum| more.iter().map(move |len| sum.saturating_add(*len))).collect())
         })?,
         Node::Alternate(nodes) => {
             nodes.iter().map(self::lengths).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect()
@@ -182,9 +217,13 @@ fn lengths(node: &Node) -> Result<Vec<usize>, PatternError> {
         }
         Node::Repeat { .. } => return Err(PatternError::LookBehind),
     };
+    distinct(lengths)
+}
+
+fn distinct(mut lengths: Vec<usize>) -> Result<Vec<usize>, PatternError> {
     lengths.sort_unstable();
     lengths.dedup();
-    if lengths.len() > 64 {
+    if lengths.len() > LENGTHS_MAX {
         return Err(PatternError::LookBehind);
     }
     Ok(lengths)
@@ -205,23 +244,36 @@ struct Search<'t> {
 
 impl Program {
     /// The first match's groups.
-    pub(super) fn search(&self, text: &[u8]) -> Result<Option<Groups>, StepsExceeded> {
-        let steps = STEPS_BASE.saturating_add(text.len().saturating_mul(STEPS_PER_BYTE));
-        let mut search = Search { text, slots: vec![None; self.slots], steps };
-        for at in 0..=text.len() {
-            if search.run(self, at)?.is_some() {
-                let groups = search.slots.chunks_exact(2).map(|pair| match pair {
-                    [Some(start), Some(end)] => Some((*start, *end)),
-                    _ => None,
-                });
-                return Ok(Some(groups.collect()));
-            }
+    pub(super) fn search(&self, text: &[u8], steps: &Steps) -> Result<Option<Groups>, StepsExceeded> {
+        if steps.is_exceeded() {
+            return Err(StepsExceeded);
         }
-        Ok(None)
+        let mut search = Search { text, slots: vec![None; self.slots], steps: steps.left.get() };
+        let found = search.anywhere(self);
+        steps.left.set(search.steps);
+        steps.exceeded.set(found.is_err());
+        Ok(found?.then(|| search.groups()))
     }
 }
 
 impl Search<'_> {
+    fn anywhere(&mut self, program: &Program) -> Result<bool, StepsExceeded> {
+        for at in 0..=self.text.len() {
+            if self.run(program, at)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn groups(&self) -> Groups {
+        let span = |pair: &[Option<usize>]| match pair {
+            [Some(start), Some(end)] => Some((*start, *end)),
+            _ => None,
+        };
+        self.slots.chunks_exact(2).map(span).collect()
+    }
+
     /// Runs a program from a place; where it matched, the place behind the match.
     fn run(&mut self, program: &Program, at: usize) -> Result<Option<usize>, StepsExceeded> {
         let mut rounds = vec![usize::MAX; program.rounds];

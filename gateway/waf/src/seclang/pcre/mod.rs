@@ -12,6 +12,8 @@ mod parse;
 pub(crate) use literals::Required;
 pub(crate) use node::Node;
 
+pub(crate) use backtrack::Steps;
+
 use self::backtrack::Program;
 
 /// Why a pattern cannot be used.
@@ -33,7 +35,7 @@ pub enum PatternError {
     LookBehind,
 }
 
-/// A search took more steps than it may.
+/// Searches took more steps than they may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepsExceeded;
 
@@ -82,15 +84,15 @@ impl Pattern {
         matches!(self.engine, Engine::Automaton(_))
     }
 
-    pub(crate) fn is_match(&self, text: &[u8]) -> Result<bool, StepsExceeded> {
+    pub(crate) fn is_match(&self, text: &[u8], steps: &Steps) -> Result<bool, StepsExceeded> {
         match &self.engine {
             Engine::Automaton(regex) => Ok(regex.is_match(text)),
-            Engine::Backtracking(program) => program.search(text).map(|groups| groups.is_some()),
+            Engine::Backtracking(program) => program.search(text, steps).map(|groups| groups.is_some()),
         }
     }
 
     /// The first match's groups.
-    pub(crate) fn groups(&self, text: &[u8]) -> Result<Option<Groups>, StepsExceeded> {
+    pub(crate) fn groups(&self, text: &[u8], steps: &Steps) -> Result<Option<Groups>, StepsExceeded> {
         match &self.engine {
             Engine::Automaton(regex) => {
                 // Most values do not match, and telling so is cheaper without groups.
@@ -103,7 +105,7 @@ impl Pattern {
                     .is_match()
                     .then(|| captures.iter().map(|span| span.map(|span| (span.start, span.end))).collect()))
             }
-            Engine::Backtracking(program) => program.search(text),
+            Engine::Backtracking(program) => program.search(text, steps),
         }
     }
 }

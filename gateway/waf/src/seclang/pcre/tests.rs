@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn matched(pattern: &str, text: &str) -> Option<String> {
-    let groups = Pattern::new(pattern.as_bytes()).unwrap().groups(text.as_bytes()).unwrap()?;
+    let groups = Pattern::new(pattern.as_bytes()).unwrap().groups(text.as_bytes(), &Steps::default()).unwrap()?;
     let (start, end) = groups[0].unwrap();
     Some(text[start..end].to_owned())
 }
@@ -54,7 +54,16 @@ fn what_is_no_pattern_is_refused() {
 fn a_search_that_blows_up_is_ended() {
     let pattern = Pattern::new(br"(?=x)(?:x+x+)+y").unwrap();
     assert!(!pattern.is_linear());
-    assert_eq!(pattern.is_match("x".repeat(5000).as_bytes()), Err(StepsExceeded));
+    assert_eq!(pattern.is_match("x".repeat(5000).as_bytes(), &Steps::default()), Err(StepsExceeded));
+}
+
+#[test]
+fn a_pattern_is_refused_before_it_takes_long_to_load() {
+    let lengths = format!("(?<={})x", "(?:a|bb)".repeat(200));
+    let nested = format!("{}y{}", "(?=(?:a{1000}){10})".repeat(100), "(?>b{1000})".repeat(1000));
+    for pattern in ["(?=a)(?:(?:(?:){65535}){65535}){65535}", &lengths, &nested] {
+        assert!(Pattern::new(pattern.as_bytes()).is_err());
+    }
 }
 
 #[test]
@@ -97,7 +106,7 @@ proptest! {
         let automaton = automaton::build(&automaton::lower(&node).unwrap()).unwrap();
         let found = automaton.find(text.as_bytes()).map(|found| found.start());
         let program = backtrack::compile(&node).unwrap();
-        let groups = program.search(text.as_bytes()).unwrap();
+        let groups = program.search(text.as_bytes(), &Steps::default()).unwrap();
         // Where a match ends may differ: a repetition that could take nothing ends with PCRE and goes on with automata.
         prop_assert_eq!(found, groups.and_then(|groups| groups[0]).map(|(start, _)| start), "{}", pattern);
     }
@@ -105,7 +114,7 @@ proptest! {
     #[test]
     fn a_match_has_what_is_required(pattern in small_pattern(), text in "[abAB \n]{0,12}") {
         let pattern = Pattern::new(pattern.as_bytes()).unwrap();
-        if pattern.is_match(text.as_bytes()).unwrap() {
+        if pattern.is_match(text.as_bytes(), &Steps::default()).unwrap() {
             let lower = text.to_ascii_lowercase();
             match Required::of(pattern.node()) {
                 Required::AnyOf(texts) => {
@@ -120,7 +129,7 @@ proptest! {
     #[test]
     fn no_pattern_panics(pattern: Vec<u8>, text: Vec<u8>) {
         if let Ok(pattern) = Pattern::new(&pattern) {
-            let _ = pattern.groups(&text);
+            let _ = pattern.groups(&text, &Steps::default());
         }
     }
 }

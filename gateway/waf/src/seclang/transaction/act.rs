@@ -40,23 +40,15 @@ impl<'s> Transaction<'s> {
     }
 
     fn set_variable(&mut self, rule: &'s Rule, set: &'s Set, text: &mut Vec<u8>) {
-        let numbered = if set.list == List::Tx { self.program.tx.len() } else { 0 };
         let place = match &set.name {
             SetName::At(index) => *index,
             SetName::Template(template) => {
                 self.expand(rule, template, text);
                 text.make_ascii_lowercase();
-                match self.scratch.store.position(set.list, text, 0) {
-                    Some(index) => index,
-                    None => {
-                        let name = self.scratch.store.push(text);
-                        if !self.scratch.store.add(set.list, name, Span::default()) {
-                            return;
-                        }
-                        let index = self.scratch.store.list(set.list).len().saturating_sub(1).max(numbered);
-                        self.scratch.store.set_at(set.list, index, None);
-                        index
-                    }
+                let numbered = if set.list == List::Tx { self.program.tx_places.get(text.as_slice()) } else { None };
+                match numbered.copied().or_else(|| self.scratch.store.place(set.list, text)) {
+                    Some(place) => place,
+                    None => return,
                 }
             }
         };
@@ -137,7 +129,7 @@ impl<'s> Transaction<'s> {
             Outcome::Pass => {}
             Outcome::Allow(how) if self.mode == EngineMode::On => self.allowed = Some(how),
             Outcome::Deny { status } if self.mode == EngineMode::On => {
-                self.report.interruption.get_or_insert(Interruption { rule: rule.id, status });
+                self.report.interruption.get_or_insert(Interruption::Rule { rule: rule.id, status });
             }
             Outcome::Deny { .. } | Outcome::Allow(_) => {}
         }

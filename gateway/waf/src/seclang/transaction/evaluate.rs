@@ -1,6 +1,6 @@
 //! Whether a rule matches.
 
-use super::{LimitReached, Matched, Transaction};
+use super::{Matched, Transaction};
 use crate::seclang::bytes::ByteSet;
 use crate::seclang::program::{Link, Rule, Select, Target};
 use crate::seclang::store::{Item, Span};
@@ -61,6 +61,9 @@ impl<'s> Transaction<'s> {
                     _ => 0..self.scratch.store.list(list).len(),
                 };
                 for index in indices {
+                    if self.is_exhausted() {
+                        return false;
+                    }
                     let place = if only_found { self.scratch.found.place(at, index) } else { Some(index) };
                     let Some(index) = place else { continue };
                     if matches!(target.select, Select::At(at) if at != index) {
@@ -106,7 +109,9 @@ impl<'s> Transaction<'s> {
             Select::All | Select::At(_) => true,
             Select::Name(name) => self.scratch.store.text(item.name).eq_ignore_ascii_case(name),
             // A search that was ended selects: rather one value too many. It leaves out nothing.
-            Select::Pattern(pattern) => pattern.is_match(self.scratch.store.text(item.name)).unwrap_or(!is_exception),
+            Select::Pattern(pattern) => {
+                pattern.is_match(self.scratch.store.text(item.name), &self.scratch.steps).unwrap_or(!is_exception)
+            }
         }
     }
 
@@ -132,6 +137,7 @@ impl<'s> Transaction<'s> {
         }
         let mut text = std::mem::take(&mut self.scratch.buffers.text);
         let mut next = std::mem::take(&mut self.scratch.buffers.next);
+        self.scratch.found.spend(subject.value.len());
         let value = self.scratch.store.text(subject.value);
         let changed = transform(&link.transforms, value, &mut text, &mut next, self.compiled.is_some());
         let matched = self.test(rule, link, subject, changed.then_some(text.as_slice()), variables);
@@ -184,14 +190,9 @@ impl<'s> Transaction<'s> {
         captured.text = None;
         let value = text.unwrap_or_else(|| self.scratch.store.text(subject.value));
         let wanted = (link.capture && !link.negated).then_some(&mut captured);
-        let holds = link.operator.test(value, fixed.unwrap_or(&argument), wanted);
-        let matched = match holds {
-            Ok(holds) => holds != link.negated,
-            Err(_) => {
-                self.report.limit.get_or_insert(LimitReached::Steps);
-                false
-            }
-        };
+        let holds = link.operator.test(value, fixed.unwrap_or(&argument), wanted, &self.scratch.steps);
+        // What was ended has no answer, negated or not: the transaction ends with it.
+        let matched = holds.is_ok_and(|holds| holds != link.negated);
         if matched {
             let value = match text {
                 Some(text) => self.scratch.store.push(text),

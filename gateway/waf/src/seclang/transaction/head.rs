@@ -38,9 +38,15 @@ impl Transaction<'_> {
         let store = &mut self.scratch.store;
         let headers = fill_headers(store, List::RequestHeaders, head.headers);
         store.allow(8 * (headers + head.target.len()));
+        self.allow_work(headers + head.target.len());
+        let store = &mut self.scratch.store;
         fill_line(store, head);
         fill_addresses(store, head);
         fill_cookies(store);
+        if !self.setup.own_cookies.is_empty() {
+            self.hide_own_cookies();
+        }
+        let store = &mut self.scratch.store;
         let host = find(store, List::RequestHeaders, b"host").unwrap_or_default();
         let host_len = store.text(host).iter().position(|byte| *byte == b':').unwrap_or(host.len());
         store.set_scalar(scalar::SERVER_NAME, host.part(0, host_len));

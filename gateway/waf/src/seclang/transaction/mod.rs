@@ -8,13 +8,16 @@ mod json;
 mod multipart;
 mod report;
 mod response;
+mod setup;
 mod urlencoded;
 mod xml;
 
 pub use self::head::RequestHead;
 pub use self::report::{Interruption, LimitReached, Matched, Report, RuleMatch};
+pub use self::setup::Setup;
 use super::ast::{Allowance, EngineMode, Processor};
 use super::compiled::{Bits, Compiled, Found, Removed};
+use super::pcre::Steps;
 use super::program::{Program, Target};
 use super::store::{Span, Store};
 
@@ -24,6 +27,7 @@ pub struct Scratch {
     pub(super) store: Store,
     pub(super) buffers: Buffers,
     pub(super) found: Found,
+    pub(super) steps: Steps,
 }
 
 /// Texts that live for one test.
@@ -52,6 +56,8 @@ pub struct Transaction<'s> {
     removed_rules: Bits,
     removed_targets: Vec<(std::sync::Arc<[usize]>, Target)>,
     allowed: Option<Allowance>,
+    /// What a gateway asks for beside its rules.
+    setup: Setup<'s>,
     report: Report,
     /// Where the phase that runs goes on when a rule says so.
     phase: u8,
@@ -59,8 +65,9 @@ pub struct Transaction<'s> {
 
 impl<'s> Transaction<'s> {
     pub(super) fn new(program: &'s Program, compiled: Option<&'s Compiled>, scratch: &'s mut Scratch) -> Self {
-        scratch.store.clear(&program.tx);
-        scratch.found.clear();
+        scratch.store.clear(&program.tx, program.settings.arguments_max);
+        scratch.found.begin();
+        scratch.steps = Steps::default();
         Self {
             program,
             compiled,
@@ -73,6 +80,7 @@ impl<'s> Transaction<'s> {
             removed_rules: Bits::default(),
             removed_targets: Vec::new(),
             allowed: None,
+            setup: Setup::of(program.settings.mode),
             report: Report::default(),
             phase: 0,
         }
@@ -81,9 +89,9 @@ impl<'s> Transaction<'s> {
     /// Ends the transaction: runs phase 5 and says what was found.
     pub fn finish(mut self) -> Report {
         self.run_phase(5);
-        self.note_limits();
         self.report.inbound_score = self.score(&["blocking_inbound_anomaly_score", "anomaly_score"]);
         self.report.outbound_score = self.score(&["blocking_outbound_anomaly_score", "outbound_anomaly_score"]);
+        self.scratch.shrink();
         self.report
     }
 
@@ -92,9 +100,40 @@ impl<'s> Transaction<'s> {
         self.report.interruption.as_ref()
     }
 
-    /// The limit that was reached by now, if one was: such an exchange is to be refused before it goes further.
+    /// The limit that was reached by now, if one was. In mode `On` it is the [`Interruption`], too: what was not inspected to
+    /// its end is refused before it goes further.
     pub fn limit(&self) -> Option<LimitReached> {
         self.report.limit
+    }
+
+    fn reach(&mut self, limit: LimitReached) {
+        self.report.limit.get_or_insert(limit);
+        if self.mode == EngineMode::On {
+            self.report.interruption.get_or_insert(Interruption::Limit(limit));
+        }
+    }
+
+    /// Allows for what so many more octets of an exchange may cost.
+    fn allow_work(&mut self, bytes: usize) {
+        self.scratch.found.allow(bytes);
+        self.scratch.steps.allow(bytes);
+    }
+
+    /// Whether the transaction has used up its memory, steps or work: then it does nothing more, whatever its mode.
+    fn is_exhausted(&self) -> bool {
+        self.exhaustion().is_some()
+    }
+
+    fn exhaustion(&self) -> Option<LimitReached> {
+        if self.scratch.store.is_full() {
+            Some(LimitReached::Values)
+        } else if self.scratch.steps.is_exceeded() {
+            Some(LimitReached::Steps)
+        } else if self.compiled.is_some() && self.scratch.found.is_exceeded() {
+            Some(LimitReached::Work)
+        } else {
+            None
+        }
     }
 
     fn score(&self, names: &[&str]) -> i64 {
@@ -105,33 +144,31 @@ impl<'s> Transaction<'s> {
         value.map_or(0, |span| super::bytes::integer(store.text(span)))
     }
 
-    fn note_limits(&mut self) {
-        if self.scratch.store.is_full() {
-            self.report.limit.get_or_insert(LimitReached::Values);
+    fn run_phase(&mut self, phase: u8) {
+        self.phase = phase;
+        self.run_rules(phase);
+        if let Some(limit) = self.exhaustion() {
+            self.reach(limit);
         }
     }
 
-    fn run_phase(&mut self, phase: u8) {
-        self.phase = phase;
+    fn run_rules(&mut self, phase: u8) {
         let ended = self.report.interruption.is_some() && phase != 5;
         let allowed = match self.allowed {
             Some(Allowance::All) => phase != 5,
             Some(Allowance::Request) => phase < 3,
             Some(Allowance::Phase) | None => false,
         };
-        if ended || allowed || self.mode == EngineMode::Off {
+        if ended || allowed || self.mode == EngineMode::Off || self.is_exhausted() {
             return;
         }
         let range = self.program.phase(phase);
         if let Some(compiled) = self.compiled {
             let removed = Removed { rules: &self.removed_rules, targets: &self.removed_targets };
             compiled.scan(self.program, phase, &removed, self.scratch);
-            if self.scratch.found.exceeded {
-                self.report.limit.get_or_insert(LimitReached::Work);
-            }
         }
         let mut at = range.start;
-        while at < range.end {
+        while at < range.end && !self.is_exhausted() {
             if let Some(compiled) = self.compiled {
                 match self.scratch.found.next(at, range.end) {
                     Some(next) => at = next,
@@ -159,14 +196,47 @@ impl<'s> Transaction<'s> {
         if self.allowed == Some(Allowance::Phase) {
             self.allowed = None;
         }
-        self.note_limits();
     }
 }
 
 impl Scratch {
-    pub(super) fn for_program(program: &Program) -> Self {
-        // Names and values of a form, cookies and header fields; what rules set; each bounded by one number.
-        let items = program.settings.arguments_max.saturating_add(4_096);
-        Self { store: Store::new(items), buffers: Buffers::default(), found: Found::default() }
+    /// Memory for transactions, of whatever rules.
+    pub fn new() -> Self {
+        let (buffers, found, steps) = (Buffers::default(), Found::default(), Steps::default());
+        Self { store: Store::new(0), buffers, found, steps }
+    }
+
+    /// Lets go of what an unusual exchange took, so that each costs memory only while it is inspected.
+    fn shrink(&mut self) {
+        self.store.shrink();
+        self.found.shrink();
+        self.buffers.shrink();
+    }
+
+    /// How much room is held, in octets.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let buffers = &self.buffers;
+        self.store.held() + self.found.held() + buffers.text.capacity() + buffers.next.capacity()
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Room for one text that is kept from one transaction to the next.
+const BUFFER_KEPT_MAX: usize = 64 << 10;
+
+impl Buffers {
+    fn shrink(&mut self) {
+        for text in [&mut self.text, &mut self.next, &mut self.argument, &mut self.set] {
+            text.clear();
+            text.shrink_to(BUFFER_KEPT_MAX);
+        }
+        self.matched.clear();
+        self.matched.shrink_to(BUFFER_KEPT_MAX / size_of::<(Span, Span)>());
     }
 }

@@ -52,11 +52,16 @@ pub struct Matched {
 
 /// What ended an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interruption {
-    /// The rule.
-    pub rule: u64,
-    /// The status that it asks for.
-    pub status: u16,
+pub enum Interruption {
+    /// A rule.
+    Rule {
+        /// Its id.
+        rule: u64,
+        /// The status that it asks for.
+        status: u16,
+    },
+    /// A limit: what was not inspected to its end does not pass.
+    Limit(LimitReached),
 }
 
 /// A bound on one transaction's work that was reached.
@@ -64,7 +69,7 @@ pub struct Interruption {
 pub enum LimitReached {
     /// More values, or more octets of them, than are kept.
     Values,
-    /// A pattern took more steps than a search may.
+    /// Patterns took more steps than a transaction may.
     Steps,
     /// A body is larger than is inspected.
     Body,

@@ -21,6 +21,7 @@ impl Transaction<'_> {
         store.set_scalar(scalar::RESPONSE_STATUS, line.part(protocol.len() + 1, line.len()));
         let content_type = find(store, List::ResponseHeaders, b"content-type").unwrap_or_default();
         store.set_scalar(scalar::RESPONSE_CONTENT_TYPE, content_type);
+        self.allow_work(bytes);
         self.run_phase(3);
     }
 
@@ -35,10 +36,14 @@ impl Transaction<'_> {
     /// Takes the whole body, empty if it is not wanted or there is none, and runs phase 4.
     pub fn response_body(&mut self, body: &[u8]) {
         if self.wants_response_body() && !body.is_empty() {
+            let settings = &self.program.settings;
+            let inspected = body.get(..settings.response_body_bytes_max).unwrap_or(body);
+            if inspected.len() < body.len() && !settings.response_body_partial {
+                self.reach(LimitReached::Body);
+            }
+            self.allow_work(inspected.len());
             let store = &mut self.scratch.store;
-            let inspected = body.get(..self.program.settings.response_body_bytes_max).unwrap_or(body);
             if inspected.len() < body.len() {
-                self.report.limit.get_or_insert(LimitReached::Body);
                 let one = store.push(b"1");
                 store.set_scalar(scalar::OUTBOUND_DATA_ERROR, one);
             }
