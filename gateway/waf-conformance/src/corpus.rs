@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 use crate::Error;
+use crate::request::{self, Request};
 
 /// A tree's cases.
 #[derive(Debug, Default)]
@@ -94,6 +95,13 @@ pub(crate) struct Log {
     pub(crate) expect_ids: Vec<u64>,
     #[serde(default)]
     pub(crate) no_expect_ids: Vec<u64>,
+}
+
+impl Case {
+    /// Its requests, but for those that are none.
+    pub fn requests(&self) -> Vec<Request> {
+        self.stages.iter().filter_map(|stage| request::make(&stage.input)).collect()
+    }
 }
 
 impl Input {

@@ -25,6 +25,7 @@ mod run;
 use std::path::PathBuf;
 
 pub use self::corpus::{Case, Corpus};
+pub use self::request::Request;
 pub use self::rules::rules;
 pub use self::run::{Failure, Tally, differences, inspect, run};
 

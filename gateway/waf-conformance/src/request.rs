@@ -8,12 +8,17 @@ use crate::corpus::{Input, text};
 
 /// A request as a server reads it.
 #[derive(Debug, Default)]
-pub(crate) struct Request {
-    pub(crate) method: Vec<u8>,
-    pub(crate) target: Vec<u8>,
-    pub(crate) protocol: Vec<u8>,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
+pub struct Request {
+    /// The method.
+    pub method: Vec<u8>,
+    /// The target, as it stands in the request line.
+    pub target: Vec<u8>,
+    /// The version, such as `HTTP/1.1`.
+    pub protocol: Vec<u8>,
+    /// The header fields, in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body, empty if there is none.
+    pub body: Vec<u8>,
 }
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";

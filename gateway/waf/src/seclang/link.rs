@@ -16,6 +16,9 @@ use super::variable::{self, Counted, List};
 /// What a rule that blocks without a status answers with.
 const STATUS: u16 = 403;
 
+/// How much memory the patterns and phrases of a rule set may take: ten times CRS's.
+const AUTOMATA_BYTES_MAX: usize = 128 << 20;
+
 /// What linking gives: the program, and what is worth knowing though it is no mistake.
 pub(crate) struct Linked {
     pub(crate) program: Program,
@@ -95,6 +98,7 @@ pub(crate) fn link(
         tx: (0..10).map(|n| n.to_string().into()).collect(),
         warnings: Vec::new(),
         operators: HashMap::new(),
+        automata_bytes: 0,
     };
     let mut collected = collect(directives, &mut errors, &mut linker.warnings);
     update(&mut collected, &mut errors);
@@ -286,6 +290,8 @@ struct Linker<'f> {
     warnings: Vec<Warning>,
     /// Rules repeat each other's patterns and phrase files, which take long to compile.
     operators: HashMap<(String, String), operator::Operator>,
+    /// How much memory all of them take.
+    automata_bytes: usize,
 }
 
 type Located = (Position, Reason);
@@ -426,6 +432,10 @@ impl Linker<'_> {
         })?;
         if let Some(template) = operator.argument_mut() {
             self.number(template);
+        }
+        self.automata_bytes += operator.bytes();
+        if self.automata_bytes > AUTOMATA_BYTES_MAX {
+            return Err(Reason::TooMany("octets of patterns and phrases", AUTOMATA_BYTES_MAX));
         }
         self.operators.insert(key, operator.clone());
         Ok(operator)

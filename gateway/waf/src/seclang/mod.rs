@@ -22,6 +22,7 @@ mod template;
 mod transaction;
 mod transform;
 mod variable;
+mod warm_up;
 
 pub use ast::{EngineMode, Position, Severity as RuleSeverity};
 pub use error::{LoadError, Reason};

@@ -1,6 +1,5 @@
 //! A rule set that is ready to inspect exchanges.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use super::ast::EngineMode;
@@ -9,8 +8,8 @@ use super::error::LoadError;
 use super::link::{self, Warning};
 use super::parse::{self, Files};
 use super::program::Program;
-use super::transaction::{RequestHead, Scratch, Transaction};
-use super::{operator, transform, variable};
+use super::transaction::{Scratch, Transaction};
+use super::{operator, transform, variable, warm_up};
 
 /// Rules, loaded and compiled. Shared by all threads; a [`Scratch`] is each thread's own.
 #[derive(Debug)]
@@ -53,28 +52,14 @@ impl RuleSet {
         let linked = link::link(parsed.directives, files, parsed.errors)?;
         let compiled = Compiled::new(&linked.program);
         let rules = Self { program: linked.program, compiled, warnings: linked.warnings };
-        rules.warm_up();
+        rules.warm_up(&[]);
         Ok(rules)
     }
 
-    /// Makes what the first request would have to wait for.
-    fn warm_up(&self) {
-        let mut scratch = self.scratch();
-        let mut transaction = self.begin(&mut scratch, Way::Compiled);
-        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        transaction.request_head(&RequestHead {
-            client: nobody,
-            server: nobody,
-            method: b"GET",
-            target: b"/",
-            protocol: b"HTTP/1.1",
-            headers: &[("host", "localhost")],
-            id: "",
-        });
-        transaction.request_body(b"");
-        transaction.response_head(200, b"HTTP/1.1", &[("content-type", "text/plain")]);
-        transaction.response_body(b"");
-        drop(transaction.finish());
+    /// Makes what a first request set up with these members of TX would have to wait for: what is scanned at its paranoia
+    /// level, and the states that ordinary texts take patterns through. Loading does so for what rules say themselves.
+    pub fn warm_up(&self, tx: &[(&str, &str)]) {
+        warm_up::run(self, tx);
     }
 
     /// The same rules with this mode in place of what `SecRuleEngine` says.

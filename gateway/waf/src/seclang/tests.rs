@@ -211,7 +211,9 @@ fn what_rules_name_after_arguments_is_one_member_for_each_name() {
 #[test]
 fn searches_share_the_steps_of_one_transaction() {
     let rules = rules("SecRule ARGS \"@rx ^(?!z)(?:(?:x+)+)+y$\" \"id:1,phase:1,pass\"");
-    let query = |count| format!("/?{}", format!("a={}yz&", "x".repeat(7)).repeat(count));
+    // Each is another one: what did not match once is not searched again.
+    let argument = |number: usize| format!("a={}yz{number}&", "x".repeat(7));
+    let query = |count| format!("/?{}", (0..count).map(argument).collect::<String>());
     assert_eq!(report(&rules, &query(10), &[], "").limit, None);
     assert_eq!(report(&rules, &query(2000), &[], "").limit, Some(LimitReached::Steps));
 }
@@ -406,6 +408,7 @@ fn any_rule() -> impl Strategy<Value = String> {
         "ARGS|REQUEST_COOKIES_NAMES|REQUEST_HEADERS",
         "TX:last",
         "MATCHED_VARS",
+        "MATCHED_VAR",
         "&ARGS:a",
     ]);
     let operators = prop::sample::select(vec![
@@ -445,6 +448,9 @@ fn any_rule() -> impl Strategy<Value = String> {
             "setvar:tx.score=+1",
             "setvar:tx.last=%{MATCHED_VAR}",
             "ctl:ruleRemoveTargetById=3;ARGS:a",
+            "ctl:ruleRemoveTargetById=2-5;TX:pl",
+            "ctl:ruleRemoveById=2-4",
+            "nolog",
         ],
         0..4,
     );
@@ -455,6 +461,17 @@ fn any_rule() -> impl Strategy<Value = String> {
             "SecRule {target} \"{}\" \"id:ID,phase:{phase},pass{transforms}{actions}\"",
             operator.replace("\\\\", "\\")
         )
+    })
+}
+
+/// A rule that only compares a number and jumps, as those between paranoia levels do.
+fn any_switch() -> impl Strategy<Value = String> {
+    let members = prop::sample::select(vec!["TX:pl", "TX:score", "&TX:last"]);
+    let tests = prop::sample::select(vec!["@lt 1", "@ge 1", "@eq 0", "!@lt 2"]);
+    let jumps = prop::sample::select(vec!["skip:1", "skip:2", "skipAfter:END", "skipAfter:END,setvar:tx.jumped=1"]);
+    let logs = prop::sample::select(vec!["log", "nolog"]);
+    (members, tests, jumps, logs, 1..3_u8).prop_map(|(member, test, jump, log, phase)| {
+        format!("SecRule {member} \"{test}\" \"id:ID,phase:{phase},pass,{log},{jump}\"")
     })
 }
 
@@ -470,14 +487,19 @@ proptest! {
 
     #[test]
     fn compiled_and_plain_find_the_same(
-        rules_text in prop::collection::vec(any_rule(), 1..8),
+        rules_text in prop::collection::vec(prop_oneof![3 => any_rule(), 1 => any_switch()], 1..8),
+        pl in 0..3_u8,
         (query, cookie, header, body) in (any_value(), any_value(), any_value(), any_value()),
     ) {
         let text: Vec<_> = rules_text.iter().zip(1..).map(|(rule, id)| rule.replace("ID", &id.to_string())).collect();
-        let text = text.join("\n") + "\nSecRule TX:score \"@ge 2\" \"id:99,phase:2,pass,msg:'%{tx.score}'\"";
+        let text = format!(
+            "SecAction \"id:98,phase:1,pass,nolog,setvar:tx.pl={pl}\"\n{}\nSecMarker END\n\
+            SecRule TX:score \"@ge 2\" \"id:99,phase:2,pass,msg:'%{{tx.score}}'\"",
+            text.join("\n")
+        );
         let cookie = format!("a={cookie}");
         let headers = [("Cookie", cookie.as_str()), ("X-A", &header), ("Content-Type", "application/x-www-form-urlencoded")];
         // `report` compares the two.
-        report(&rules(&text), &format!("/?a={query}&b={body}"), &headers, &format!("a={body}"));
+        report(&rules(&text), &format!("/?a={query}&b={body}"), &headers, &format!("a={body}&b={body}&c={query}&d={body}"));
     }
 }

@@ -25,7 +25,7 @@ impl Bits {
         self.0.extend_from_slice(&other.0);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::seclang) fn clear(&mut self) {
         self.0.iter_mut().for_each(|word| *word = 0);
     }
 

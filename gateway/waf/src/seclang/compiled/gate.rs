@@ -9,10 +9,8 @@ use crate::seclang::variable::{List, scalar};
 /// What a rule's first link needs of a value, once that is transformed.
 #[derive(Clone, Debug)]
 pub(super) enum Gate {
-    /// One of these texts, in any case.
-    Literals(Vec<Vec<u8>>),
-    /// An octet of this set.
-    Byte(ByteSet),
+    /// One of these texts, in any case, or an octet of this set.
+    AnyOf(Vec<Vec<u8>>, ByteSet),
     /// What libinjection could take for SQL.
     Sqli,
     /// What libinjection could take for markup.
@@ -27,12 +25,10 @@ impl Gate {
             return None;
         }
         match &link.operator {
-            Operator::Rx(pattern) => match Required::of(pattern.node()) {
-                Required::AnyOf(literals) => Some(Self::Literals(literals)),
-                Required::Byte(set) => Some(Self::Byte(set)),
-                Required::Nothing => None,
-            },
-            Operator::Phrases(phrases) => Some(Self::Literals(phrases.texts().to_vec())),
+            Operator::Rx(pattern) => {
+                Required::of(pattern.node()).map(|required| Self::AnyOf(required.literals, required.octets))
+            }
+            Operator::Phrases(phrases) => Some(Self::AnyOf(phrases.texts().to_vec(), ByteSet::EMPTY)),
             Operator::Text(test, template) => {
                 let needed = matches!(
                     test,
@@ -45,11 +41,11 @@ impl Gate {
                 template
                     .fixed()
                     .filter(|text| needed && !text.is_empty())
-                    .map(|text| Self::Literals(vec![text.to_ascii_lowercase()]))
+                    .map(|text| Self::AnyOf(vec![text.to_ascii_lowercase()], ByteSet::EMPTY))
             }
-            Operator::BytesOutside(set) => Some(Self::Byte(set.complement())),
-            Operator::BadUrlEncoding => Some(Self::Byte(ByteSet::of(b"%"))),
-            Operator::BadUtf8 => Some(Self::Byte(ByteSet::range(0x80, 0xFF))),
+            Operator::BytesOutside(set) => Some(Self::octets(set.complement())),
+            Operator::BadUrlEncoding => Some(Self::octets(ByteSet::of(b"%"))),
+            Operator::BadUtf8 => Some(Self::octets(ByteSet::range(0x80, 0xFF))),
             Operator::Sqli => Some(Self::Sqli),
             Operator::Xss => Some(Self::Xss),
             Operator::LateRx(..)
@@ -58,6 +54,10 @@ impl Gate {
             | Operator::CheckDigits(..)
             | Operator::Fixed(_) => None,
         }
+    }
+
+    fn octets(set: ByteSet) -> Self {
+        Self::AnyOf(Vec::new(), set)
     }
 }
 

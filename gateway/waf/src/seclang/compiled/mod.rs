@@ -8,13 +8,16 @@
 
 mod bits;
 mod gate;
+mod memo;
 mod plan;
 mod quick;
 mod scan;
+mod silent;
 mod switch;
 
 pub(super) use self::bits::Bits;
 use self::gate::Gate;
+pub(super) use self::memo::{Failed, Hash};
 use self::quick::Quick;
 pub(super) use self::scan::Found;
 use self::switch::PhasePlans;
@@ -28,7 +31,7 @@ use super::variable::{List, Part};
 pub(super) struct Compiled {
     phases: Vec<PhasePlans>,
     gates: Vec<Option<Gate>>,
-    /// Rules that are always visited.
+    /// Rules that are visited whatever a scan finds.
     always: Bits,
     /// What is asked of those that only compare a number.
     quick: Vec<Option<Quick>>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
+use super::bits::Bits;
 use super::gate::Gate;
 use crate::seclang::bytes::ByteSet;
 use crate::seclang::program::{Program, Select};
@@ -17,6 +18,8 @@ const NODES_MAX: usize = 128;
 
 /// How many octets of a literal are looked for.
 const LITERAL_BYTES_MAX: usize = 8;
+/// How many octets of literals a DFA is made of: it is twice as fast as the other kind, and several times as large.
+const DFA_BYTES_MAX: usize = 64 << 10;
 
 /// A node as a set; one beyond those that sets hold is all of them, so that its rules are asked about every text.
 pub(super) fn node_bit(at: usize) -> Nodes {
@@ -28,12 +31,23 @@ pub(super) fn node_bit(at: usize) -> Nodes {
 pub(super) struct PhasePlan {
     /// The place of its first rule.
     pub(super) begin: usize,
+    /// Rules that are visited whatever a scan finds.
+    pub(super) always: Bits,
     /// All literals of the phase's rules, in any case; none where there are none.
     pub(super) literals: Option<AhoCorasick>,
     pub(super) literals_len: usize,
     /// The rules that each literal is needed by.
     pub(super) needed_by: Vec<Vec<usize>>,
     pub(super) sources: Vec<Source>,
+}
+
+/// What a plan does with a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// It is known to do nothing.
+    Never,
+    /// Where a scan finds what it needs, or always, if it needs nothing that is known.
+    AsFound,
 }
 
 /// Values that rules of a phase look at.
@@ -76,15 +90,19 @@ pub(super) struct Node {
 }
 
 impl PhasePlan {
-    pub(super) fn new(program: &Program, phase: u8, gates: &[Option<Gate>], is_active: impl Fn(usize) -> bool) -> Self {
+    pub(super) fn new(program: &Program, phase: u8, gates: &[Option<Gate>], visit: impl Fn(usize) -> Visit) -> Self {
         let mut plan = Self::default();
         let mut literals: Vec<Vec<u8>> = Vec::new();
         let mut numbers: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let begin = program.phase(phase).start;
         plan.begin = begin;
-        for index in program.phase(phase).filter(|index| is_active(*index)) {
-            let (Some(rule), Some(Some(gate))) = (program.rules.get(index), gates.get(index)) else { continue };
-            if let Gate::Literals(texts) = gate {
+        for index in program.phase(phase).filter(|index| visit(*index) == Visit::AsFound) {
+            let (Some(rule), Some(gate)) = (program.rules.get(index), gates.get(index)) else { continue };
+            let Some(gate) = gate else {
+                plan.always.insert(index);
+                continue;
+            };
+            if let Gate::AnyOf(texts, _) = gate {
                 for text in texts {
                     let number = *numbers.entry(beginning(text)).or_insert_with(|| {
                         literals.push(beginning(text));
@@ -109,9 +127,11 @@ impl PhasePlan {
         plan.sources.iter_mut().for_each(Source::find_loud);
         plan.literals_len = literals.len();
         if !literals.is_empty() {
+            let octets: usize = literals.iter().map(Vec::len).sum();
+            let is_fast = phase < 3 && octets <= DFA_BYTES_MAX;
             plan.literals = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
-                .kind(Some(if phase < 3 { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
+                .kind(Some(if is_fast { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
                 .build(&literals)
                 .ok();
         }
@@ -177,21 +197,29 @@ impl Source {
         note(&mut nodes, at);
         self.want(at);
         let gate = match gate {
-            Gate::Literals(_) => {
-                if in_phase >= self.rules.len() {
-                    self.rules.resize(in_phase + 1, 0);
+            Gate::AnyOf(literals, octets) => {
+                if !literals.is_empty() {
+                    self.add_literals(in_phase, nodes);
                 }
-                if let Some(known) = self.rules.get_mut(in_phase) {
-                    *known |= nodes;
+                if *octets == ByteSet::EMPTY {
+                    return;
                 }
-                self.literal_nodes |= nodes;
-                return;
+                OctetGate::Any(*octets)
             }
-            Gate::Byte(set) => OctetGate::Any(*set),
             Gate::Sqli => OctetGate::Sqli,
             Gate::Xss => OctetGate::Xss,
         };
         self.octets.push((gate, rule, nodes));
+    }
+
+    fn add_literals(&mut self, in_phase: usize, nodes: Nodes) {
+        if in_phase >= self.rules.len() {
+            self.rules.resize(in_phase + 1, 0);
+        }
+        if let Some(known) = self.rules.get_mut(in_phase) {
+            *known |= nodes;
+        }
+        self.literal_nodes |= nodes;
     }
 
     fn find_loud(&mut self) {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::bits::Bits;
+use super::memo::{Hash, Memo};
 use super::plan::{Nodes, OctetGate, PhasePlan, Source, node_bit};
 use super::{Compiled, INDEX_MAX, Removed, key};
 use crate::seclang::bytes::ByteSet;
@@ -24,6 +25,9 @@ pub(in crate::seclang) struct Found {
     stamp: u32,
     /// A text for each node of a source's tree, and which of them stand for it.
     texts: Vec<Text>,
+    memo: Memo,
+    /// The rules that the value which is scanned may match.
+    noted: Vec<usize>,
     /// Work so far, in octets, and how much may be done.
     work: usize,
     work_max: usize,
@@ -135,6 +139,7 @@ impl Found {
         }
         if values.last() != Some(&value) {
             values.push(value);
+            self.noted.push(rule);
         }
     }
 }
@@ -144,9 +149,9 @@ impl Compiled {
     pub(in crate::seclang) fn scan(&self, program: &Program, phase: u8, removed: &Removed<'_>, scratch: &mut Scratch) {
         let (store, found, steps) = (&scratch.store, &mut scratch.found, &scratch.steps);
         found.clear();
-        found.rules.copy(&self.always);
         let Some(plans) = self.phases.get(usize::from(phase).wrapping_sub(1)) else { return };
         let plan = plans.choose(program, &self.gates, store, removed);
+        found.rules.copy(&plan.always);
         found.stamps.resize(plan.literals_len.max(found.stamps.len()), 0);
         for source in &plan.sources {
             source.scan(plan, store, steps, found);
@@ -167,6 +172,10 @@ impl Source {
             Select::At(index) => index..(index + 1).min(items.len()),
             _ => 0..items.len(),
         };
+        let is_many = range.len() > 1;
+        if is_many {
+            found.memo.begin();
+        }
         for index in range {
             if found.is_exceeded() {
                 return; // The exchange is refused whatever else it has.
@@ -175,7 +184,25 @@ impl Source {
                 continue;
             };
             let value = store.text(item.span(self.part));
-            self.scan_value(plan, value, key(self.list, self.part, index), found);
+            let key = key(self.list, self.part, index);
+            found.noted.clear();
+            if !is_many {
+                self.scan_value(plan, value, key, found);
+                continue;
+            }
+            let hash = Hash::of(value);
+            let is_same =
+                |member: usize| items.get(member).is_some_and(|item| store.text(item.span(self.part)) == value);
+            if let Some((_, rules)) = found.memo.find(hash).filter(|(member, _)| is_same(*member)) {
+                for at in rules {
+                    if let Some(rule) = found.memo.rule(at) {
+                        found.note(rule, key);
+                    }
+                }
+                continue;
+            }
+            self.scan_value(plan, value, key, found);
+            found.memo.keep(hash, index, &found.noted);
         }
     }
 
@@ -270,7 +297,7 @@ impl Source {
             let open = nodes & text.nodes != 0
                 && match gate {
                     OctetGate::Any(set) => set.meets(&text.octets),
-                    OctetGate::Sqli => may_be_sqli(&text.octets),
+                    OctetGate::Sqli => may_be_sqli(&text.bytes, &text.octets),
                     OctetGate::Xss => may_be_xss(&text.octets),
                 };
             if open {

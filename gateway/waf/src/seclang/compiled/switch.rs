@@ -1,13 +1,14 @@
-//! Parts of a phase that are skipped as a whole: rules above the paranoia level that a site has chosen are not scanned
-//! for. Which parts these are is known when the phase begins, for what decides it does not change within the phase.
+//! Parts of a phase that are skipped as a whole: rules above the paranoia level that a site has chosen are neither scanned
+//! for nor visited. Which parts these are is known when the phase begins, for what decides it does not change within it.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::bits::Bits;
 use super::gate::Gate;
-use super::plan::PhasePlan;
+use super::plan::{PhasePlan, Visit};
 use super::quick::Quick;
+use super::silent;
 use crate::seclang::program::{Control, Program, Rule, SetName, Target};
 use crate::seclang::store::Store;
 use crate::seclang::template::Part;
@@ -38,6 +39,8 @@ impl Removed<'_> {
 pub(super) struct PhasePlans {
     phase: u8,
     switches: Vec<Switch>,
+    /// Rules that do nothing but jump, whose matches no rule asks for.
+    silent: Bits,
     plans: [OnceLock<(u32, PhasePlan)>; PLANS_MAX],
     /// The plan for everything, where there would be too many others.
     whole: OnceLock<PhasePlan>,
@@ -73,7 +76,11 @@ impl PhasePlans {
                 switches.push(Switch { condition, skips: vec![skip] });
             }
         }
-        Self { phase, switches, ..Self::default() }
+        let mut silent = Bits::default();
+        if !silent::looks_back(program) {
+            rules().filter(|(_, rule)| silent::is_silent(rule)).for_each(|(index, _)| silent.insert(index));
+        }
+        Self { phase, switches, silent, ..Self::default() }
     }
 
     /// The plan for how the switches stand. `removed` are rules that do not run in this transaction.
@@ -86,8 +93,11 @@ impl PhasePlans {
     ) -> &PhasePlan {
         let mut key = 0;
         for (bit, switch) in self.switches.iter().enumerate() {
-            let acts = switch.skips.iter().all(|(rule, _)| !removed.changes(*rule));
-            if acts && switch.condition.holds(store) {
+            // One that does not do what it would cannot be told beforehand, and such exchanges are few.
+            if switch.skips.iter().any(|(rule, _)| removed.changes(*rule)) {
+                return self.whole(program, gates);
+            }
+            if switch.condition.holds(store) {
                 key |= 1 << bit;
             }
         }
@@ -97,14 +107,30 @@ impl PhasePlans {
                 return plan;
             }
         }
-        self.whole.get_or_init(|| self.plan(program, gates, 0))
+        self.whole(program, gates)
+    }
+
+    fn whole(&self, program: &Program, gates: &[Option<Gate>]) -> &PhasePlan {
+        self.whole.get_or_init(|| PhasePlan::new(program, self.phase, gates, |_| Visit::AsFound))
     }
 
     fn plan(&self, program: &Program, gates: &[Option<Gate>], key: u32) -> PhasePlan {
-        let on = self.switches.iter().enumerate().filter(|(bit, _)| key >> bit & 1 == 1);
-        let skipped: Vec<&Range<usize>> =
-            on.flat_map(|(_, switch)| switch.skips.iter().map(|(_, range)| range)).collect();
-        PhasePlan::new(program, self.phase, gates, |rule| !skipped.iter().any(|range| range.contains(&rule)))
+        let skips = |stands: bool| {
+            let so = self.switches.iter().enumerate().filter(move |(bit, _)| (key >> bit & 1 == 1) == stands);
+            so.flat_map(|(_, switch)| &switch.skips)
+        };
+        let skipped: Vec<&Range<usize>> = skips(true).map(|(_, range)| range).collect();
+        // Those that do not hold do nothing. Those that hold have skipped what they skip, and many do nothing else.
+        let mut done = Bits::default();
+        skips(false).for_each(|(rule, _)| done.insert(*rule));
+        skips(true).filter(|(rule, _)| self.silent.contains(*rule)).for_each(|(rule, _)| done.insert(*rule));
+        PhasePlan::new(program, self.phase, gates, |rule| {
+            if skipped.iter().any(|range| range.contains(&rule)) || done.contains(rule) {
+                Visit::Never
+            } else {
+                Visit::AsFound
+            }
+        })
     }
 }
 

@@ -81,7 +81,8 @@ pub(crate) struct Captured {
 }
 
 impl Operator {
-    /// Whether the operator, without its negation, holds for a value. `argument` is the template's text, where it has one.
+    /// Whether the operator, without its negation, holds for a value. `argument` is the template's text, where it has one;
+    /// `captured` is empty.
     pub(crate) fn test(
         &self,
         value: &[u8],
@@ -131,7 +132,9 @@ impl Operator {
             }
             Self::Address(networks) => address::is_in(value, networks),
             Self::CheckDigits(pattern, scheme) => {
-                match pattern.groups(value, steps)?.and_then(|groups| groups.first().copied().flatten()) {
+                let mut groups = Vec::new();
+                pattern.groups(value, &mut groups, steps)?;
+                match groups.first().copied().flatten() {
                     Some((start, end)) => {
                         let holds = value.get(start..end).is_some_and(|digits| scheme.holds(digits));
                         if holds {
@@ -144,6 +147,15 @@ impl Operator {
             }
             Self::Fixed(holds) => *holds,
         })
+    }
+
+    /// How much memory its automaton takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Rx(pattern) | Self::CheckDigits(pattern, _) => pattern.bytes(),
+            Self::Phrases(phrases) => phrases.bytes(),
+            _ => 0,
+        }
     }
 
     /// The text that it compares with, where it has one.
@@ -164,15 +176,12 @@ impl Operator {
 
 fn rx(pattern: &Pattern, value: &[u8], captured: Option<&mut Captured>, steps: &Steps) -> Result<bool, StepsExceeded> {
     let Some(captured) = captured else { return pattern.is_match(value, steps) };
-    let groups = pattern.groups(value, steps)?;
-    let holds = groups.is_some();
-    captured.groups = groups.unwrap_or_default();
-    Ok(holds)
+    pattern.groups(value, &mut captured.groups, steps)
 }
 
 fn keep(captured: Option<&mut Captured>, span: (usize, usize)) {
     if let Some(captured) = captured {
-        captured.groups = vec![Some(span)];
+        captured.groups.push(Some(span));
     }
 }
 

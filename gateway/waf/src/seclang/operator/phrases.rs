@@ -1,6 +1,6 @@
 //! Many phrases at once.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// Phrases, in any case.
 #[derive(Debug)]
@@ -14,7 +14,9 @@ impl Phrases {
         if phrases.is_empty() {
             return None;
         }
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&phrases).ok()?;
+        // A DFA would be faster, but few values get as far as this, and it takes long to build.
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).kind(kind).build(&phrases).ok()?;
         let phrases = phrases.iter().map(|phrase| phrase.to_ascii_lowercase()).collect();
         Some(Self { automaton, phrases })
     }
@@ -22,6 +24,11 @@ impl Phrases {
     /// The first phrase that ends in the value, as its place there.
     pub(super) fn find(&self, value: &[u8]) -> Option<(usize, usize)> {
         self.automaton.find(value).map(|found| (found.start(), found.end()))
+    }
+
+    /// How much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.automaton.memory_usage() + self.phrases.iter().map(Vec::capacity).sum::<usize>()
     }
 
     /// The phrases, in lower case.

@@ -125,7 +125,13 @@ fn pm_file(call: &Call<'_>) -> Result<Operator, Reason> {
     build_phrases(call, all)
 }
 
+/// How many octets the phrases of one rule may have; CRS's longest list has 76,000.
+const PHRASES_BYTES_MAX: usize = 1 << 20;
+
 fn build_phrases(call: &Call<'_>, phrases: Vec<Vec<u8>>) -> Result<Operator, Reason> {
+    if phrases.iter().map(Vec::len).sum::<usize>() > PHRASES_BYTES_MAX {
+        return Err(Reason::TooMany("octets of phrases in one rule", PHRASES_BYTES_MAX));
+    }
     Phrases::new(phrases).map(|phrases| Operator::Phrases(Arc::new(phrases))).ok_or_else(|| bad(call))
 }
 

@@ -74,10 +74,10 @@ proptest! {
 
     #[test]
     fn libinjection_is_passed_over_only_where_it_finds_nothing(
-        value in prop_oneof!["[a-zA-Z_]{0,12}", "[0-9]{0,24}", "[ -;?-~]{0,24}", "(select|union|or|and|a|on[a-z]{4}|javascript:|style|[ '\"`/;:(){}*-])*"]
+        value in prop_oneof!["[a-zA-Z_]{0,12}", "[0-9]{0,24}", "[ -;?-~]{0,24}", "(select|union|or|and|a|on[a-z]{4}|javascript:|style|[ '\"`/;:(){}*-])*", "(select|union|all|or|not|like|in|is|null|group|by|order|x|item5|5e1|0x1f|true|[0-9]|[ .,:;+/=_-]){0,9}"]
     ) {
         let seen = ByteSet::seen_in(value.as_bytes());
-        prop_assert!(may_be_sqli(&seen) || injection::sqli(value.as_bytes()).is_none(), "{}", value);
+        prop_assert!(may_be_sqli(value.as_bytes(), &seen) || injection::sqli(value.as_bytes()).is_none(), "{}", value);
         prop_assert!(may_be_xss(&seen) || !injection::is_xss(value.as_bytes()), "{}", value);
     }
 }

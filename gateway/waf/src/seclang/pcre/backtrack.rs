@@ -66,6 +66,15 @@ enum Instruction {
     Match,
 }
 
+impl Instruction {
+    fn inner_bytes(&self) -> usize {
+        match self {
+            Self::Around { program, .. } | Self::Atomic(program) => program.bytes(),
+            _ => 0,
+        }
+    }
+}
+
 /// A compiled pattern.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -243,6 +252,12 @@ struct Search<'t> {
 }
 
 impl Program {
+    /// How much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let inner: usize = self.code.iter().map(Instruction::inner_bytes).sum();
+        self.code.len() * size_of::<Instruction>() + inner
+    }
+
     /// The first match's groups.
     pub(super) fn search(&self, text: &[u8], steps: &Steps) -> Result<Option<Groups>, StepsExceeded> {
         if steps.is_exceeded() {

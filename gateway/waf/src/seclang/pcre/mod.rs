@@ -9,11 +9,11 @@ mod literals;
 mod node;
 mod parse;
 
+pub(crate) use backtrack::Steps;
 pub(crate) use literals::Required;
 pub(crate) use node::Node;
 
-pub(crate) use backtrack::Steps;
-
+use self::automaton::Automaton;
 use self::backtrack::Program;
 
 /// Why a pattern cannot be used.
@@ -29,7 +29,7 @@ pub enum PatternError {
     },
     /// The pattern is too large to compile.
     #[error("the pattern does not compile")]
-    TooLarge(#[source] Box<regex_automata::meta::BuildError>),
+    TooLarge(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Look-behind of no fixed length.
     #[error("the pattern looks behind for a text of no fixed length")]
     LookBehind,
@@ -51,7 +51,7 @@ pub(crate) struct Pattern {
 
 #[derive(Debug)]
 enum Engine {
-    Automaton(Box<regex_automata::meta::Regex>),
+    Automaton(Box<Automaton>),
     Backtracking(Program),
 }
 
@@ -68,7 +68,7 @@ impl Pattern {
     fn compile(pattern: &[u8], any_case: bool) -> Result<Self, PatternError> {
         let node = parse::parse(pattern, any_case)?;
         let engine = match automaton::lower(&node) {
-            Some(hir) => Engine::Automaton(Box::new(automaton::build(&hir)?)),
+            Some(hir) => Engine::Automaton(Box::new(Automaton::new(&hir)?)),
             None => Engine::Backtracking(backtrack::compile(&node)?),
         };
         Ok(Self { engine, node })
@@ -86,26 +86,30 @@ impl Pattern {
 
     pub(crate) fn is_match(&self, text: &[u8], steps: &Steps) -> Result<bool, StepsExceeded> {
         match &self.engine {
-            Engine::Automaton(regex) => Ok(regex.is_match(text)),
+            Engine::Automaton(automaton) => Ok(automaton.is_match(text)),
             Engine::Backtracking(program) => program.search(text, steps).map(|groups| groups.is_some()),
         }
     }
 
-    /// The first match's groups.
-    pub(crate) fn groups(&self, text: &[u8], steps: &Steps) -> Result<Option<Groups>, StepsExceeded> {
+    /// Puts the first match's groups into an empty list; whether there is a match.
+    pub(crate) fn groups(&self, text: &[u8], groups: &mut Groups, steps: &Steps) -> Result<bool, StepsExceeded> {
         match &self.engine {
-            Engine::Automaton(regex) => {
-                // Most values do not match, and telling so is cheaper without groups.
-                if !regex.is_match(text) {
-                    return Ok(None);
+            Engine::Automaton(automaton) => Ok(automaton.groups(text, groups)),
+            Engine::Backtracking(program) => program.search(text, steps).map(|found| match found {
+                Some(found) => {
+                    groups.extend(found);
+                    true
                 }
-                let mut captures = regex.create_captures();
-                regex.captures(text, &mut captures);
-                Ok(captures
-                    .is_match()
-                    .then(|| captures.iter().map(|span| span.map(|span| (span.start, span.end))).collect()))
-            }
-            Engine::Backtracking(program) => program.search(text, steps),
+                None => false,
+            }),
+        }
+    }
+
+    /// How much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.engine {
+            Engine::Automaton(automaton) => automaton.bytes(),
+            Engine::Backtracking(program) => program.bytes(),
         }
     }
 }

@@ -116,13 +116,16 @@ impl<'s> Transaction<'s> {
     }
 
     /// What is done once a rule and its chain have matched.
-    pub(super) fn full_match(&mut self, rule: &'s Rule, variables: Vec<Matched>) {
+    pub(super) fn full_match(&mut self, rule: &'s Rule, variables: &[(Span, Option<usize>)]) {
         for control in rule.links.iter().flat_map(|link| &link.controls) {
             self.control(control);
         }
         if rule.logs && self.report.matches.len() < MATCHES_MAX {
             let message = rule.message.as_ref().map(|message| self.message(rule, message)).unwrap_or_default();
             let tags = std::sync::Arc::clone(&rule.tags);
+            let text = |name: Span| String::from_utf8_lossy(self.scratch.store.text(name)).into_owned();
+            let matched = |(name, offset): &(Span, Option<usize>)| Matched { variable: text(*name), offset: *offset };
+            let variables = variables.iter().map(matched).collect();
             self.report.matches.push(RuleMatch { rule: rule.id, message, severity: rule.severity, tags, variables });
         }
         match rule.outcome {

@@ -1,11 +1,15 @@
 //! Whether a rule matches.
 
-use super::{Matched, Transaction};
+use super::Transaction;
 use crate::seclang::bytes::ByteSet;
+use crate::seclang::compiled::Hash;
 use crate::seclang::program::{Link, Rule, Select, Target};
 use crate::seclang::store::{Item, Span};
 use crate::seclang::transform::Transform;
 use crate::seclang::variable::List;
+
+/// Where a rule has matched: the variable's name, and the place in its value.
+type Variables = Vec<(Span, Option<usize>)>;
 
 /// A value that a target means.
 #[derive(Clone, Copy)]
@@ -18,15 +22,23 @@ struct Subject<'p> {
 impl<'s> Transaction<'s> {
     /// Runs a rule and its chain; whether all of it matched.
     pub(super) fn evaluate(&mut self, at: usize, rule: &'s Rule) -> bool {
-        let mut variables = Vec::new();
+        let mut variables = std::mem::take(&mut self.scratch.buffers.variables);
+        let matched = self.evaluate_links(at, rule, &mut variables);
+        if matched {
+            self.full_match(rule, &variables);
+        }
+        self.scratch.buffers.variables = variables;
+        matched
+    }
+
+    fn evaluate_links(&mut self, at: usize, rule: &'s Rule, variables: &mut Variables) -> bool {
         for (depth, link) in rule.links.iter().enumerate() {
             variables.clear();
             let only_found = depth == 0 && self.compiled.is_some_and(|compiled| compiled.is_gated(at));
-            if !self.link((at, only_found), rule, link, &mut variables) {
+            if !self.link((at, only_found), rule, link, variables) {
                 return false;
             }
         }
-        self.full_match(rule, variables);
         true
     }
 
@@ -36,7 +48,7 @@ impl<'s> Transaction<'s> {
         (at, only_found): (usize, bool),
         rule: &'s Rule,
         link: &'s Link,
-        variables: &mut Vec<Matched>,
+        variables: &mut Variables,
     ) -> bool {
         if link.targets.is_empty() {
             self.set_variables(rule, link);
@@ -44,14 +56,13 @@ impl<'s> Transaction<'s> {
         }
         let mut matched = false;
         self.scratch.buffers.matched.clear();
+        self.scratch.buffers.failed.begin();
         for target in &link.targets {
-            let mut visit = |this: &mut Self, subject: Subject<'s>| {
-                matched |= this.subject(rule, link, subject, variables);
-            };
             if target.count {
                 let count = self.count(target);
                 let value = self.scratch.store.number(count);
-                visit(self, Subject { target, name: Span::default(), value });
+                let subject = Subject { target, name: Span::default(), value };
+                matched |= self.subject(rule, link, subject, variables);
                 continue;
             }
             for &list in target.lists {
@@ -74,7 +85,11 @@ impl<'s> Transaction<'s> {
                         continue;
                     };
                     if self.selects(target, &item, false) && !self.is_excepted(at, link, target, list, &item, index) {
-                        visit(self, Subject { target, name: item.name, value: item.span(target.part) });
+                        let subject = Subject { target, name: item.name, value: item.span(target.part) };
+                        matched |= match only_found {
+                            true => self.subject_found(rule, link, subject, variables),
+                            false => self.subject(rule, link, subject, variables),
+                        };
                     }
                 }
             }
@@ -130,8 +145,30 @@ impl<'s> Transaction<'s> {
                 .any(|(rules, exception)| rules.binary_search(&at).is_ok() && means(exception))
     }
 
+    /// Tests a value that a scan found for the rule. Whether such a rule matches depends on the text alone, so one that did
+    /// not match for another value is not tested again.
+    fn subject_found(
+        &mut self,
+        rule: &'s Rule,
+        link: &'s Link,
+        subject: Subject<'s>,
+        variables: &mut Variables,
+    ) -> bool {
+        let (store, failed) = (&self.scratch.store, &self.scratch.buffers.failed);
+        let text = store.text(subject.value);
+        let hash = Hash::of(text);
+        if failed.find(hash).is_some_and(|other| store.text(other) == text) {
+            return false;
+        }
+        let matched = self.subject(rule, link, subject, variables);
+        if !matched {
+            self.scratch.buffers.failed.keep(hash, subject.value);
+        }
+        matched
+    }
+
     /// Tests one value, transformed; where it matches, does what the rule does for each match.
-    fn subject(&mut self, rule: &'s Rule, link: &'s Link, subject: Subject<'s>, variables: &mut Vec<Matched>) -> bool {
+    fn subject(&mut self, rule: &'s Rule, link: &'s Link, subject: Subject<'s>, variables: &mut Variables) -> bool {
         if link.multi_match {
             return self.subject_each_step(rule, link, subject, variables);
         }
@@ -152,11 +189,13 @@ impl<'s> Transaction<'s> {
         rule: &'s Rule,
         link: &'s Link,
         subject: Subject<'s>,
-        variables: &mut Vec<Matched>,
+        variables: &mut Variables,
     ) -> bool {
         let mut matched = self.test(rule, link, subject, None, variables);
-        let mut text = self.scratch.store.text(subject.value).to_vec();
-        let mut next = Vec::new();
+        let mut text = std::mem::take(&mut self.scratch.buffers.text);
+        let mut next = std::mem::take(&mut self.scratch.buffers.next);
+        text.clear();
+        text.extend_from_slice(self.scratch.store.text(subject.value));
         for step in &link.transforms {
             step.apply(&text, &mut next);
             if next != text {
@@ -164,6 +203,8 @@ impl<'s> Transaction<'s> {
                 matched |= self.test(rule, link, subject, Some(&text), variables);
             }
         }
+        self.scratch.buffers.text = text;
+        self.scratch.buffers.next = next;
         matched
     }
 
@@ -174,7 +215,7 @@ impl<'s> Transaction<'s> {
         link: &'s Link,
         subject: Subject<'s>,
         text: Option<&[u8]>,
-        variables: &mut Vec<Matched>,
+        variables: &mut Variables,
     ) -> bool {
         let mut argument = std::mem::take(&mut self.scratch.buffers.argument);
         let fixed = match link.operator.argument() {
@@ -204,8 +245,7 @@ impl<'s> Transaction<'s> {
             let offset = captured.groups.first().copied().flatten().map(|(start, _)| start);
             let name = self.note_match(subject, value);
             if rule.logs {
-                let variable = String::from_utf8_lossy(self.scratch.store.text(name)).into_owned();
-                variables.push(Matched { variable, offset });
+                variables.push((name, offset));
             }
             self.set_variables(rule, link);
         }

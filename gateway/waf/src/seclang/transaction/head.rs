@@ -1,5 +1,6 @@
 //! A request's head.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{Transaction, urlencoded};
@@ -189,10 +190,35 @@ fn fill_addresses(store: &mut Store, head: &RequestHead<'_>) {
         let span = store.push(text.as_bytes());
         slots.iter().for_each(|slot| store.set_scalar(*slot, span));
     };
-    set(&[scalar::REMOTE_ADDR, scalar::REMOTE_HOST], &head.client.0.to_string());
-    set(&[scalar::SERVER_ADDR], &head.server.0.to_string());
+    let mut text = AddressText { bytes: [0; 48], len: 0 };
+    set(&[scalar::REMOTE_ADDR, scalar::REMOTE_HOST], text.format(head.client.0));
+    set(&[scalar::SERVER_ADDR], text.format(head.server.0));
     set(&[scalar::REMOTE_PORT], itoa::Buffer::new().format(head.client.1));
     set(&[scalar::SERVER_PORT], itoa::Buffer::new().format(head.server.1));
+}
+
+/// An address as text, on the stack.
+struct AddressText {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl AddressText {
+    fn format(&mut self, address: IpAddr) -> &str {
+        self.len = 0;
+        // The longest has 45 octets, so it always fits.
+        let _ = write!(self, "{address}");
+        self.bytes.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
 }
 
 /// Cookies: `name=value` between semicolons, as they were sent.

@@ -16,7 +16,7 @@ pub use self::head::RequestHead;
 pub use self::report::{Interruption, LimitReached, Matched, Report, RuleMatch};
 pub use self::setup::Setup;
 use super::ast::{Allowance, EngineMode, Processor};
-use super::compiled::{Bits, Compiled, Found, Removed};
+use super::compiled::{Bits, Compiled, Failed, Found, Removed};
 use super::pcre::Steps;
 use super::program::{Program, Target};
 use super::store::{Span, Store};
@@ -39,6 +39,11 @@ pub(super) struct Buffers {
     set: Vec<u8>,
     matched: Vec<(Span, Span)>,
     captured: super::operator::Captured,
+    failed: Failed,
+    /// Where the rule that runs has matched: the variable's name, and the place in its value.
+    variables: Vec<(Span, Option<usize>)>,
+    removed_rules: Bits,
+    removed_targets: Vec<(std::sync::Arc<[usize]>, Target)>,
 }
 
 /// An exchange that is being inspected. Give it what there is in the order of its methods; each runs its phase.
@@ -68,6 +73,8 @@ impl<'s> Transaction<'s> {
         scratch.store.clear(&program.tx, program.settings.arguments_max);
         scratch.found.begin();
         scratch.steps = Steps::default();
+        let removed_rules = std::mem::take(&mut scratch.buffers.removed_rules);
+        let removed_targets = std::mem::take(&mut scratch.buffers.removed_targets);
         Self {
             program,
             compiled,
@@ -77,8 +84,8 @@ impl<'s> Transaction<'s> {
             response_body: program.settings.response_body,
             processor: None,
             force_body_variable: false,
-            removed_rules: Bits::default(),
-            removed_targets: Vec::new(),
+            removed_rules,
+            removed_targets,
             allowed: None,
             setup: Setup::of(program.settings.mode),
             report: Report::default(),
@@ -92,6 +99,10 @@ impl<'s> Transaction<'s> {
         self.report.inbound_score = self.score(&["blocking_inbound_anomaly_score", "anomaly_score"]);
         self.report.outbound_score = self.score(&["blocking_outbound_anomaly_score", "outbound_anomaly_score"]);
         self.scratch.shrink();
+        self.removed_rules.clear();
+        self.removed_targets.clear();
+        self.scratch.buffers.removed_rules = self.removed_rules;
+        self.scratch.buffers.removed_targets = self.removed_targets;
         self.report
     }
 
