@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make bench-waf`: measures the engine against libmodsecurity. RULES= names a rules folder; Debian's otherwise.
-# INSTRUCTIONS=1 also counts instructions under callgrind, which takes some minutes.
+# INSTRUCTIONS=1 also counts instructions under callgrind, which takes some minutes. CORPUS= names a tree of go-ftw cases:
+# then it says which of them, and of a sample of ordinary requests, only one of the engines blocks.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -24,4 +25,8 @@ if [ -n "${INSTRUCTIONS:-}" ]; then
             echo "$row" | tee -a "$target/bench/waf.jsonl"
         done
     done
+fi
+
+if [ -n "${CORPUS:-}" ]; then
+    "$program" --rules "$rules" compare --corpus "$CORPUS" | tee "$target/bench/waf-decisions.txt"
 fi

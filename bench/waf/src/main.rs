@@ -3,6 +3,8 @@
 //! Rounds are interleaved, so that what else the machine does meets both engines alike; a row's figure is the median of
 //! its rounds. `once` runs one case alone, for callgrind to count.
 
+mod compare;
+mod legitimate;
 #[cfg(feature = "libmodsecurity")]
 mod modsecurity;
 mod ours;
@@ -23,6 +25,18 @@ trait Engine {
     fn name(&self) -> &'static str;
     /// Inspects a request; the status it is refused with, if it is.
     fn inspect(&mut self, request: &Request) -> Option<u16>;
+    /// The same, with why.
+    fn explain(&mut self, request: &Request) -> Explained;
+}
+
+/// What an engine makes of a request.
+#[derive(Debug, Default)]
+struct Explained {
+    status: Option<u16>,
+    /// The rules that matched and log.
+    rules: Vec<u64>,
+    /// The limit that was reached, if that is known.
+    limit: Option<&'static str>,
 }
 
 /// Measures the inspection engine.
@@ -46,6 +60,12 @@ enum Command {
         #[arg(long)]
         output: PathBuf,
     },
+    /// Compare what both engines block and pass
+    Compare {
+        /// A tree of go-ftw cases
+        #[arg(long)]
+        corpus: PathBuf,
+    },
     /// Run one case so many times
     Once {
         /// The engine's name
@@ -60,7 +80,7 @@ enum Command {
 #[derive(Debug, Serialize)]
 struct Row {
     engine: &'static str,
-    case: &'static str,
+    case: String,
     microseconds_median: f64,
     microseconds_least: f64,
     status: Option<u16>,
@@ -74,11 +94,12 @@ fn main() -> anyhow::Result<()> {
     let files = rule_files(&arguments.rules)?;
     let only = match &arguments.command {
         Command::Once { engine, .. } => Some(engine.clone()),
-        Command::All { .. } => None,
+        Command::All { .. } | Command::Compare { .. } => None,
     };
-    let mut engines = engines(&files, only.as_deref())?;
+    let (mut engines, loads) = engines(&files, only.as_deref())?;
     match arguments.command {
-        Command::All { rounds, output } => all(&mut engines, rounds, &output),
+        Command::All { rounds, output } => all(&mut engines, &loads, rounds, &output),
+        Command::Compare { corpus } => compare::compare(&mut engines, &corpus),
         Command::Once { case, times, .. } => {
             let requests = requests::all();
             let request = requests.iter().find(|request| request.name == case).context("there is no such case")?;
@@ -91,34 +112,87 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn engines(files: &[PathBuf], only: Option<&str>) -> anyhow::Result<Vec<Box<dyn Engine>>> {
+fn engines(files: &[PathBuf], only: Option<&str>) -> anyhow::Result<(Vec<Box<dyn Engine>>, Vec<Load>)> {
     let wanted = |name| only.is_none_or(|only| only == name);
     let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+    let mut loads = Vec::new();
     if wanted(ours::NAME) {
-        let began = Instant::now();
-        let engine = ours::Ours::load(files)?;
-        if only.is_none() {
-            println!(
-                "{}: {} rules loaded in {:.0} ms",
-                ours::NAME,
-                engine.rules(),
-                began.elapsed().as_secs_f64() * 1e3
-            );
-        }
-        engines.push(Box::new(engine));
+        let engine = Load::measure(&mut loads, || Ok(Box::new(ours::Ours::load(files)?)))?;
+        engines.push(engine);
     }
     #[cfg(feature = "libmodsecurity")]
     if wanted(modsecurity::NAME) {
-        let began = Instant::now();
-        engines.push(Box::new(modsecurity::ModSecurity::load(files)?));
-        if only.is_none() {
-            println!("{}: loaded in {:.0} ms", modsecurity::NAME, began.elapsed().as_secs_f64() * 1e3);
-        }
+        let engine = Load::measure(&mut loads, || Ok(Box::new(modsecurity::ModSecurity::load(files)?)))?;
+        engines.push(engine);
     }
-    Ok(engines)
+    Ok((engines, loads))
 }
 
-fn all(engines: &mut [Box<dyn Engine>], rounds: usize, output: &Path) -> anyhow::Result<()> {
+/// What loading the rules took, and what the first request after it.
+#[derive(Debug, Serialize)]
+struct Load {
+    engine: &'static str,
+    /// Processor time of the one thread that loads.
+    load_milliseconds: f64,
+    /// What the process has become larger by.
+    load_kib: u64,
+    /// A GET's processor time: the first one of all, and the least of a hundred behind it.
+    first_microseconds: f64,
+    later_microseconds: f64,
+}
+
+impl Load {
+    fn measure(
+        loads: &mut Vec<Self>,
+        load: impl FnOnce() -> anyhow::Result<Box<dyn Engine>>,
+    ) -> anyhow::Result<Box<dyn Engine>> {
+        let (began, before) = (processor_seconds()?, resident_kib()?);
+        let mut engine = load()?;
+        let load_milliseconds = (processor_seconds()? - began) * 1e3;
+        let load_kib = resident_kib()?.saturating_sub(before);
+        let requests = requests::all();
+        let request = requests.first().context("there is no request")?;
+        let mut once = || -> anyhow::Result<f64> {
+            let began = processor_seconds()?;
+            engine.inspect(request);
+            Ok((processor_seconds()? - began) * 1e6)
+        };
+        let first_microseconds = once()?;
+        let mut later_microseconds = f64::INFINITY;
+        for _ in 0..100 {
+            later_microseconds = later_microseconds.min(once()?);
+        }
+        let engine_name = engine.name();
+        loads.push(Self { engine: engine_name, load_milliseconds, load_kib, first_microseconds, later_microseconds });
+        Ok(engine)
+    }
+}
+
+/// How long this thread has run: what else the machine does does not count.
+fn processor_seconds() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").context("there is no schedstat")?;
+    let nanoseconds: f64 = text.split_whitespace().next().context("schedstat is empty")?.parse()?;
+    Ok(nanoseconds / 1e9)
+}
+
+fn resident_kib() -> anyhow::Result<u64> {
+    let text = fs::read_to_string("/proc/self/status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("there is no VmRSS")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")
+}
+
+fn all(engines: &mut [Box<dyn Engine>], loads: &[Load], rounds: usize, output: &Path) -> anyhow::Result<()> {
+    for load in loads {
+        println!(
+            "{}: loaded in {:.0} ms, {:.1} MiB; the first GET {:.0} us, later ones {:.0} us",
+            load.engine,
+            load.load_milliseconds,
+            load.load_kib as f64 / 1024.0,
+            load.first_microseconds,
+            load.later_microseconds
+        );
+    }
+    let mut lines = loads.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     let mut rows = Vec::new();
     for request in requests::all() {
         let mut times: Vec<Vec<f64>> = vec![Vec::new(); engines.len()];
@@ -148,7 +222,7 @@ fn all(engines: &mut [Box<dyn Engine>], rounds: usize, output: &Path) -> anyhow:
             medians.push(median);
             rows.push(Row {
                 engine: engine.name(),
-                case: request.name,
+                case: request.name.clone(),
                 microseconds_median: median,
                 microseconds_least: least,
                 status,
@@ -159,11 +233,11 @@ fn all(engines: &mut [Box<dyn Engine>], rounds: usize, output: &Path) -> anyhow:
         }
         println!("{line}");
     }
-    let text = rows.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?.join("\n");
+    lines.extend(rows.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?);
     if let Some(folder) = output.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(output, text + "\n").with_context(|| format!("cannot write {}", output.display()))
+    fs::write(output, lines.join("\n") + "\n").with_context(|| format!("cannot write {}", output.display()))
 }
 
 /// The setup file and the rules behind it, in order.

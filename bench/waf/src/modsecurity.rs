@@ -1,13 +1,14 @@
 //! libmodsecurity, through its C interface.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uchar, c_void};
 use std::path::PathBuf;
 use std::ptr;
 
 use anyhow::bail;
 
-use crate::Engine;
 use crate::requests::Request;
+use crate::{Engine, Explained};
 
 pub(crate) const NAME: &str = "libmodsecurity";
 
@@ -64,7 +65,22 @@ unsafe extern "C" {
     fn msc_transaction_cleanup(t: *mut c_void);
 }
 
-extern "C" fn no_log(_data: *mut c_void, _message: *const c_void) {}
+thread_local! {
+    /// The rules that have matched, where that is asked.
+    static MATCHED: RefCell<Option<Vec<u64>>> = const { RefCell::new(None) };
+}
+
+/// Takes the rule's id out of a line of its log, and no more.
+extern "C" fn keep_id(_data: *mut c_void, line: *const c_void) {
+    if line.is_null() || MATCHED.with_borrow(Option::is_none) {
+        return;
+    }
+    // SAFETY: not null, so the library has put a text that ends in NUL there: it logs texts unless asked otherwise.
+    let line = unsafe { CStr::from_ptr(line.cast()) }.to_string_lossy();
+    let id =
+        line.split_once("[id \"").and_then(|(_, rest)| rest.split_once('"')).and_then(|(id, _)| id.parse::<u64>().ok());
+    MATCHED.with_borrow_mut(|matched| matched.get_or_insert_default().extend(id));
+}
 
 /// The library with rules, which live as long as the process.
 pub(crate) struct ModSecurity {
@@ -75,11 +91,11 @@ pub(crate) struct ModSecurity {
 impl ModSecurity {
     pub(crate) fn load(files: &[PathBuf]) -> anyhow::Result<Self> {
         let settings = CString::new(SETTINGS)?;
-        // SAFETY: both return an object that is the caller's, which is never freed here; the callback takes what it is
-        // given and does nothing.
+        // SAFETY: both return an object that is the caller's, which is never freed here; the callback reads what
+        // it is given and keeps nothing of it.
         let (engine, rules) = unsafe {
             let engine = msc_init();
-            msc_set_log_cb(engine, no_log);
+            msc_set_log_cb(engine, keep_id);
             (engine, msc_create_rules_set())
         };
         let mut error: *const c_char = ptr::null();
@@ -111,11 +127,17 @@ impl Engine for ModSecurity {
         NAME
     }
 
+    fn explain(&mut self, request: &Request) -> Explained {
+        MATCHED.set(Some(Vec::new()));
+        let status = self.inspect(request);
+        Explained { status, rules: MATCHED.take().unwrap_or_default(), limit: None }
+    }
+
     fn inspect(&mut self, request: &Request) -> Option<u16> {
-        let [client, server, version] = [c"192.0.2.1", c"127.0.0.1", c"1.1"];
-        let (Ok(target), Ok(method)) = (CString::new(request.target.as_str()), CString::new(request.method)) else {
-            return None;
-        };
+        let [client, server] = [c"192.0.2.1", c"127.0.0.1"];
+        let text = |octets: &[u8]| CString::new(octets).ok();
+        let version = request.protocol.strip_prefix(b"HTTP/").unwrap_or(&request.protocol);
+        let (target, method, version) = (text(&request.target)?, text(&request.method)?, text(version)?);
         // SAFETY: the transaction is made, used and freed here; every text ends in NUL or comes with its length, and the
         // library copies what it keeps.
         unsafe {

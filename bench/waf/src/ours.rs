@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use cedargate_waf::seclang::{Disk, EngineMode, Interruption, RequestHead, RuleSet, Scratch, Way};
+use cedargate_waf::seclang::{
+    Disk, EngineMode, Interruption, LimitReached, Report, RequestHead, RuleSet, Scratch, Way,
+};
 
-use crate::Engine;
 use crate::requests::Request;
+use crate::{Engine, Explained};
 
 pub(crate) const NAME: &str = "cedargate";
 
@@ -25,8 +27,19 @@ impl Ours {
         Ok(Self { rules, scratch })
     }
 
-    pub(crate) fn rules(&self) -> usize {
-        self.rules.len()
+    fn report(&mut self, request: &Request) -> Report {
+        let mut transaction = self.rules.begin(&mut self.scratch, Way::Compiled);
+        transaction.request_head(&RequestHead {
+            client: (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000),
+            server: (IpAddr::V4(Ipv4Addr::LOCALHOST), 80),
+            method: &request.method,
+            target: &request.target,
+            protocol: &request.protocol,
+            headers: &request.headers,
+            id: "bench",
+        });
+        transaction.request_body(&request.body);
+        transaction.finish()
     }
 }
 
@@ -36,21 +49,22 @@ impl Engine for Ours {
     }
 
     fn inspect(&mut self, request: &Request) -> Option<u16> {
-        let mut transaction = self.rules.begin(&mut self.scratch, Way::Compiled);
-        transaction.request_head(&RequestHead {
-            client: (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000),
-            server: (IpAddr::V4(Ipv4Addr::LOCALHOST), 80),
-            method: request.method.as_bytes(),
-            target: request.target.as_bytes(),
-            protocol: b"HTTP/1.1",
-            headers: &request.headers,
-            id: "bench",
-        });
-        transaction.request_body(&request.body);
-        let report = transaction.finish();
-        report.limit.map(|_| 413).or_else(|| match report.interruption? {
-            Interruption::Rule { status, .. } => Some(status),
-            Interruption::Limit(_) => Some(413),
-        })
+        status(&self.report(request))
     }
+
+    fn explain(&mut self, request: &Request) -> Explained {
+        let report = self.report(request);
+        Explained {
+            status: status(&report),
+            rules: report.ids().collect(),
+            limit: report.limit.map(LimitReached::code),
+        }
+    }
+}
+
+fn status(report: &Report) -> Option<u16> {
+    report.limit.map(|_| 413).or_else(|| match report.interruption.as_ref()? {
+        Interruption::Rule { status, .. } => Some(*status),
+        Interruption::Limit(_) => Some(413),
+    })
 }

@@ -2,10 +2,12 @@
 
 /// A request.
 pub(crate) struct Request {
-    pub(crate) name: &'static str,
-    pub(crate) method: &'static str,
-    pub(crate) target: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) name: String,
+    pub(crate) method: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+    /// Such as `HTTP/1.1`.
+    pub(crate) protocol: Vec<u8>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -45,16 +47,22 @@ pub(crate) fn all() -> Vec<Request> {
     ]
 }
 
-fn get(name: &'static str, query: &str) -> Request {
-    let headers = HEADERS.map(|(name, value)| (name, value.to_owned())).to_vec();
-    Request { name, method: "GET", target: format!("/inventory/items?{query}"), headers, body: Vec::new() }
+pub(crate) fn get(name: &str, query: &str) -> Request {
+    Request {
+        name: name.to_owned(),
+        method: b"GET".to_vec(),
+        target: format!("/inventory/items?{query}").into_bytes(),
+        protocol: b"HTTP/1.1".to_vec(),
+        headers: HEADERS.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).to_vec(),
+        body: Vec::new(),
+    }
 }
 
-fn post(name: &'static str, content_type: &str, body: String) -> Request {
+pub(crate) fn post(name: &str, content_type: &str, body: String) -> Request {
     let mut request = get(name, "page=2");
-    request.headers.push(("Content-Type", content_type.to_owned()));
-    request.headers.push(("Content-Length", body.len().to_string()));
-    Request { method: "POST", body: body.into_bytes(), ..request }
+    request.headers.push(("Content-Type".to_owned(), content_type.as_bytes().to_vec()));
+    request.headers.push(("Content-Length".to_owned(), body.len().to_string().into_bytes()));
+    Request { method: b"POST".to_vec(), body: body.into_bytes(), ..request }
 }
 
 /// Fields of a business form, some of them encoded.
