@@ -14,6 +14,9 @@ rows=(
     "chromium|chromium|test|the browser in which the sign-in pages are tested"
     "chromedriver|chromium-driver|test|drives that browser"
     "npm|nodejs npm|test|installs and runs the OpenID provider that single sign-on is tested with"
+    "/usr/share/simplesamlphp/www|php-cgi php-cli php-xml micro-httpd simplesamlphp|test|the SAML provider that single sign-on is tested with, by PHP's own server; named with what its package takes instead of Apache, and never runs"
+    "/usr/include/xmlsec1|libxmlsec1-dev libxml2-dev libssl-dev pkg-config|test|the second verifier of SAML messages"
+    "/usr/lib/llvm-*/lib/libclang.so|libclang-dev|test|reads its headers for Rust"
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "sqlfluff|sqlfluff|test|lints the migrations"
@@ -75,6 +78,11 @@ if [ ${#missing[@]} -gt 0 ]; then
             cp -p "$conf" "$conf.before-cedargate"
             kept=$conf.before-cedargate
             printf "create_main_cluster = false\n" >>"$conf"
+        esac
+        # It listens on port 80 from the next start on, unless an administrator has said never.
+        socket=/etc/systemd/system/micro-httpd.socket
+        case " $* " in *" micro-httpd "*)
+            if [ ! -e "$socket" ] && [ ! -L "$socket" ]; then mkdir -p "${socket%/*}" && ln -s /dev/null "$socket"; fi
         esac
         get "$@"'
     install=("${as_root[@]}" sh -c "$quietly" sh "${missing[@]}")

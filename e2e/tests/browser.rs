@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cedargate_e2e::{Browser, IdentityProvider, World, WorldOptions, eventually, totp};
+use cedargate_e2e::{Browser, IdentityProvider, SamlProvider, World, WorldOptions, eventually, totp};
 use cedargate_model::{AccountAct, EventBody, ProofKind, SigninReason, SigninResult, Verdict};
 
 /// Where `CEDARGATE_SCREENSHOTS=DIR` asks for pictures to look at.
@@ -366,6 +366,130 @@ fn a_person_of_an_identity_provider_signs_in_and_out_there() {
     let broken: Vec<_> =
         complaints.iter().filter(|line| line.to_string().contains("Content Security Policy")).collect();
     assert!(broken.is_empty(), "{broken:?}");
+
+    let signins: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event.body {
+            EventBody::Signin(signin) => Some((signin.result, signin.reason)),
+            _ => None,
+        })
+        .collect();
+    let wanted = [
+        (SigninResult::Succeeded, None),
+        (SigninResult::SignedOut, None),
+        (SigninResult::Succeeded, None),
+        (SigninResult::EndedByProvider, None),
+        (SigninResult::Failed, Some(SigninReason::RoleRequired)),
+    ];
+    assert_eq!(signins, wanted, "{}", provider.log());
+}
+
+/// The connection of acme's people to a SAML provider, as an operator would write it.
+const SAML_CONNECTION: &str = r#"
+[[saml]]
+name = "corp"
+title = "Corp SSO"
+metadata_file = "corp.xml"
+key_file = "corp.key"
+certificate_file = "corp.crt"
+email_domains = ["acme.example"]
+admission = "with_role"
+# SimpleSAMLphp 1.19 encrypts by nothing else.
+allow_insecure_cbc = true
+
+[[saml.role]]
+claim = "groups"
+value = "warehouse"
+role = "clerk"
+
+[[saml.role]]
+claim = "groups"
+value = "heads"
+role = "manager"
+"#;
+
+#[test]
+fn a_person_of_a_saml_provider_signs_in_and_out_there() {
+    let options = WorldOptions {
+        config: "[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n",
+        files: vec![("connections/README", String::new())],
+        ..WorldOptions::default()
+    };
+    let world = World::start(&options).unwrap();
+    let Some(provider) = SamlProvider::start().unwrap() else {
+        println!("skipped: SimpleSAMLphp is missing");
+        return;
+    };
+    let at = |what: &str| url(&world, "acme", &format!("/auth/saml/corp/{what}"));
+    let certificate = provider.certificate("gateway.crt").unwrap();
+    let control = |key: &str, next: Option<&str>, groups: &[&str], encrypted: bool| {
+        let state = serde_json::json!({
+            "key": key, "next": next, "groups": groups, "encrypted": encrypted, "certificate": certificate,
+            "entity_id": at("metadata"), "acs": at("acs"), "slo": at("slo"),
+        });
+        provider.control(&state).unwrap();
+    };
+    control("old", None, &["warehouse"], false);
+    for (from, to) in [("gateway.key", "corp.key"), ("gateway.crt", "corp.crt")] {
+        let to = world.path(&format!("connections/{to}"));
+        std::fs::copy(provider.file(from), &to).unwrap();
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::fs::write(world.path("connections/corp.xml"), provider.metadata().unwrap()).unwrap();
+    std::fs::write(world.path("connections/acme.toml"), SAML_CONNECTION).unwrap();
+    let offered = || world.try_ask("acme", "GET", "/auth/login").filter(|page| page.text().contains("Corp SSO"));
+    eventually(Duration::from_secs(30), "the connection on the page", offered).unwrap();
+
+    let browser = Browser::open(false).unwrap();
+    let told = |error: std::io::Error| -> ! { panic!("{error}\n{}\n{}", provider.log(), world.logs()) };
+    // Without scripts, every page of the provider has a button.
+    let sign_in = || {
+        browser.fill("input[name=username]", "ada").unwrap_or_else(|error| told(error));
+        browser.fill("input[name=password]", "password").unwrap();
+        browser.click("#submit_button").unwrap();
+        browser.click("noscript button, button.btn").unwrap_or_else(|error| told(error));
+    };
+    browser.go(&url(&world, "acme", "/echo/a?page=2")).unwrap();
+    browser.arrive("/auth/login?return_to=/echo/a%3Fpage%3D2").unwrap();
+    browser.click("a[href^='/auth/sso/corp']").unwrap();
+    sign_in();
+    browser.arrive("/echo/a?page=2").unwrap_or_else(|error| told(error));
+    let arrives = |role: &str| {
+        browser.go(&url(&world, "acme", "/")).unwrap();
+        browser.shows("ada@acme.example").unwrap_or_else(|error| told(error));
+        browser.shows(role).unwrap();
+    };
+    arrives("clerk");
+
+    // Signing out goes on to the provider and comes back.
+    browser.click("form[action='/auth/logout'] button").unwrap();
+    browser.arrive("/auth/login").unwrap_or_else(|error| told(error));
+
+    // The next certificate is announced, taken up, and then signed with; the assertion is encrypted, and her groups are others.
+    control("old", Some("new"), &["warehouse"], false);
+    let taken_up = || world.logs().matches("are taken up").count();
+    let before = taken_up();
+    std::fs::write(world.path("connections/corp.xml"), provider.metadata().unwrap()).unwrap();
+    eventually(Duration::from_secs(30), "the new metadata", || (taken_up() > before).then_some(())).unwrap();
+    control("new", None, &["heads"], true);
+    browser.fill("input[name=email]", "anybody@acme.example").unwrap();
+    browser.click("button[formaction='/auth/sso']").unwrap();
+    sign_in();
+    browser.arrive("/").unwrap_or_else(|error| told(error));
+    arrives("manager");
+
+    // Signed out at the provider alone: it ends the gateway's session, too.
+    browser.go(&provider.url("saml2/idp/initSLO.php?RelayState=/simplesaml/logout.php")).unwrap();
+    browser.arrive("/simplesaml/logout.php").unwrap_or_else(|error| told(error));
+    browser.go(&url(&world, "acme", "/")).unwrap();
+    assert!(browser.url().unwrap().contains("/auth/login"), "{}\n{}", browser.url().unwrap(), provider.log());
+
+    // In no group that gives a role, nobody is let in, and a stranger learns no reason.
+    control("new", None, &[], true);
+    browser.click("a[href^='/auth/sso/corp']").unwrap();
+    sign_in();
+    browser.shows("could not be completed").unwrap_or_else(|error| told(error));
 
     let signins: Vec<_> = world
         .events()
