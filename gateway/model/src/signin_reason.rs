@@ -185,6 +185,8 @@ signin_reasons! {
     SamlSignature = "saml_signature";
     /// The two verifiers do not agree about what was signed.
     SamlVerifiersDiffer = "saml_verifiers_differ";
+    /// The second verifier of SAML messages does not answer.
+    SamlVerifierAway = "saml_verifier_away";
     /// The assertion is encrypted in a way that is not on the list, or is not encrypted where it has to be.
     SamlEncryption = "saml_encryption";
     /// The assertion could not be decrypted.

@@ -4,6 +4,8 @@ mod encryption;
 mod honest;
 mod logout;
 mod protocol;
+#[cfg(feature = "saml-second-verifier")]
+mod second;
 mod signatures;
 mod wrapping;
 
@@ -95,10 +97,28 @@ impl Forge {
     pub(super) fn judge_field(&self, field: &str) -> Result<Believed, SigninReason> {
         let answer = Answer::read(field).map_err(|refused| refused.reason)?;
         let believed = self.client().believe(&connection(), &sp(), &answer, self.attempt.as_ref(), NOW);
+        #[cfg(feature = "saml-second-verifier")]
+        if let Err(refused) = &believed {
+            self.second_refuses(field, refused.reason);
+        }
         believed.map_err(|refused| {
             println!("{refused}: {:?}", std::error::Error::source(&refused).map(ToString::to_string));
             refused.reason
         })
+    }
+
+    /// Where the first verifier finds no signature of the provider's, the second one finds none either, and has to be asked for that:
+    /// otherwise it sees what the first one believes.
+    #[cfg(feature = "saml-second-verifier")]
+    fn second_refuses(&self, field: &str, reason: SigninReason) {
+        use super::scan::{MessageKind, scan};
+        let octets = super::binding::posted(field).unwrap();
+        let scanned = scan(&octets, MessageKind::Response).unwrap();
+        if reason == SigninReason::SamlSignature && !scanned.is_encrypted() {
+            let certificates: Vec<_> = self.settings.metadata.signing.iter().collect();
+            let agreed = super::verify::second::agree(&scanned, &certificates);
+            assert_eq!(agreed.map_err(|refused| refused.reason), Err(SigninReason::SamlVerifiersDiffer));
+        }
     }
 
     #[track_caller]

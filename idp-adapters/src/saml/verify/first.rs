@@ -8,27 +8,30 @@ use bergshamra_xml::Document;
 use bergshamra_xml::uppsala;
 use cedargate_model::SigninReason;
 
-use super::certificate::SamlCertificate;
-use super::scan::{Scanned, SignatureAt};
+use super::super::certificate::SamlCertificate;
+use super::super::scan::{Scanned, SignatureAt};
 use crate::Refused;
 
-/// Verifies every signature of a message, each by one of these certificates.
-///
-/// What comes back is nothing: the scan has said already what each signature is of, and here it is held against what the verifier
-/// resolved.
+/// Verifies every signature of a message; says by which certificates.
 ///
 /// # Errors
 /// `saml_signature` where one is not the provider's; `saml_verifiers_differ` where the verifier looked elsewhere than the scan.
-pub(crate) fn verify(scanned: &Scanned<'_>, certificates: &[SamlCertificate]) -> Result<(), Refused> {
+pub(super) fn verify<'c>(
+    scanned: &Scanned<'_>,
+    certificates: &'c [SamlCertificate],
+) -> Result<Vec<&'c SamlCertificate>, Refused> {
     if scanned.signatures().is_empty() {
         return Err(SigninReason::SamlUnsigned.into());
     }
     let unread = |error: &dyn std::fmt::Display| Refused::because(SigninReason::SamlSignature, error.to_string());
     let document = uppsala::parse(scanned.text()).map_err(|error| unread(&error))?;
     let mut verified = vec![false; scanned.signatures().len()];
+    let mut valid_by = Vec::new();
     for certificate in certificates {
+        // Read once already, when it was taken up; one that cannot be read keeps no other from being tried.
+        let Ok(key) = load_x509_cert_der(certificate.der()) else { continue };
         let mut keys = KeysManager::new();
-        keys.add_key(load_x509_cert_der(certificate.der()).map_err(|error| unread(&error))?);
+        keys.add_key(key);
         // `insecure` leaves out what says nothing here: who issued the certificate, and until when. The metadata is what is trusted.
         let context = DsigContext::new(keys)
             .with_trusted_keys_only(true)
@@ -41,13 +44,17 @@ pub(crate) fn verify(scanned: &Scanned<'_>, certificates: &[SamlCertificate]) ->
             return Err(SigninReason::SamlVerifiersDiffer.into());
         }
         for ((result, signature), verified) in results.iter().zip(scanned.signatures()).zip(&mut verified) {
-            *verified |= is_of(&document, result, signature)?;
+            if !*verified && is_of(&document, result, signature)? {
+                *verified = true;
+                valid_by.push(certificate);
+            }
+        }
+        if verified.iter().all(|verified| *verified) {
+            valid_by.dedup();
+            return Ok(valid_by);
         }
     }
-    match verified.iter().all(|verified| *verified) {
-        true => Ok(()),
-        false => Err(SigninReason::SamlSignature.into()),
-    }
+    Err(SigninReason::SamlSignature.into())
 }
 
 /// Whether a signature is valid; then it is of the element that the scan says, which is its parent.
