@@ -96,5 +96,17 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0015_webauthn.sql"),
             postgres: include_str!("../gateway/postgres/0015_webauthn.sql"),
         },
+        Migration {
+            version: 40,
+            name: "name_id_formats",
+            sqlite: include_str!("../gateway/sqlite/0040_name_id_formats.sql"),
+            postgres: include_str!("../gateway/postgres/0040_name_id_formats.sql"),
+        },
+        Migration {
+            version: 41,
+            name: "saml_logouts",
+            sqlite: include_str!("../gateway/sqlite/0041_saml_logouts.sql"),
+            postgres: include_str!("../gateway/postgres/0041_saml_logouts.sql"),
+        },
     ],
 };

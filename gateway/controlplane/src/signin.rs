@@ -101,7 +101,7 @@ pub(crate) async fn begin(
     let begun = match created {
         Ok(begun) => begun,
         // Disabled, or given another password, in the instant since its password was found right.
-        Err(CreateSessionError::AccountUnusable(_)) => {
+        Err(CreateSessionError::AccountUnusable(_) | CreateSessionError::EndedByProvider) => {
             record(control_plane, visit, tenant, SigninResult::Failed, None).await?;
             return Err(Problem::new(SIGNIN_FAILED));
         }

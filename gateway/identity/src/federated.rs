@@ -38,6 +38,8 @@ pub struct Federation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vouched<'f> {
     pub(crate) federation: &'f Federation,
+    /// When the person last proved to the provider who they are, by its clock, which may be ahead of ours.
+    pub(crate) said_at: Micros,
     /// When the person proved to the provider anew who they are, if they were asked to there and then.
     pub(crate) proved_anew_at: Option<Micros>,
     /// When the session has to be over, if the provider says.
@@ -89,6 +91,19 @@ pub struct LogoutTokenId<'t> {
     pub remember_until: Micros,
 }
 
+/// A SAML provider's request to end sessions, which counts once.
+#[derive(Clone, Copy, Debug)]
+pub struct LogoutRequested<'r> {
+    /// The request's id.
+    pub id: &'r str,
+    /// When the provider issued it, by its clock.
+    pub issued_at: Micros,
+    /// Until when a second one of this id is a replay, and what it ends stays ended; later it is over anyway.
+    pub remember_until: Micros,
+    /// What it ends.
+    pub endings: &'r [Ending],
+}
+
 impl std::fmt::Debug for Federation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Federation").field("identity", &self.identity).finish_non_exhaustive()
@@ -110,7 +125,7 @@ impl Sessions {
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
         // A provider's clock may be ahead of ours; nobody has proved anything in the future.
-        let vouched = Vouched { federation, proved_anew_at: None, ends_by };
+        let vouched = Vouched { federation, said_at: authenticated_at, proved_anew_at: None, ends_by };
         self.create_in(sign_in, Some(vouched), authenticated_at.min(now), now).await
     }
 
@@ -130,8 +145,9 @@ impl Sessions {
         ends_by: Option<Micros>,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
+        let said_at = authenticated_at;
         let authenticated_at = authenticated_at.min(now);
-        let vouched = Vouched { federation, proved_anew_at: Some(authenticated_at), ends_by };
+        let vouched = Vouched { federation, said_at, proved_anew_at: Some(authenticated_at), ends_by };
         self.create_in(sign_in, Some(vouched), authenticated_at, now).await
     }
 
@@ -175,22 +191,40 @@ impl Sessions {
         token: LogoutTokenId<'_>,
         now: Micros,
     ) -> Result<Option<Ready<EndedSessions>>, StoreError> {
-        const CLEAR: &str = "
-DELETE FROM logout_tokens
-WHERE tenant_id = $1
-  AND expires_at <= $2";
-        const TAKE: &str = "
-INSERT INTO logout_tokens (tenant_id, connection, token_hash, expires_at)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING";
-        let hash: [u8; 32] = Sha256::digest(token.jti.as_bytes()).into();
         let mut tx = self.pool().tenant(tenant).begin().await?;
-        tx.query(CLEAR).bind(now.0).execute().await?;
-        let query = tx.query(TAKE).bind(connection.as_str()).bind(hash.as_slice());
-        if query.bind(token.remember_until.0).execute().await? == 0 {
+        if !take(&mut tx, connection, token, now).await? {
             return Ok(None);
         }
         let ended = end_in(&mut tx, connection, issuer, ending).await?;
+        Ok(Some(Ready::new(tx, ended)))
+    }
+
+    /// Ends the sessions that a SAML provider's request means, all of them or none, which counts with that; and holds what it says, so
+    /// that an answer from before it begins no session any more (SAML Core §3.7.3.2). None where it has counted before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then the sessions go on, and the request may come again.
+    pub async fn end_by_logout_request(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        issuer: &Issuer,
+        request: LogoutRequested<'_>,
+        now: Micros,
+    ) -> Result<Option<Ready<EndedSessions>>, StoreError> {
+        let id = format!("saml {}", request.id);
+        let mut tx = self.pool().tenant(tenant).begin().await?;
+        let token = LogoutTokenId { jti: &id, remember_until: request.remember_until };
+        if !take(&mut tx, connection, token, now).await? {
+            return Ok(None);
+        }
+        let mut ended = EndedSessions { sessions: Vec::new(), keys: Vec::new() };
+        for ending in request.endings {
+            hold(&mut tx, connection, ending, &request, now).await?;
+            let EndedSessions { sessions, keys } = end_in(&mut tx, connection, issuer, ending).await?;
+            ended.sessions.extend(sessions);
+            ended.keys.extend(keys);
+        }
         Ok(Some(Ready::new(tx, ended)))
     }
 
@@ -258,6 +292,80 @@ WHERE tenant_id = $1";
         self.forget(ended.keys);
         ended.sessions
     }
+}
+
+/// Takes an id, until it is over anyway. Says whether it is the first time.
+async fn take(
+    tx: &mut TenantTx,
+    connection: &ConnectionName,
+    token: LogoutTokenId<'_>,
+    now: Micros,
+) -> Result<bool, StoreError> {
+    const CLEAR: &str = "
+DELETE FROM logout_tokens
+WHERE tenant_id = $1
+  AND expires_at <= $2";
+    const TAKE: &str = "
+INSERT INTO logout_tokens (tenant_id, connection, token_hash, expires_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING";
+    let hash: [u8; 32] = Sha256::digest(token.jti.as_bytes()).into();
+    tx.query(CLEAR).bind(now.0).execute().await?;
+    let query = tx.query(TAKE).bind(connection.as_str()).bind(hash.as_slice());
+    Ok(query.bind(token.remember_until.0).execute().await? == 1)
+}
+
+/// Holds what a provider has ended.
+async fn hold(
+    tx: &mut TenantTx,
+    connection: &ConnectionName,
+    ending: &Ending,
+    request: &LogoutRequested<'_>,
+    now: Micros,
+) -> Result<(), StoreError> {
+    const CLEAR: &str = "
+DELETE FROM saml_logouts
+WHERE tenant_id = $1
+  AND expires_at <= $2";
+    const HOLD: &str = "
+INSERT INTO saml_logouts (tenant_id, connection, subject, provider_session, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, connection, subject, provider_session) DO UPDATE
+SET issued_at = excluded.issued_at, expires_at = excluded.expires_at
+WHERE saml_logouts.issued_at < excluded.issued_at";
+    let (subject, session) = match ending {
+        Ending::Subject(subject) => (subject, ""),
+        Ending::ProviderSession { session, subject: Some(subject) } => (subject, session.as_str()),
+        Ending::ProviderSession { subject: None, .. } => return Ok(()),
+    };
+    tx.query(CLEAR).bind(now.0).execute().await?;
+    let query = tx.query(HOLD).bind(connection.as_str()).bind(subject.as_str()).bind(session);
+    query.bind(request.issued_at.0).bind(request.remember_until.0).execute().await.map(drop)
+}
+
+/// Whether the provider has ended already what this session would come from.
+async fn is_ended(
+    tx: &mut TenantTx,
+    federation: &Federation,
+    said_at: Micros,
+    now: Micros,
+) -> Result<bool, StoreError> {
+    const ENDED: &str = "
+SELECT issued_at
+FROM saml_logouts
+WHERE tenant_id = $1
+  AND connection = $2
+  AND subject = $3
+  -- The one of the answer. Where either says none, it may be the one that is meant.
+  AND (provider_session = '' OR provider_session = COALESCE($4, provider_session))
+  AND issued_at > $5
+  AND expires_at > $6
+LIMIT 1";
+    let Identity { connection, subject, .. } = &federation.identity;
+    let query = tx.query(ENDED).bind(connection.as_str()).bind(subject.as_str());
+    let query = query.bind(federation.provider_session.as_ref().map(Subject::as_str));
+    let found: Option<(i64,)> = query.bind(said_at.0).bind(now.0).fetch_optional().await?;
+    Ok(found.is_some())
 }
 
 async fn end_in(
@@ -383,13 +491,18 @@ WHERE tenant_id = $1
 pub(crate) async fn insert(
     tx: &mut TenantTx,
     session: SessionId,
-    federation: &Federation,
-    proved_anew_at: Option<Micros>,
-) -> Result<(), StoreError> {
+    vouched: Vouched<'_>,
+    now: Micros,
+) -> Result<(), CreateSessionError> {
     const INSERT: &str = "
 INSERT INTO federated_sessions
     (tenant_id, session_id, connection, issuer, subject, provider_session, sealed_id_token, proved_anew_at, name_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let Vouched { federation, said_at, proved_anew_at, ends_by: _ } = vouched;
+    // In the transaction that begins the session: whichever of the two comes second knows of the first.
+    if federation.name_id.is_some() && is_ended(tx, federation, said_at, now).await? {
+        return Err(CreateSessionError::EndedByProvider);
+    }
     let sealed = federation.id_token.as_ref().map(|token| token.0.as_str());
     let sealed = sealed.filter(|token| (1..=SEALED_ID_TOKEN_BYTES_MAX).contains(&token.len()));
     let name_id = federation.name_id.as_deref().filter(|name| (1..=NAME_ID_BYTES_MAX).contains(&name.len()));
@@ -403,8 +516,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         .bind(proved_anew_at.map(|at| at.0))
         .bind(name_id)
         .execute()
-        .await
-        .map(drop)
+        .await?;
+    Ok(())
 }
 
 #[derive(FromRow)]

@@ -37,6 +37,8 @@ pub struct Arrival {
     pub roles: Vec<RoleName>,
     /// Whether an account is made where there is none.
     pub admit: bool,
+    /// The format in which a SAML provider names the person: the one in which it did so first.
+    pub name_id_format: Option<String>,
 }
 
 /// Somebody who arrives.
@@ -70,6 +72,9 @@ pub enum ArriveError {
     /// The account was disabled.
     #[error("the account `{0}` is disabled")]
     AccountDisabled(PrincipalId),
+    /// The provider named the person in another format before: then the same text may be somebody else's.
+    #[error("the account `{0}` belongs to this name in another format")]
+    FormatDiffers(PrincipalId),
     /// A role that cannot be given.
     #[error(transparent)]
     Roles(#[from] RolesError),
@@ -143,6 +148,11 @@ impl Identities {
         };
         if let AccountState::Disabled { .. } = account.state {
             return Err(ArriveError::AccountDisabled(account.id));
+        }
+        if let Some(format) = &arrival.name_id_format
+            && !pin_format(&mut tx, &arrival.identity, format).await?
+        {
+            return Err(ArriveError::FormatDiffers(account.id));
         }
         let roles_changed = account.roles != roles;
         let account = update(&mut tx, account, display, roles).await?;
@@ -283,6 +293,35 @@ VALUES ($1, $2, $3, $4, $5, $6)";
         .execute()
         .await
         .map(drop)
+}
+
+/// Notes the format of a name that arrives for the first time. Says whether it is the one of every arrival before.
+async fn pin_format(tx: &mut TenantTx, identity: &Identity, format: &str) -> Result<bool, StoreError> {
+    const FORMAT: &str = "
+SELECT name_id_format
+FROM identities
+WHERE tenant_id = $1
+  AND connection = $2
+  AND issuer = $3
+  AND subject = $4";
+    const PIN: &str = "
+UPDATE identities
+SET name_id_format = $5
+WHERE tenant_id = $1
+  AND connection = $2
+  AND issuer = $3
+  AND subject = $4";
+    let (connection, issuer, subject) =
+        (identity.connection.as_str(), identity.issuer.as_str(), identity.subject.as_str());
+    let query = tx.query(FORMAT).bind(connection).bind(issuer).bind(subject);
+    let pinned: Option<(Option<String>,)> = query.fetch_optional().await?;
+    match pinned.and_then(|(pinned,)| pinned) {
+        Some(pinned) => Ok(pinned == format),
+        None => {
+            tx.query(PIN).bind(connection).bind(issuer).bind(subject).bind(format).execute().await?;
+            Ok(true)
+        }
+    }
 }
 
 /// Writes only what changed: a version that grows at every sign-in would empty caches for nothing.

@@ -91,7 +91,7 @@ pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
 pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
 pub use factors::{Factors, Removed};
-pub use federated::{EndedSession, EndedSessions, Ending, Federation, LogoutTokenId, SealedIdToken};
+pub use federated::{EndedSession, EndedSessions, Ending, Federation, LogoutRequested, LogoutTokenId, SealedIdToken};
 pub use guesses::{Guesses, ProofGuesses};
 pub use holder::{FACTORS_FRESH, Holder, HolderError, Shown};
 pub use identities::{Arrival, ArriveError, Arrived, Departed, Identities, LinkError};

@@ -94,6 +94,9 @@ pub enum CreateSessionError {
     /// The account is gone or disabled.
     #[error("the account `{0}` may not sign in")]
     AccountUnusable(PrincipalId),
+    /// The provider signed the person out after it signed them in.
+    #[error("the provider has ended what this session would come from")]
+    EndedByProvider,
     /// No token could be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -201,8 +204,8 @@ impl Sessions {
             StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
             error => CreateSessionError::Store(error),
         })?;
-        if let Some(Vouched { federation, proved_anew_at, .. }) = vouched {
-            federated::insert(&mut tx, row.id, federation, proved_anew_at).await?;
+        if let Some(vouched) = vouched {
+            federated::insert(&mut tx, row.id, vouched, now).await?;
         }
         let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
         let loaded = rows::find_by_token(&mut tx, row.token).await?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use cedargate_identity::{Attempt, Identity, Subject};
 use cedargate_model::{ConnectionName, Micros, SigninReason};
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 use super::binding::posted;
@@ -15,24 +14,21 @@ use super::decrypt::decrypt;
 use super::enforce::{AGE_MAX, Expected};
 use super::read::{Envelope, NameId, SamlAssertion};
 use super::scan::{MessageKind, Scanned, scan};
+use super::turn::Turn;
 use super::verify::verify;
 use crate::Refused;
 use crate::connection::Claims;
 
-/// How many messages are verified at once: a signature is some milliseconds of a core, and whoever sends one is not known yet.
-const AT_ONCE: usize = 2;
+/// The longest format of a NameID that is kept.
+const NAME_ID_FORMAT_BYTES_MAX: usize = 512;
 
-/// How long one waits for its turn.
-const TURN_TIMEOUT: Duration = Duration::from_secs(4);
+/// For how much longer than it could be taken a message's id is remembered: another gateway's clock may be behind this one's, and the
+/// skew that is allowed may be raised meanwhile.
+const REMEMBER_LONGER: Duration = Duration::from_secs(5 * 60);
 
-static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
-
-/// A turn at verifying, or the refusal of one who waited too long.
-pub(super) async fn turn() -> Result<SemaphorePermit<'static>, Refused> {
-    match tokio::time::timeout(TURN_TIMEOUT, TURNS.acquire()).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) | Err(_) => Err(SigninReason::SamlBusy.into()),
-    }
+/// Until when a message's id is remembered that is taken now. Later, it is refused for its age.
+pub(super) fn remember_until(now: Micros, skew: Duration) -> Micros {
+    now.after(AGE_MAX).after(skew).after(skew).after(REMEMBER_LONGER)
 }
 
 /// An answer that passed the scan, and is not believed yet.
@@ -83,6 +79,14 @@ impl Answer {
 }
 
 impl SamlClient {
+    /// Reads the field `SAMLResponse`, as [`Answer::read`] does, in its turn.
+    ///
+    /// # Errors
+    /// [`Refused`], by the scan.
+    pub async fn read(&self, turn: &Turn, field: String) -> Result<Answer, Refused> {
+        turn.work(move || Answer::read(&field)).await
+    }
+
     /// Believes an answer, or says why not.
     ///
     /// Whose attempt it answers, by its `state` and the browser's cookie, is found out and spent already; none where the answer says that
@@ -95,21 +99,16 @@ impl SamlClient {
     /// Verifying goes on to its end on a thread of its own, and comes to nothing.
     pub async fn complete(
         self: &Arc<Self>,
+        turn: Turn,
         connection: &ConnectionName,
         sp: &Sp,
         answer: Answer,
         attempt: Option<&Attempt>,
         now: Micros,
     ) -> Result<Believed, Refused> {
-        let turn = turn().await?;
         let client = Arc::clone(self);
         let (connection, sp, attempt) = (connection.clone(), sp.clone(), attempt.cloned());
-        let believing =
-            tokio::task::spawn_blocking(move || client.believe(&connection, &sp, &answer, attempt.as_ref(), now));
-        let believed = believing.await;
-        drop(turn);
-        // A library that panics on a message has not verified it.
-        believed.map_err(|lost| Refused::because(SigninReason::SamlSignature, lost))?
+        turn.work(move || client.believe(&connection, &sp, &answer, attempt.as_ref(), now)).await
     }
 
     /// What [`SamlClient::complete`] does, on this thread.
@@ -155,12 +154,16 @@ impl SamlClient {
         if settings.name_id_format.is_some() && assertion.name_id.format != settings.name_id_format {
             return Err(SigninReason::SamlNameId.into());
         }
+        // An identity keeps the format of its first arrival, whether one is asked for or not.
+        if assertion.name_id.format().len() > NAME_ID_FORMAT_BYTES_MAX {
+            return Err(SigninReason::SamlNameId.into());
+        }
         let subject = Subject::parse(&assertion.name_id.value).map_err(|_| SigninReason::SubjectInvalid)?;
         let session = assertion.authn.session_index.as_deref().map(Subject::parse).transpose();
         let identity =
             Identity { connection: connection.clone(), issuer: settings.metadata.entity_id.clone(), subject };
         Ok(Believed {
-            remember_until: now.after(AGE_MAX).after(settings.clock_skew).after(settings.clock_skew),
+            remember_until: remember_until(now, settings.clock_skew),
             identity,
             provider_session: session.map_err(|_| SigninReason::SubjectInvalid)?,
             claims: claims(&assertion),

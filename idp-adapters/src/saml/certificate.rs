@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bergshamra_keys::loader::load_x509_cert_der;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -55,6 +56,8 @@ impl SamlCertificate {
             PublicKey::EC(point) => point.key_size() >= 256,
             PublicKey::DSA(_) | PublicKey::GostR3410(_) | PublicKey::GostR3410_2012(_) | PublicKey::Unknown(_) => false,
         };
+        // By what will verify with it, too: a key that this cannot read would be found out at a sign-in.
+        let is_usable = is_usable && load_x509_cert_der(&der).is_ok();
         match (rest.is_empty(), is_usable) {
             (false, _) => Err(SamlCertificateError::Malformed),
             (true, false) => Err(SamlCertificateError::Key),

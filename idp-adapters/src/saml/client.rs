@@ -1,9 +1,11 @@
 //! The gateway as the SP of one IdP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate_identity::Subject;
 use cedargate_model::{ConnectionName, Micros};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::binding::{Parameter, redirect};
@@ -14,6 +16,7 @@ use super::metadata::{Binding, Endpoint, IdpMetadata};
 use super::names::{DSIG, METADATA, POST_BINDING, PROTOCOL, REDIRECT_BINDING};
 use super::read::NameId;
 use super::text::attribute;
+use super::turn::OF_CONNECTION;
 use crate::Refused;
 use crate::oidc::Ask;
 
@@ -65,6 +68,7 @@ pub enum Outgoing {
 #[derive(Debug)]
 pub struct SamlClient {
     pub(super) settings: SamlSettings,
+    pub(super) turns: Arc<Semaphore>,
 }
 
 impl Sp {
@@ -78,7 +82,7 @@ impl Sp {
 impl SamlClient {
     /// A client for these settings.
     pub fn new(settings: SamlSettings) -> Self {
-        Self { settings }
+        Self { settings, turns: Arc::new(Semaphore::new(OF_CONNECTION)) }
     }
 
     /// What is configured.

@@ -6,7 +6,7 @@ use cedargate_identity::Issuer;
 use cedargate_model::{Micros, SigninReason};
 
 use super::names::{BEARER, TRANSIENT};
-use super::read::{Envelope, SamlAssertion};
+use super::read::{Envelope, NameId, SamlAssertion};
 
 /// How old an answer may be. What comes later is refused, so an assertion's id has to be remembered for no longer than this and twice the
 /// clock's skew.
@@ -48,6 +48,7 @@ impl Expected<'_> {
         if assertion.authn.session_not_on_or_after.is_some_and(|end| self.is_over(end)) {
             return Err(SigninReason::SamlSessionOver);
         }
+        self.check_qualifiers(&assertion.name_id)?;
         // Somebody else tomorrow: such a name is nobody's account.
         if assertion.name_id.format.as_deref() == Some(TRANSIENT) {
             return Err(SigninReason::SubjectInvalid);
@@ -117,6 +118,13 @@ impl Expected<'_> {
             true => Err(SigninReason::SamlExpired),
             false => Ok(()),
         }
+    }
+
+    /// A name that another provider gave, or for another service, is another person's (SAML Core §2.2.2, §8.3.7).
+    fn check_qualifiers(&self, name_id: &NameId) -> Result<(), SigninReason> {
+        let is_by_provider = name_id.name_qualifier.as_deref().is_none_or(|by| by == self.idp.as_str());
+        let is_for_us = name_id.sp_name_qualifier.as_deref().is_none_or(|to| to == self.audience);
+        if is_by_provider && is_for_us { Ok(()) } else { Err(SigninReason::SamlNameId) }
     }
 
     pub(crate) fn is_over(&self, end: Micros) -> bool {

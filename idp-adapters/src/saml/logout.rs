@@ -5,9 +5,10 @@ use std::sync::Arc;
 use cedargate_identity::{Ending, Subject};
 use cedargate_model::{Micros, SigninReason};
 
+use super::answer::remember_until;
 use super::binding::{Parameter, Redirected, posted};
 use super::client::{SamlClient, Sp};
-use super::enforce::{AGE_MAX, Expected};
+use super::enforce::Expected;
 use super::read::{Envelope, LogoutSubject};
 use super::scan::{MessageKind, scan};
 use super::verify::verify;
@@ -36,6 +37,8 @@ pub enum LogoutMessage {
 pub struct Ends {
     /// The request's id: it counts once, and the answer names it.
     pub request_id: String,
+    /// When the provider issued it.
+    pub issued_at: Micros,
     /// Until when it has to be remembered: later, it is refused for its age.
     pub remember_until: Micros,
     /// The sessions.
@@ -50,11 +53,9 @@ impl SamlClient {
     /// # Errors
     /// [`Refused`], with the reason for the record.
     pub async fn logout(self: &Arc<Self>, sp: &Sp, message: LogoutMessage, now: Micros) -> Result<Ends, Refused> {
-        let turn = super::answer::turn().await?;
+        let turn = self.turn().await?;
         let (client, sp) = (Arc::clone(self), sp.clone());
-        let ending = tokio::task::spawn_blocking(move || client.believe_logout(&sp, &message, now)).await;
-        drop(turn);
-        ending.map_err(|lost| Refused::because(SigninReason::SamlSignature, lost))?
+        turn.work(move || client.believe_logout(&sp, &message, now)).await
     }
 
     /// What [`SamlClient::logout`] does, on this thread.
@@ -96,7 +97,8 @@ impl SamlClient {
         Ok(Ends {
             endings: endings(&LogoutSubject::read(&scanned)?)?,
             request_id: envelope.id,
-            remember_until: now.after(AGE_MAX).after(settings.clock_skew).after(settings.clock_skew),
+            issued_at: envelope.issue_instant,
+            remember_until: remember_until(now, settings.clock_skew),
             relay_state,
         })
     }

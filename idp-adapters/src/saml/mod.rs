@@ -26,6 +26,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod turn;
 mod verify;
 
 pub use answer::{Answer, Believed};
@@ -38,3 +39,4 @@ pub use metadata::{Binding, Endpoint, IdpMetadata, MetadataError};
 pub use preview::preview;
 pub use read::NameId;
 pub use scan::{MESSAGE_BYTES_MAX, MessageKind, Scanned, SignatureAt, scan};
+pub use turn::Turn;

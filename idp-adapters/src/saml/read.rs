@@ -5,7 +5,7 @@ use chrono::DateTime;
 use roxmltree::Node;
 use serde::{Deserialize, Serialize};
 
-use super::names::{ASSERTION, PROTOCOL, SUCCESS};
+use super::names::{ASSERTION, PROTOCOL, SUCCESS, UNSPECIFIED};
 use super::scan::Scanned;
 
 /// What the message around an assertion says. Where the assertion alone is signed, anybody may have written this: it is only ever
@@ -82,6 +82,11 @@ pub(crate) struct LogoutSubject {
 }
 
 impl NameId {
+    /// Its kind: where none is said, `unspecified` (SAML Core §8.3).
+    pub fn format(&self) -> &str {
+        self.format.as_deref().unwrap_or(UNSPECIFIED)
+    }
+
     /// As it is kept beside a session: the IdP wants to hear all of it again when the person signs out.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()

@@ -9,7 +9,6 @@ use axum::response::Response;
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{Attempt, Begun, BrowserSecret, Federation};
 use cedargate_idp_adapters::oidc::SignedIn;
-use cedargate_idp_adapters::saml::Answer;
 use cedargate_model::{RefusalCode, Scheme, SigninReason, SigninResult};
 use http::{HeaderMap, header};
 use serde::Deserialize;
@@ -107,7 +106,9 @@ async fn complete(
         Ended::Refused(refused.reason)
     };
     let posted = posted.ok_or(Ended::Refused(SigninReason::SamlEncoding))?;
-    let answer = Answer::read(&posted.message).map_err(refused)?;
+    // Before anything is spent: whoever waited in vain may bring the same answer again.
+    let turn = asked.client.turn().await.map_err(refused)?;
+    let answer = asked.client.read(&turn, posted.message).await.map_err(refused)?;
     let attempt = match answer.unverified_state() {
         Some(state) => {
             let spent = control_plane.attempts.spend(tenant.id, connection, state, browser, visit.now).await;
@@ -115,7 +116,7 @@ async fn complete(
         }
         None => None,
     };
-    let believed = asked.client.complete(connection, &asked.sp, answer, attempt.as_ref(), visit.now).await;
+    let believed = asked.client.complete(turn, connection, &asked.sp, answer, attempt.as_ref(), visit.now).await;
     let believed = believed.map_err(refused)?;
     let taken = control_plane.attempts.take_saml_message(
         tenant.id,

@@ -6,7 +6,7 @@ use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cedargate_identity::LogoutTokenId;
+use cedargate_identity::LogoutRequested;
 use cedargate_idp_adapters::saml::LogoutMessage;
 use cedargate_model::{RefusalCode, SigninReason, SigninResult};
 use http::{HeaderValue, header};
@@ -101,30 +101,32 @@ async fn end(
             return refuse(&control_plane, &visit, &asked, refused.reason).await;
         }
     };
+    let request = LogoutRequested {
+        id: &ends.request_id,
+        issued_at: ends.issued_at,
+        remember_until: ends.remember_until,
+        endings: &ends.endings,
+    };
     let sessions = &control_plane.sessions;
-    for (number, ending) in ends.endings.iter().enumerate() {
-        // Each session that it names counts once, and all of them are this one request.
-        let id = format!("saml {number} {}", ends.request_id);
-        let id = LogoutTokenId { jti: &id, remember_until: ends.remember_until };
-        let ended = sessions.end_by_logout_token(tenant.id, connection, issuer, ending, id, visit.now).await;
-        let Some(ended) = ended.map_err(store_unavailable)? else {
-            return refuse(&control_plane, &visit, &asked, SigninReason::SamlReplayed).await;
-        };
-        // Recorded before it is done. Where that fails, nothing was done and the request has not counted: it may come again.
-        let meant = ended.change().sessions.clone();
-        for session in meant {
-            let who = Some((session.principal, session.session));
-            let became =
-                Became { connection: Some(connection), result: SigninResult::EndedByProvider, reason: None, who };
-            record(&control_plane, &visit, tenant, became).await?;
-        }
-        let ended = ended.commit().await.map_err(store_unavailable)?;
-        sessions.forget_federated(ended);
+    let ended = sessions.end_by_logout_request(tenant.id, connection, issuer, request, visit.now).await;
+    let Some(ended) = ended.map_err(store_unavailable)? else {
+        return refuse(&control_plane, &visit, &asked, SigninReason::SamlReplayed).await;
+    };
+    // Recorded before it is done. Where that fails, nothing was done and the request has not counted: it may come again.
+    let meant = ended.change().sessions.clone();
+    for session in &meant {
+        let who = Some((session.principal, session.session));
+        let became = Became { connection: Some(connection), result: SigninResult::EndedByProvider, reason: None, who };
+        record(&control_plane, &visit, tenant, became).await?;
     }
+    sessions.forget_federated(ended.commit().await.map_err(store_unavailable)?);
     let out = client.logout_response(sp, &ends.request_id, ends.relay_state.as_deref(), &message_id(), visit.now);
     let out = out.map_err(|error| Problem::new(FAILED).because(error))?;
     let mut response = out.map_or_else(ended_there, |out| post::send(&visit.view, &live.connection.title, out));
-    response.headers_mut().append(header::SET_COOKIE, cookie::clear(visit.scheme));
+    // Anybody may lead this browser here with a request of their own: only a session that has ended is forgotten.
+    if visit.signed_in().is_some_and(|own| meant.iter().any(|ended| ended.session == own.session)) {
+        response.headers_mut().append(header::SET_COOKIE, cookie::clear(visit.scheme));
+    }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

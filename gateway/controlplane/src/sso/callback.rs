@@ -12,6 +12,7 @@ use cedargate_identity::{
 };
 use cedargate_idp_adapters::connection::{LiveConnection, Verdict};
 use cedargate_idp_adapters::oidc::{AuthorizationResponse, SignedIn, UnderWay};
+use cedargate_idp_adapters::saml::NameId;
 use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, RefusalCode, SigninReason, SigninResult};
 use http::{HeaderMap, HeaderValue, header};
 
@@ -181,12 +182,19 @@ pub(crate) async fn begin(
             return Err(Ended::Refused(SigninReason::PersonDiffers));
         }
     }
-    let arrival =
-        Arrival { identity: federation.identity.clone(), display: judged.display, roles: judged.roles, admit };
+    let name_id = federation.name_id.as_deref().and_then(NameId::from_json);
+    let arrival = Arrival {
+        identity: federation.identity.clone(),
+        display: judged.display,
+        roles: judged.roles,
+        admit,
+        name_id_format: name_id.map(|name_id| name_id.format().to_owned()),
+    };
     let arrived = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
         Ok(arrived) => arrived,
         Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
         Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
+        Err(ArriveError::FormatDiffers(_)) => return Err(Ended::Refused(SigninReason::SamlNameId)),
         Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
         Err(error @ (ArriveError::Roles(_) | ArriveError::Entropy(_))) => {
             return Err(Ended::Problem(Problem::new(FAILED).because(error)));
@@ -220,6 +228,7 @@ pub(crate) async fn begin(
     };
     begun.map_err(|error| match error {
         CreateSessionError::AccountUnusable(_) => Ended::Refused(SigninReason::AccountDisabled),
+        CreateSessionError::EndedByProvider => Ended::Refused(SigninReason::SamlSessionOver),
         CreateSessionError::Entropy(error) => Ended::Problem(Problem::new(FAILED).because(error)),
         CreateSessionError::Store(error) => Ended::Problem(store_unavailable(error)),
     })

@@ -28,8 +28,9 @@ const MAX_AGE_SECONDS_MAX: u32 = 86_400;
 /// How old a sign-in may be that is done again.
 const AGAIN_SECONDS: u32 = 300;
 
-/// What the browser says about how it comes to ask (W3C Fetch Metadata). Programs and old browsers say nothing.
-const FETCH_MODE: &str = "sec-fetch-mode";
+/// What the browser says about how it comes to ask, and what for (W3C Fetch Metadata), where that is a person who goes to a page. Programs
+/// and old browsers say nothing.
+const OF_PAGES: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
 
 /// What the link says. Values that are none count as missing.
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +59,8 @@ pub(crate) async fn get(
     wish: Result<Query<Wish>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    if headers.get_all(FETCH_MODE).iter().any(|mode| mode != "navigate") {
+    // A frame is navigated, too; nobody sees what is in it.
+    if OF_PAGES.iter().any(|(name, of_page)| headers.get_all(*name).iter().any(|said| said != of_page)) {
         return refusal::show(Problem::new(NAVIGATION_REQUIRED).of_request(visit.request));
     }
     let wish = wish.map(|Query(wish)| wish).unwrap_or_default();

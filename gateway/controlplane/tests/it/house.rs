@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -32,6 +32,7 @@ use cedargate_tokens::{TenantUrls, TokenAuthority};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub(crate) const ISSUER: &str = "https://gateway.example";
@@ -342,6 +343,19 @@ impl Answer {
         let value = pair.strip_prefix(session_cookie_name(self.scheme))?.strip_prefix('=')?;
         Some(value.to_owned())
     }
+}
+
+/// A sign-in that failed by a provider looks as every other one does, whatever was wrong and whichever the provider: status, headers and
+/// page, to the last octet but the request's own id.
+#[track_caller]
+pub(crate) fn assert_looks_as_any_failure(answer: &Answer) {
+    static FIRST: OnceLock<(StatusCode, Vec<(String, String)>, String)> = OnceLock::new();
+    let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let is_id = |word: &str| Uuid::try_parse(word).is_ok();
+    let words = answer.body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let id = words.into_iter().find(|word| is_id(word)).unwrap();
+    let looks = (answer.status, headers.collect(), answer.body.replace(id, "ID"));
+    assert_eq!(FIRST.get_or_init(|| looks.clone()), &looks);
 }
 
 /// Keeps secrets as they are, under their names.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cedargate_idp_adapters::connection::{
@@ -14,7 +15,7 @@ use cedargate_idp_adapters::saml::{Binding, SamlClient, SamlSettings, Sp, SpKey}
 use cedargate_model::{Clock, ConnectionName, RoleName, Signin, SigninReason, SigninResult};
 use http::StatusCode;
 
-use crate::house::{Answer, House, PASSWORD, credentials};
+use crate::house::{Answer, House, PASSWORD, assert_looks_as_any_failure, credentials};
 
 const COOKIE: &str = "cedargate-signin";
 const ORIGIN: &str = "http://acme.localhost:8080";
@@ -123,6 +124,7 @@ impl Saml {
     #[track_caller]
     fn assert_refused(&self, answer: &Answer, reason: SigninReason) {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{reason}: {}", answer.body);
+        assert_looks_as_any_failure(answer);
         assert!(answer.body.contains("sso_failed") && !answer.body.contains(reason.as_str()), "{reason}");
         assert_eq!(answer.cookie_named("cedargate"), None, "{reason}");
         let event = self.event();
@@ -305,6 +307,80 @@ async fn the_provider_ends_sessions_by_a_signed_request_once() {
     let event = saml.event();
     assert_eq!(event.result, SigninResult::EndedByProvider);
     refused(&get(&good).await, SigninReason::SamlReplayed);
+}
+
+/// Who looks at the answer again, and whose cookie is forgotten: nobody but those whose session has ended.
+#[tokio::test]
+async fn a_request_to_end_another_session_signs_this_browser_out_of_nothing() {
+    let saml = Saml::new().await;
+    let own = saml.sign_in("_1", |_| {}).await.cookie_named("cedargate").unwrap();
+    let other = |said: &mut Said| (said.name_id, said.session_index) = ("eve".to_owned(), "_eve".to_owned());
+    let eve = saml.sign_in("_2", other).await.cookie_named("cedargate").unwrap();
+    let visitor = saml.house.at(&saml.house.acme).browser().with_cookie(&own);
+    let now = saml.house.clock.now();
+    let get = async |name: &str, session: &str, id: &str| {
+        let query = saml.idp.logout_query(&sp(), name, Some(session), id, now);
+        visitor.get(&format!("/auth/saml/corp/slo?{query}")).await
+    };
+    let answer = get("eve", "_eve", "_out").await;
+    assert_eq!((answer.status, answer.cookie_named("cedargate")), (StatusCode::SEE_OTHER, None));
+    assert!(saml.house.knows(&own).await && !saml.house.knows(&eve).await);
+    let answer = get("ada", "_session", "_out2").await;
+    assert_eq!(answer.cookie_named("cedargate").as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_recorded_ends_nothing_and_may_come_again() {
+    let saml = Saml::new().await;
+    let cookie = saml.sign_in("_1", |_| {}).await.cookie_named("cedargate").unwrap();
+    let visitor = saml.house.at(&saml.house.acme).browser();
+    let query = saml.idp.logout_query(&sp(), "ada", None, "_out", saml.house.clock.now());
+    let target = format!("/auth/saml/corp/slo?{query}");
+    saml.house.recorder.broken.store(true, Ordering::SeqCst);
+    assert_eq!(visitor.get(&target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(saml.house.knows(&cookie).await);
+    saml.house.recorder.broken.store(false, Ordering::SeqCst);
+    assert_eq!(visitor.get(&target).await.status, StatusCode::SEE_OTHER);
+    assert!(!saml.house.knows(&cookie).await);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_held_back_over_a_logout_signs_nobody_in() {
+    let saml = Saml::new().await;
+    let under = saml.begin("/auth/sso/corp").await;
+    let held_back = saml.signed(&saml.said(Some(&under.id)));
+    saml.house.advance(Duration::from_secs(2));
+    let query = saml.idp.logout_query(&sp(), "ada", Some("_session"), "_out", saml.house.clock.now());
+    let answer = saml.house.at(&saml.house.acme).browser().get(&format!("/auth/saml/corp/slo?{query}")).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    saml.assert_refused(&saml.bring(&under, &held_back).await, SigninReason::SamlSessionOver);
+    // Whoever signs in anew does.
+    assert_eq!(saml.sign_in("_2", |_| {}).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_name_in_another_format_than_at_first_is_nobodys() {
+    let saml = Saml::new().await;
+    assert_eq!(saml.sign_in("_1", |_| {}).await.status, StatusCode::SEE_OTHER);
+    let _ = saml.event();
+    let other = |said: &mut Said| said.format = said.format.replace("persistent", "unspecified");
+    saml.assert_refused(&saml.sign_in("_2", other).await, SigninReason::SamlNameId);
+}
+
+/// Two messages at once is what a connection may have read: others wait, and give up before anything is spent.
+#[tokio::test]
+async fn whoever_waits_in_vain_for_a_turn_may_bring_the_answer_again() {
+    let saml = Saml::new().await;
+    let connections = saml.house.connections.load_full();
+    let client = |name| connections.find(&saml.house.acme.name, name).unwrap().saml().unwrap();
+    let held = [client("corp").turn().await.unwrap(), client("corp").turn().await.unwrap()];
+    let under = saml.begin("/auth/sso/corp").await;
+    let message = saml.signed(&saml.said(Some(&under.id)));
+    let (answer, other) = tokio::join!(saml.bring(&under, &message), client("other").turn());
+    assert!(other.is_ok(), "another connection has turns of its own");
+    saml.assert_refused(&answer, SigninReason::SamlBusy);
+    drop(held);
+    assert_eq!(saml.bring(&under, &message).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

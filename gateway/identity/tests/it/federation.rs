@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use cedargate_identity::{
-    ATTEMPT_TTL, Account, AccountState, Arrival, ArriveError, Attempt, Begun, Device, Ending, Factors, Federation,
-    Holder, HolderError, Identities, Identity, Issuer, LinkError, LogoutTokenId, OperatorEvents, PresentedToken,
-    SealedIdToken, SessionSettings, Sessions, SignIn, SigninAttempts, SpendAttemptError, Subject,
+    ATTEMPT_TTL, Account, AccountState, Arrival, ArriveError, Attempt, Begun, CreateSessionError, Device, Ending,
+    Factors, Federation, Holder, HolderError, Identities, Identity, Issuer, LinkError, LogoutRequested, LogoutTokenId,
+    OperatorEvents, PresentedToken, SealedIdToken, SessionSettings, Sessions, SignIn, SigninAttempts,
+    SpendAttemptError, Subject,
 };
 use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{
@@ -36,7 +37,7 @@ fn ada() -> Identity {
 
 fn arrival(identity: Identity, roles: &[&str]) -> Arrival {
     let roles = roles.iter().map(|name| role(name)).collect();
-    Arrival { identity, display: Some("ada@example.com".to_owned()), roles, admit: true }
+    Arrival { identity, display: Some("ada@example.com".to_owned()), roles, admit: true, name_id_format: None }
 }
 
 /// Somebody arrives, and what that does is done.
@@ -329,6 +330,72 @@ async fn a_logout_token_counts_once_until_it_is_over_and_with_what_it_ends() {
     assert_eq!(take(house.globex, "okta", "a", NOW).await, Some(0));
     assert_eq!(take(house.acme, "okta", "b", NOW).await, Some(1));
     assert_eq!(take(house.acme, "okta", "a", until).await, Some(0), "what is over needs no memory");
+}
+
+#[each_engine]
+async fn a_name_that_arrives_in_another_format_than_at_first_is_somebody_elses() {
+    let house = House::new().await;
+    let identities = Identities::new(house.pool.clone());
+    let named =
+        |format: Option<&str>| Arrival { name_id_format: format.map(str::to_owned), ..arrival(ada(), &["clerk"]) };
+    // Who arrived before formats were kept has one from now on.
+    let account = arrive(&identities, house.acme, &named(None), NOW).await.unwrap().id;
+    for _ in 0..2 {
+        assert_eq!(arrive(&identities, house.acme, &named(Some("urn:persistent")), NOW).await.unwrap().id, account);
+    }
+    let refused = arrive(&identities, house.acme, &named(Some("urn:email")), NOW).await;
+    assert!(matches!(refused, Err(ArriveError::FormatDiffers(id)) if id == account), "{refused:?}");
+    assert_eq!(identities.find(house.acme, &ada()).await.unwrap().unwrap().roles, [role("clerk")]);
+    assert!(arrive(&identities, house.globex, &named(Some("urn:email")), NOW).await.is_ok());
+}
+
+#[each_engine]
+async fn a_logout_request_ends_all_that_it_names_or_nothing() {
+    let house = House::new().await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let identities = Identities::new(house.pool.clone());
+    let account = arrive(&identities, house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
+    let (okta, issuer) = (connection("okta"), ada().issuer);
+    let until = NOW.after(Duration::from_secs(600));
+    let endings = ["one", "two"].map(|session| Ending::ProviderSession {
+        session: Subject::parse(session).unwrap(),
+        subject: Some(ada().subject),
+    });
+    let begin = async |session, at| {
+        let from = Federation { name_id: Some("{}".to_owned()), ..federation(ada(), session) };
+        sessions.create_federated(sign_in(house.acme, account), &from, at, None, NOW).await
+    };
+    for session in ["one", "two", "three"] {
+        begin(Some(session), NOW).await.unwrap();
+    }
+    let left = async || sessions.list(house.acme, account, NOW).await.unwrap().len();
+    let request = |id| LogoutRequested {
+        id,
+        issued_at: NOW.after(Duration::from_secs(5)),
+        remember_until: until,
+        endings: &endings,
+    };
+    let ask = async |id| sessions.end_by_logout_request(house.acme, &okta, &issuer, request(id), NOW).await.unwrap();
+    let unrecorded = ask("a").await.unwrap();
+    assert_eq!(unrecorded.change().sessions.len(), 2);
+    drop(unrecorded);
+    assert_eq!(left().await, 3, "nothing was done");
+    assert_eq!(ask("a").await.unwrap().commit().await.unwrap().sessions.len(), 2, "so it may come again");
+    assert_eq!(left().await, 1);
+    assert!(ask("a").await.is_none());
+
+    // An answer from before that, which somebody held back, begins no session; one from afterwards does.
+    let after = NOW.after(Duration::from_secs(5));
+    for (session, at, begins) in
+        [(Some("one"), NOW, false), (None, NOW, false), (Some("three"), NOW, true), (Some("two"), after, true)]
+    {
+        let begun = begin(session, at).await;
+        assert_eq!(begun.is_ok(), begins, "{session:?} {at:?}");
+        assert!(begins || matches!(begun, Err(CreateSessionError::EndedByProvider)));
+    }
+    let other = Federation { name_id: Some("{}".to_owned()), ..federation(ada(), Some("one")) };
+    let elsewhere = Federation { identity: Identity { connection: connection("entra"), ..ada() }, ..other };
+    assert!(sessions.create_federated(sign_in(house.acme, account), &elsewhere, NOW, None, NOW).await.is_ok());
 }
 
 #[each_engine]

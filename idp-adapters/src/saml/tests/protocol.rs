@@ -166,6 +166,24 @@ fn an_assertion_that_anybody_may_not_bring_is_refused() {
     }
 }
 
+/// A name that is qualified for another service, or by another provider, is another person's.
+#[test]
+fn a_name_for_somebody_else_is_refused() {
+    let qualified = |said: &mut Said, by: &str| said.format.push_str(by);
+    for by in [
+        "\" NameQualifier=\"https://evil.example\" SPNameQualifier=\"",
+        "\" SPNameQualifier=\"urn:affiliation",
+        "\" NameQualifier=\"",
+    ] {
+        refuses(|said| qualified(said, by), Reason::SamlNameId);
+    }
+    let ours =
+        format!("\" NameQualifier=\"{}\" SPNameQualifier=\"{}", super::super::testing::ENTITY_ID, sp().entity_id);
+    accepts(|said| qualified(said, &ours));
+    // Longer than what is kept of it.
+    refuses(|said| said.format = format!("urn:{}", "x".repeat(509)), Reason::SamlNameId);
+}
+
 /// The reading before a comment, and the one around it, are two people.
 #[test]
 fn a_name_that_can_be_read_in_two_ways_is_refused() {

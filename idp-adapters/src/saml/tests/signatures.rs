@@ -209,3 +209,16 @@ fn metadata_without_a_certificate_is_none() {
     let only_encrypts = idp().metadata_xml(&[&idp().key]).replace("use=\"signing\"", "use=\"encryption\"");
     assert_eq!(IdpMetadata::parse(only_encrypts.as_bytes()), Err(MetadataError::NoCertificate));
 }
+
+/// A certificate on a curve of its own (brainpoolP256r1), which the verifier cannot read: said when it is imported, not at a sign-in.
+#[test]
+fn a_certificate_that_cannot_verify_is_refused_at_import() {
+    const BRAINPOOL: &str = "
+MIIBgzCCASqgAwIBAgIUBxGgNF++Tfuzo+VZGTC3zJQqf7AwCgYIKoZIzj0EAwIwFjEUMBIGA1UEAwwLaWRwLmV4YW1wbGUwIBcNMjYxMTIwMT
+c0NzI0WhgPMjEyNjEwMjcxNzQ3MjRaMBYxFDASBgNVBAMMC2lkcC5leGFtcGxlMFowFAYHKoZIzj0CAQYJKyQDAwIIAQEHA0IABJ8n+HCuQYQm
+7LeNKE9E//jvMhuZSWqn0JJ4JfqO8pWOCUX77GHv5VyXlkCL5PptMRfAJgS2u0mzT1lvaeR3D92jUzBRMB0GA1UdDgQWBBQqB6zK8rLxCu8YeU
+bM3PBKBP2a6zAfBgNVHSMEGDAWgBQqB6zK8rLxCu8YeUbM3PBKBP2a6zAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIDMvfRg4
+NGmQl6Hs/jmYOZ2h/FOPTSjH0DHH3H5hQZ6wAiA3ZrpCnWbZIwpapdwhItSohDJy4StYuvwwCW7gYqtbAQ==";
+    use super::super::{SamlCertificate, SamlCertificateError};
+    assert_eq!(SamlCertificate::parse_base64(BRAINPOOL).err(), Some(SamlCertificateError::Key));
+}
