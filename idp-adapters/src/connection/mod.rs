@@ -117,6 +117,17 @@ impl Connections {
         Self { tenants }
     }
 
+    /// The same, and of these tenants what they had before.
+    #[must_use]
+    pub fn with_former(mut self, tenants: impl IntoIterator<Item = TenantName>, former: &Self) -> Self {
+        for tenant in tenants {
+            if let Some(connections) = former.tenants.get(&tenant) {
+                self.tenants.insert(tenant, connections.clone());
+            }
+        }
+        self
+    }
+
     /// A tenant's connections.
     pub fn of(&self, tenant: &TenantName) -> &[Arc<LiveConnection>] {
         self.tenants.get(tenant).map_or(&[], Vec::as_slice)

@@ -14,7 +14,7 @@ use cedargate_model::RoleName;
 use super::StartError;
 use super::reload::{self, Stamp};
 use super::sites::known_roles;
-use crate::config::{ConnectionFiles, ConnectionsError, Environment, SecretUse, TenantConnections};
+use crate::config::{ConnectionFiles, ConnectionsError, EachRead, Environment, SecretUse, TenantConnections};
 
 /// Reads every tenant's connections, and checks them against the roles that there are.
 pub(crate) fn read(
@@ -27,6 +27,15 @@ pub(crate) fn read(
     }
     let roles = roles(policies)?;
     Ok(files.load(&roles, &Environment::of_process(), secrets)?)
+}
+
+/// The same for a gateway that runs: one tenant's mistakes are not another's.
+fn read_each(files: &ConnectionFiles, policies: &Path) -> Result<EachRead, StartError> {
+    if files.dir.is_none() {
+        return Ok(EachRead::default());
+    }
+    let roles = roles(policies)?;
+    Ok(files.load_each(&roles, &Environment::of_process(), SecretUse::Needed)?)
 }
 
 fn roles(policies: &Path) -> Result<Vec<RoleName>, StartError> {
@@ -82,24 +91,34 @@ impl Watched {
         reload::settle(&self.seen, || marks(&self.files), || thread::sleep(reload::SETTLE));
     }
 
-    /// Takes up changed files. Where they have mistakes, what was live stays.
+    /// Takes up changed files. Where a tenant's has mistakes, what was live of it stays.
     pub(super) fn look(&mut self, asked: bool) {
         let now = marks(&self.files);
         if now == std::mem::replace(&mut self.seen, now.clone()) && !asked {
             return;
         }
-        let made = read(&self.files, &self.policies, SecretUse::Needed);
-        match made.and_then(|tenants| live(tenants, &self.shared.load())) {
-            Ok(connections) => {
-                let count = connections.count();
-                self.shared.store(Arc::new(connections));
-                tracing::info!(cedargate.connections = count, "the connections to identity providers are taken up");
-            }
-            Err(error) => tracing::error!(
+        let failed = |error: StartError| {
+            tracing::error!(
                 error = &error as &dyn std::error::Error,
                 error.type = "connections_reload_failed",
                 "the connections to identity providers have mistakes: what was live stays"
-            ),
+            );
+        };
+        let former = self.shared.load();
+        let made = read_each(&self.files, &self.policies);
+        let made = made.and_then(|EachRead { tenants, mistaken, mistakes }| {
+            Ok((live(tenants, &former)?.with_former(mistaken, &former), mistakes))
+        });
+        match made {
+            Ok((connections, mistakes)) => {
+                let count = connections.count();
+                self.shared.store(Arc::new(connections));
+                tracing::info!(cedargate.connections = count, "the connections to identity providers are taken up");
+                if !mistakes.is_empty() {
+                    failed(ConnectionsError::Mistaken(mistakes).into());
+                }
+            }
+            Err(error) => failed(error),
         }
     }
 }

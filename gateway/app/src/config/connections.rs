@@ -6,7 +6,7 @@ mod saml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ const DIR: Key = Key {
     fallback: Fallback::Words("nobody signs in by an identity provider"),
     environment: None,
     about: "A directory with one file for each tenant that has connections, `TENANT.toml`. A change takes effect by itself \
-            once every file in it is without mistake; until then, what was live before stays.",
+            once the tenant's file is without mistake; until then, what was live of it before stays.",
 };
 
 /// The longest file that is read, in octets.
@@ -52,6 +52,16 @@ pub(crate) enum SecretUse {
 
 /// Every tenant's connections, as configured.
 pub(crate) type TenantConnections = BTreeMap<TenantName, Vec<Connection>>;
+
+/// What was read of each tenant's file.
+#[derive(Debug, Default)]
+pub(crate) struct EachRead {
+    /// The tenants whose file is without mistake.
+    pub(crate) tenants: TenantConnections,
+    /// The others.
+    pub(crate) mistaken: BTreeSet<TenantName>,
+    pub(crate) mistakes: Mistakes,
+}
 
 /// Why there are no connections.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +93,22 @@ impl ConnectionFiles {
         environment: &Environment,
         secrets: SecretUse,
     ) -> Result<TenantConnections, ConnectionsError> {
-        let Some(dir) = &self.dir else { return Ok(BTreeMap::new()) };
+        let read = self.load_each(roles, environment, secrets)?;
+        if read.mistakes.is_empty() { Ok(read.tenants) } else { Err(ConnectionsError::Mistaken(read.mistakes)) }
+    }
+
+    /// The same, where a tenant's mistakes are that tenant's alone: another one may have to lose a provider's certificate at once.
+    ///
+    /// # Errors
+    /// [`ConnectionsError::Unreadable`], where it cannot be said whose file it is.
+    pub(crate) fn load_each(
+        &self,
+        roles: &[RoleName],
+        environment: &Environment,
+        secrets: SecretUse,
+    ) -> Result<EachRead, ConnectionsError> {
+        let mut each = EachRead::default();
+        let Some(dir) = &self.dir else { return Ok(each) };
         let unreadable = |path: &Path| {
             let path = path.to_owned();
             move |source| ConnectionsError::Unreadable { path, source }
@@ -96,17 +121,19 @@ impl ConnectionFiles {
             }
         }
         files.sort();
-        let (mut tenants, mut mistakes) = (BTreeMap::new(), Mistakes::default());
         for path in files {
             let text = read_bounded(&path).map_err(unreadable(&path))?;
             let document = Document::new(&path, &text, environment);
             let read = read_file(&document, &path, roles, secrets);
-            mistakes.extend(document.into_mistakes());
-            if let Ok((tenant, connections)) = read {
-                tenants.insert(tenant, connections);
+            let mistakes = document.into_mistakes();
+            match (read, mistakes.is_empty()) {
+                (Ok((tenant, connections)), true) => drop(each.tenants.insert(tenant, connections)),
+                (Ok((tenant, _)), false) => drop(each.mistaken.insert(tenant)),
+                (Err(Noted), _) => each.mistaken.extend(TenantName::parse(&stem(&path))),
             }
+            each.mistakes.extend(mistakes);
         }
-        if mistakes.is_empty() { Ok(tenants) } else { Err(ConnectionsError::Mistaken(mistakes)) }
+        Ok(each)
     }
 }
 
@@ -124,6 +151,11 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// What a file is named for.
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 fn read_file(
     document: &Document<'_>,
     path: &Path,
@@ -131,8 +163,7 @@ fn read_file(
     secrets: SecretUse,
 ) -> Result<(TenantName, Vec<Connection>), Noted> {
     let mut top = document.parse()?;
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let tenant = TenantName::parse(&stem)
+    let tenant = TenantName::parse(&stem(path))
         .map_err(|error| top.complain_of_table(format!("the file is named for its tenant, and {error}")));
     let sections = [(Kind::Oidc, top.sections("oidc")), (Kind::Saml, top.sections("saml"))];
     top.finish();

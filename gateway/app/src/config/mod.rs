@@ -36,7 +36,7 @@ use cedargate_policy::Place;
 
 pub(crate) use self::audit::Audit;
 pub(crate) use self::base_url::BaseUrl;
-pub(crate) use self::connections::{ConnectionFiles, ConnectionsError, SecretUse, TenantConnections};
+pub(crate) use self::connections::{ConnectionFiles, ConnectionsError, EachRead, SecretUse, TenantConnections};
 pub(crate) use self::danger::Danger;
 pub(crate) use self::environment::Environment;
 pub(crate) use self::ingest::Ingest;

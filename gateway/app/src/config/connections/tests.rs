@@ -170,6 +170,24 @@ methods = ["otp"]
     assert_eq!(tenants.keys().next().unwrap().as_str(), "acme");
 }
 
+/// Another tenant may be taking a provider's certificate out, and must not have to wait for this one's typing mistake.
+#[test]
+fn a_mistake_in_one_tenants_file_is_that_tenants_alone() {
+    let (_directory, files) = directory(&[
+        ("acme.toml", MINIMAL),
+        ("globex.toml", "[[oidc]]\nname = \"x\""),
+        ("initech.toml", "[["),
+        ("Not A Tenant.toml", ""),
+    ]);
+    let read = files.load_each(&[], &environment(), SecretUse::Needed).unwrap();
+    let names = |tenants: Vec<&TenantName>| tenants.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(read.tenants.keys().collect()), ["acme"]);
+    assert_eq!(names(read.mistaken.iter().collect()), ["globex", "initech"]);
+    assert!(!read.mistakes.is_empty());
+    // At a start, and for `cedargate config check`, each mistake counts.
+    assert!(files.load(&[], &environment(), SecretUse::Needed).is_err());
+}
+
 #[test]
 fn without_a_directory_there_are_no_connections() {
     let none = ConnectionFiles::default().load(&[], &environment(), SecretUse::Needed).unwrap();
