@@ -87,6 +87,7 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/sso", post(sso::discover::post))
         .route("/auth/sso/{connection}", get(sso::start::get))
         .route("/auth/sso/{connection}/callback", get(sso::callback::get))
+        .route("/auth/sso/{connection}/jwks.json", get(sso::client_keys::get))
         .route(
             "/auth/sso/{connection}/backchannel-logout",
             post(sso::provider_logout::post).layer(DefaultBodyLimit::max(LOGOUT_BYTES_MAX)),

@@ -3,15 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cedargate_identity::Subject;
-use cedargate_model::SigninReason;
+use cedargate_model::{Micros, SigninReason};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use super::address::ProviderUrl;
+use super::client_key::ASSERTION_TYPE;
 use super::http::{Answer, CallError, ProviderHttp};
 use super::provider::Provider;
-use super::settings::{ClientAuthentication, ClientSecret, OidcSettings};
+use super::settings::{ClientAuthentication, ClientSecret, OidcSettings, ProofAudience};
 use crate::Refused;
 use crate::connection::Claims;
 
@@ -25,6 +27,14 @@ pub(crate) struct Tokens {
 struct TokenAnswer {
     id_token: Option<String>,
     access_token: Option<String>,
+}
+
+/// The longest reference that is sent on by the browser.
+const REQUEST_URI_BYTES_MAX: usize = 1024;
+
+#[derive(Deserialize)]
+struct PushAnswer {
+    request_uri: String,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +52,8 @@ enum ExchangeError {
     NoIdToken,
     #[error("the userinfo endpoint answered {0}")]
     Userinfo(StatusCode),
+    #[error("the reference to what was pushed is empty, longer than {REQUEST_URI_BYTES_MAX} octets, or no URI")]
+    Reference,
     #[error("there is no userinfo endpoint, or no access token for it")]
     NoUserinfo,
 }
@@ -54,21 +66,15 @@ pub(crate) async fn redeem(
     code: &str,
     verifier: &str,
     redirect_uri: &str,
+    now: Micros,
 ) -> Result<Tokens, Refused> {
-    let mut fields = vec![
+    let fields = [
         ("grant_type", "authorization_code"),
         ("code", code),
         ("redirect_uri", redirect_uri),
         ("code_verifier", verifier),
     ];
-    let authorization = match &settings.authentication {
-        ClientAuthentication::SecretBasic(secret) => Some(basic(&settings.client_id, secret)?),
-        ClientAuthentication::SecretPost(secret) => {
-            fields.extend([("client_id", &*settings.client_id), ("client_secret", secret.expose())]);
-            None
-        }
-    };
-    let answer = http.post_form(&provider.token_endpoint, &fields, authorization).await.map_err(away)?;
+    let answer = post(http, provider, settings, &provider.token_endpoint, &fields, now).await?;
     if answer.status != StatusCode::OK {
         return Err(refusal(&answer));
     }
@@ -77,6 +83,66 @@ pub(crate) async fn redeem(
     let id_token =
         answer.id_token.ok_or_else(|| Refused::because(SigninReason::TokenMalformed, ExchangeError::NoIdToken))?;
     Ok(Tokens { id_token, access_token: answer.access_token.map(Zeroizing::new) })
+}
+
+/// Pushes what is asked to the provider, and gets a reference to it for the browser (RFC 9126 §2): what is asked is then neither the
+/// browser's to change nor anybody's to read on the way.
+///
+/// A provider that refuses is not asked in the open instead: whoever keeps the gateway from pushing would decide that.
+pub(crate) async fn push(
+    http: &ProviderHttp,
+    provider: &Provider,
+    settings: &OidcSettings,
+    to: &ProviderUrl,
+    fields: &[(&str, &str)],
+    now: Micros,
+) -> Result<String, Refused> {
+    let answer = post(http, provider, settings, to, fields, now).await?;
+    // RFC 9126 says 201; some say 200.
+    if !matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
+        return Err(refusal(&answer));
+    }
+    let unreadable = |error: serde_json::Error| Refused::because(SigninReason::ProviderUnavailable, error);
+    let PushAnswer { request_uri } = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+    let is_plain = request_uri.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_plain && (1..=REQUEST_URI_BYTES_MAX).contains(&request_uri.len()) {
+        true => Ok(request_uri),
+        false => Err(Refused::because(SigninReason::ProviderUnavailable, ExchangeError::Reference)),
+    }
+}
+
+/// Posts to an endpoint that wants to know which client it is.
+async fn post(
+    http: &ProviderHttp,
+    provider: &Provider,
+    settings: &OidcSettings,
+    to: &ProviderUrl,
+    fields: &[(&str, &str)],
+    now: Micros,
+) -> Result<Answer, Refused> {
+    let mut fields = fields.to_vec();
+    let proof;
+    let authorization = match &settings.authentication {
+        ClientAuthentication::SecretBasic(secret) => Some(basic(&settings.client_id, secret)?),
+        ClientAuthentication::SecretPost(secret) => {
+            fields.extend([("client_id", &*settings.client_id), ("client_secret", secret.expose())]);
+            None
+        }
+        ClientAuthentication::PrivateKeyJwt { keys, audience } => {
+            let audience = match audience {
+                ProofAudience::Issuer => settings.issuer.issuer().as_str(),
+                ProofAudience::TokenEndpoint => provider.token_endpoint.url().as_str(),
+            };
+            proof = keys.prove(&settings.client_id, audience, now)?;
+            fields.extend([
+                ("client_id", &*settings.client_id),
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", &*proof),
+            ]);
+            None
+        }
+    };
+    http.post_form(to, &fields, authorization).await.map_err(away)
 }
 
 /// Asks for what the ID token does not say. The answer is of the same person, or it is no answer (OIDC Core §5.3.2).

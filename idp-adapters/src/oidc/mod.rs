@@ -4,6 +4,7 @@
 //! where to go afterwards; here is what passes between the gateway and the provider.
 
 mod address;
+mod client_key;
 mod exchange;
 mod http;
 mod id_token;
@@ -22,9 +23,12 @@ use zeroize::Zeroizing;
 
 pub use crate::Refused;
 pub use address::{ProviderUrl, ProviderUrlError};
+pub use client_key::{CLIENT_KEYS_MAX, ClientKey, ClientKeyError, ClientKeys};
 pub use http::{ProviderHttp, ProviderHttpError};
 pub use logout::Logout;
-pub use settings::{CLOCK_SKEW_MAX, ClientAuthentication, ClientSecret, OidcIssuer, OidcIssuerError, OidcSettings};
+pub use settings::{
+    CLOCK_SKEW_MAX, ClientAuthentication, ClientSecret, OidcIssuer, OidcIssuerError, OidcSettings, ProofAudience,
+};
 
 use crate::connection::Claims;
 use id_token::Expected;
@@ -120,26 +124,42 @@ impl OidcClient {
         now: Micros,
     ) -> Result<Url, Refused> {
         let provider = self.known.provider(&self.settings.issuer, &self.http, now).await?;
+        let settings = &self.settings;
+        let (scopes, classes) = (settings.scopes.join(" "), ask.classes.join(" "));
+        let (nonce, challenge) = (browser.derive(NONCE, state), challenge(&browser.derive(VERIFIER, state)));
+        let max_age = ask.max_age_seconds.unwrap_or(MAX_AGE_SECONDS).to_string();
+        let mut asked = vec![
+            ("response_type", "code"),
+            ("client_id", &*settings.client_id),
+            ("redirect_uri", redirect_uri),
+            ("scope", &*scopes),
+            ("state", state),
+            ("nonce", &*nonce),
+            ("code_challenge", &*challenge),
+            ("code_challenge_method", "S256"),
+            ("max_age", &*max_age),
+        ];
+        if !classes.is_empty() {
+            asked.push(("acr_values", &*classes));
+        }
+        if ask.max_age_seconds == Some(0) {
+            // Not every provider takes an age of zero for a question (OIDC Core §3.1.2.1, `prompt`).
+            asked.push(("prompt", "login"));
+        }
         let mut url = provider.authorization_endpoint.url().clone();
-        {
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("response_type", "code")
-                .append_pair("client_id", &self.settings.client_id)
-                .append_pair("redirect_uri", redirect_uri)
-                .append_pair("scope", &self.settings.scopes.join(" "))
-                .append_pair("state", state)
-                .append_pair("nonce", &browser.derive(NONCE, state))
-                .append_pair("code_challenge", &challenge(&browser.derive(VERIFIER, state)))
-                .append_pair("code_challenge_method", "S256");
-            if !ask.classes.is_empty() {
-                query.append_pair("acr_values", &ask.classes.join(" "));
+        match &provider.push_endpoint {
+            Some(to) if settings.pushed || provider.push_required => {
+                // Whoever authenticates by more than a header says there which client it is.
+                let asked: Vec<_> = match settings.authentication {
+                    ClientAuthentication::SecretBasic(_) => asked,
+                    _ => asked.into_iter().filter(|(name, _)| *name != "client_id").collect(),
+                };
+                let reference = exchange::push(&self.http, &provider, settings, to, &asked, now).await?;
+                url.query_pairs_mut()
+                    .append_pair("client_id", &settings.client_id)
+                    .append_pair("request_uri", &reference);
             }
-            if ask.max_age_seconds == Some(0) {
-                // Not every provider takes an age of zero for a question (OIDC Core §3.1.2.1, `prompt`).
-                query.append_pair("prompt", "login");
-            }
-            query.append_pair("max_age", &ask.max_age_seconds.unwrap_or(MAX_AGE_SECONDS).to_string());
+            Some(_) | None => drop(url.query_pairs_mut().extend_pairs(asked)),
         }
         Ok(url)
     }
@@ -171,7 +191,8 @@ impl OidcClient {
             (None, Some(code)) => code,
         };
         let verifier = under_way.browser.derive(VERIFIER, under_way.state);
-        let tokens = exchange::redeem(&self.http, &provider, settings, code, &verifier, under_way.redirect_uri).await?;
+        let tokens =
+            exchange::redeem(&self.http, &provider, settings, code, &verifier, under_way.redirect_uri, now).await?;
 
         let kid = UnverifiedJws::parse(&tokens.id_token, Purpose::IdToken)?.kid().map(ToOwned::to_owned);
         let provider = self.known.with_key(&settings.issuer, &self.http, kid.as_deref(), now).await?;

@@ -39,6 +39,10 @@ const KEYS_MAX: usize = 100;
 pub(crate) struct Provider {
     pub(crate) authorization_endpoint: ProviderUrl,
     pub(crate) token_endpoint: ProviderUrl,
+    /// Where what is asked may be pushed (RFC 9126 §5).
+    pub(crate) push_endpoint: Option<ProviderUrl>,
+    /// Whether it takes nothing that was not.
+    pub(crate) push_required: bool,
     pub(crate) userinfo_endpoint: Option<ProviderUrl>,
     pub(crate) end_session_endpoint: Option<ProviderUrl>,
     /// Whether it promises `iss` in its answers (RFC 9207 §3).
@@ -155,6 +159,9 @@ struct Description {
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
+    pushed_authorization_request_endpoint: Option<String>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
     #[serde(default)]
@@ -199,6 +206,11 @@ impl Provider {
         Ok(Self {
             authorization_endpoint: endpoint("authorization_endpoint", &document.authorization_endpoint)?,
             token_endpoint: endpoint("token_endpoint", &document.token_endpoint)?,
+            push_endpoint: optional(
+                "pushed_authorization_request_endpoint",
+                document.pushed_authorization_request_endpoint,
+            )?,
+            push_required: document.require_pushed_authorization_requests,
             userinfo_endpoint: optional("userinfo_endpoint", document.userinfo_endpoint)?,
             end_session_endpoint: optional("end_session_endpoint", document.end_session_endpoint)?,
             says_issuer: document.authorization_response_iss_parameter_supported,
@@ -213,6 +225,8 @@ impl Provider {
             keys: fetch_keys(http, &self.jwks_uri).await?,
             authorization_endpoint: self.authorization_endpoint.clone(),
             token_endpoint: self.token_endpoint.clone(),
+            push_endpoint: self.push_endpoint.clone(),
+            push_required: self.push_required,
             userinfo_endpoint: self.userinfo_endpoint.clone(),
             end_session_endpoint: self.end_session_endpoint.clone(),
             says_issuer: self.says_issuer,

@@ -7,6 +7,7 @@ use cedargate_identity::Issuer;
 use zeroize::Zeroizing;
 
 use super::address::{ProviderUrl, ProviderUrlError};
+use super::client_key::ClientKeys;
 
 /// How far a provider's clock may be off, at most: beyond it, a token's times mean nothing.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
@@ -24,6 +25,8 @@ pub struct OidcSettings {
     pub scopes: Vec<String>,
     /// How far the provider's clock may be off: at most [`CLOCK_SKEW_MAX`].
     pub clock_skew: Duration,
+    /// Whether what is asked is pushed to the provider behind the browser's back, where it offers that (RFC 9126).
+    pub pushed: bool,
     /// Whether the userinfo endpoint is asked for claims that the ID token does not have.
     pub userinfo: bool,
 }
@@ -53,6 +56,22 @@ pub enum ClientAuthentication {
     SecretBasic(ClientSecret),
     /// A secret, in the body: for providers that cannot read the header.
     SecretPost(ClientSecret),
+    /// A proof signed by a key of the gateway's own (RFC 7523 §2.2): no secret is sent, and none is kept at the provider.
+    PrivateKeyJwt {
+        /// The keys.
+        keys: ClientKeys,
+        /// What a proof is addressed to.
+        audience: ProofAudience,
+    },
+}
+
+/// What a proof of the client is addressed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofAudience {
+    /// The provider: a proof that another one comes by is of no use to it (RFC 7523bis).
+    Issuer,
+    /// Its token endpoint: for providers that ask for this.
+    TokenEndpoint,
 }
 
 /// A client's secret. `Debug` hides it; memory is wiped on drop.
@@ -115,6 +134,7 @@ impl OidcSettings {
             authentication: ClientAuthentication::SecretBasic(ClientSecret::new("s3cret").unwrap()),
             scopes: vec!["openid".to_owned()],
             clock_skew: Duration::from_secs(60),
+            pushed: true,
             userinfo: false,
         }
     }

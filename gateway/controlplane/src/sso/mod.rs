@@ -1,6 +1,7 @@
 //! Sign-in by an identity provider: out to it, back from it, and what it says later.
 
 pub(crate) mod callback;
+pub(crate) mod client_keys;
 pub(crate) mod discover;
 pub(crate) mod provider_logout;
 pub(crate) mod start;

@@ -48,6 +48,9 @@ pub(crate) struct Conduct {
     key: SigningKey,
     kid: String,
     codes: HashMap<String, Code>,
+    /// What was pushed last (RFC 9126), and how that is answered.
+    pub(crate) pushed: HashMap<String, String>,
+    pub(crate) push_status: StatusCode,
     calls: Vec<&'static str>,
 }
 
@@ -95,12 +98,15 @@ impl Provider {
             key: SigningKey::from_bytes(&[1; 32]),
             kid: "one".to_owned(),
             codes: HashMap::new(),
+            pushed: HashMap::new(),
+            push_status: StatusCode::CREATED,
             calls: Vec::new(),
         };
         let provider = Self { address, conduct: Arc::new(Mutex::new(conduct)) };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(describe))
             .route("/jwks", get(keys))
+            .route("/par", post(push))
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
             .with_state(provider.clone());
@@ -208,6 +214,21 @@ async fn keys(State(provider): State<Provider>) -> Response {
     answer(&json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0", "kid": "secret" }, key] }))
 }
 
+async fn push(State(provider): State<Provider>, headers: HeaderMap, body: String) -> Response {
+    let mut conduct = provider.conduct();
+    conduct.calls.push("push");
+    if headers.get(header::AUTHORIZATION).is_none_or(|sent| *sent != *client()) {
+        return (StatusCode::UNAUTHORIZED, answer(&json!({ "error": "invalid_client" }))).into_response();
+    }
+    conduct.pushed = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    (conduct.push_status, answer(&json!({ "request_uri": "urn:pushed:1", "expires_in": 60 }))).into_response()
+}
+
+/// How the one client there is says who it is.
+fn client() -> String {
+    format!("Basic {}", STANDARD.encode("cedar+gate:s%3Acret"))
+}
+
 /// As strict as a provider should be: a code once, for the client, the address and the verifier that it is for.
 async fn token(State(provider): State<Provider>, headers: HeaderMap, body: String) -> Response {
     provider.conduct().calls.push("token");
@@ -215,8 +236,7 @@ async fn token(State(provider): State<Provider>, headers: HeaderMap, body: Strin
         return (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, elsewhere)]).into_response();
     }
     let refuse = |error: &str| (StatusCode::BAD_REQUEST, answer(&json!({ "error": error }))).into_response();
-    let expected = format!("Basic {}", STANDARD.encode("cedar+gate:s%3Acret"));
-    if headers.get(header::AUTHORIZATION).is_none_or(|sent| *sent != *expected) {
+    if headers.get(header::AUTHORIZATION).is_none_or(|sent| *sent != *client()) {
         return refuse("invalid_client");
     }
     let fields: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();

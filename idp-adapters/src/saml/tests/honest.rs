@@ -114,6 +114,7 @@ async fn verifying_happens_beside_the_callers_thread() {
     let answer = Answer::read(&field(&forge.assertion_signed(|_| {}))).unwrap();
     assert_eq!(answer.unverified_state(), Some("state"));
     let client = forge.client();
-    let believed = client.complete(&connection(), &sp(), answer, forge.attempt.as_ref(), NOW).await.unwrap();
+    let turn = client.turn().await.unwrap();
+    let believed = client.complete(turn, &connection(), &sp(), answer, forge.attempt.as_ref(), NOW).await.unwrap();
     assert_eq!(believed.identity.subject.as_str(), "ada");
 }

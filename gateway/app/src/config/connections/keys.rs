@@ -27,6 +27,9 @@ const OIDC_TABLE: Table = Table {
         CLIENT_AUTHENTICATION,
         CLIENT_SECRET_FILE,
         CLIENT_SECRET_VARIABLE,
+        CLIENT_KEY_FILES,
+        CLIENT_ASSERTION_AUDIENCE,
+        PUSHED_AUTHORIZATION_REQUESTS,
         SCOPES,
         EMAIL_DOMAINS,
         ADMISSION,
@@ -118,10 +121,11 @@ pub(super) const CLIENT_ID: Key = Key {
 };
 pub(super) const CLIENT_AUTHENTICATION: Key = Key {
     name: "client_authentication",
-    shape: Shape::Text("`client_secret_basic` or `client_secret_post`"),
+    shape: Shape::Text("`client_secret_basic`, `client_secret_post` or `private_key_jwt`"),
     fallback: Fallback::Value(r#""client_secret_basic""#),
     environment: None,
-    about: "How the client secret is presented to the token endpoint.",
+    about: "How the gateway proves to the provider which client it is: by a secret, in the header or in the body, or by a proof that a \
+            key of its own signs (RFC 7523), which needs `client_key_files` and no secret.",
 };
 pub(super) const CLIENT_SECRET_FILE: Key = Key {
     name: "client_secret_file",
@@ -137,12 +141,37 @@ pub(super) const CLIENT_SECRET_VARIABLE: Key = Key {
     environment: None,
     about: "The environment variable that holds the client secret, instead of a file.",
 };
+pub(super) const CLIENT_KEY_FILES: Key = Key {
+    name: "client_key_files",
+    shape: Shape::Texts("a path"),
+    fallback: Fallback::Value("[]"),
+    environment: None,
+    about: "For `private_key_jwt`: files with a key each (PKCS #8 in PEM; RSA of 2048 bits or more signs RS256, P-256 signs ES256), which \
+            nobody but their owner may read. The first one signs; all are published at \
+            `https://TENANT.GATEWAY/auth/sso/NAME/jwks.json`, so that the next key is known before it signs. Where a key's certificate \
+            stands behind it in its file, proofs name that, too (`x5t#S256`).",
+};
+pub(super) const CLIENT_ASSERTION_AUDIENCE: Key = Key {
+    name: "client_assertion_audience",
+    shape: Shape::Text("`issuer` or `token_endpoint`"),
+    fallback: Fallback::Value(r#""issuer""#),
+    environment: None,
+    about: "For `private_key_jwt`: what a proof is addressed to. `token_endpoint` only for a provider that takes nothing else.",
+};
+pub(super) const PUSHED_AUTHORIZATION_REQUESTS: Key = Key {
+    name: "pushed_authorization_requests",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("true"),
+    environment: None,
+    about: "Whether what is asked of the provider goes there behind the browser's back (RFC 9126), where the provider offers that. \
+            `false` for one that offers it, and refuses it to this client.",
+};
 pub(super) const SCOPES: Key = Key {
     name: "scopes",
     shape: Shape::Texts("a scope"),
     fallback: Fallback::Value(r#"["openid", "profile", "email"]"#),
     environment: None,
-    about: "What is asked for. `openid` must be among it.",
+    about: "What is asked for. `openid` must be among it, and `offline_access` must not: the gateway keeps no refresh token.",
 };
 pub(super) const EMAIL_DOMAINS: Key = Key {
     name: "email_domains",

@@ -6,12 +6,15 @@ use cedargate_idp_adapters::connection::{
     Admission, ClaimMatch, ClaimPath, Connection, ConnectionKind, EmailDomain, RoleRule, Strength, StrengthRule,
     StrengthSign,
 };
-use cedargate_idp_adapters::oidc::{ClientAuthentication, ClientSecret, OidcIssuer, OidcSettings};
+use cedargate_idp_adapters::oidc::{
+    CLIENT_KEYS_MAX, ClientAuthentication, ClientKey, ClientKeys, ClientSecret, OidcIssuer, OidcSettings, ProofAudience,
+};
 use cedargate_model::{AuthnMethod, ConnectionName, RoleName};
 
 use super::keys::{
-    ACR, ADMISSION, AMR, CLAIM, CLIENT_AUTHENTICATION, CLIENT_ID, CLIENT_SECRET_FILE, CLIENT_SECRET_VARIABLE,
-    CLOCK_SKEW_SECONDS, EMAIL_DOMAINS, ISSUER, LEVEL, METHODS, NAME, ROLE, SCOPES, TITLE, USERINFO, VALUE,
+    ACR, ADMISSION, AMR, CLAIM, CLIENT_ASSERTION_AUDIENCE, CLIENT_AUTHENTICATION, CLIENT_ID, CLIENT_KEY_FILES,
+    CLIENT_SECRET_FILE, CLIENT_SECRET_VARIABLE, CLOCK_SKEW_SECONDS, EMAIL_DOMAINS, ISSUER, LEVEL, METHODS, NAME,
+    PUSHED_AUTHORIZATION_REQUESTS, ROLE, SCOPES, TITLE, USERINFO, VALUE,
 };
 use super::{Kind, SecretUse, saml};
 use crate::config::environment::IDP_SECRETS;
@@ -90,28 +93,47 @@ fn oidc(section: &mut Section<'_, '_>, secrets: SecretUse) -> Result<OidcSetting
     let client_id = section.text(&CLIENT_ID, |text| bounded(text, 256));
     let authentication = client_authentication(section, secrets);
     let scopes = section.texts(&SCOPES, scope);
-    let scopes = scopes.and_then(|scopes: Vec<String>| match scopes.iter().any(|scope| scope == "openid") {
-        true => Ok(scopes),
-        false => Err(section.complain(&SCOPES, "`openid` is missing: without it there is no ID token")),
+    let scopes = scopes.and_then(|scopes: Vec<String>| {
+        let asks_for = |scope: &str| scopes.iter().any(|asked| asked == scope);
+        match (asks_for("openid"), asks_for("offline_access")) {
+            (true, false) => Ok(scopes),
+            (false, _) => Err(section.complain(&SCOPES, "`openid` is missing: without it there is no ID token")),
+            // A refresh token that nobody keeps is one that somebody may find.
+            (true, true) => Err(section.complain(&SCOPES, "leave out `offline_access`: no refresh token is kept here")),
+        }
     });
     let clock_skew = section.integer(&CLOCK_SKEW_SECONDS);
-    let userinfo = section.switch(&USERINFO);
+    let (pushed, userinfo) = (section.switch(&PUSHED_AUTHORIZATION_REQUESTS), section.switch(&USERINFO));
     Ok(OidcSettings {
         issuer: issuer?,
         client_id: client_id?,
         authentication: authentication?,
         scopes: scopes?,
         clock_skew: Duration::from_secs(clock_skew?),
+        pushed: pushed?,
         userinfo: userinfo?,
     })
 }
 
 fn client_authentication(section: &mut Section<'_, '_>, secrets: SecretUse) -> Result<ClientAuthentication, Noted> {
     let document = section.document;
-    let is_post = section.text(&CLIENT_AUTHENTICATION, |text| match text {
-        "client_secret_basic" => Ok(false),
-        "client_secret_post" => Ok(true),
-        _ => Err("write `client_secret_basic` or `client_secret_post`"),
+    let way = section.text(&CLIENT_AUTHENTICATION, |text| match text {
+        "client_secret_basic" => Ok(Way::Basic),
+        "client_secret_post" => Ok(Way::Post),
+        "private_key_jwt" => Ok(Way::Key),
+        _ => Err("write `client_secret_basic`, `client_secret_post` or `private_key_jwt`"),
+    });
+    let keys = section.texts(&CLIENT_KEY_FILES, |path| match secrets {
+        SecretUse::Unused => Ok(None),
+        SecretUse::Needed => {
+            let text = read_private(&document.resolve(path))?;
+            ClientKey::parse(&text).map(Some).map_err(|error| format!("`{path}`: {error}"))
+        }
+    });
+    let audience = section.text(&CLIENT_ASSERTION_AUDIENCE, |text| match text {
+        "issuer" => Ok(ProofAudience::Issuer),
+        "token_endpoint" => Ok(ProofAudience::TokenEndpoint),
+        _ => Err("write `issuer` or `token_endpoint`"),
     });
     let empty = || "there is no secret in it".to_owned();
     let in_file = section.optional_text(&CLIENT_SECRET_FILE, |path| match secrets {
@@ -128,6 +150,13 @@ fn client_authentication(section: &mut Section<'_, '_>, secrets: SecretUse) -> R
             Some(text) => ClientSecret::new(text).map(Some).ok_or_else(empty),
         },
     });
+    let (way, keys, audience) = (way?, keys?, audience?);
+    if way == Way::Key {
+        return by_key(section, secrets, keys, audience, in_file?.is_some() || in_variable?.is_some());
+    }
+    if !keys.is_empty() {
+        return Err(section.complain(&CLIENT_KEY_FILES, "only for `client_authentication = \"private_key_jwt\"`"));
+    }
     let secret = match (in_file?.flatten(), in_variable?.flatten()) {
         (Some(secret), None) | (None, Some(secret)) => secret,
         (Some(_), Some(_)) => {
@@ -140,7 +169,40 @@ fn client_authentication(section: &mut Section<'_, '_>, secrets: SecretUse) -> R
             return Err(section.complain(&CLIENT_SECRET_FILE, hint));
         }
     };
-    Ok(if is_post? { ClientAuthentication::SecretPost(secret) } else { ClientAuthentication::SecretBasic(secret) })
+    Ok(if way == Way::Post {
+        ClientAuthentication::SecretPost(secret)
+    } else {
+        ClientAuthentication::SecretBasic(secret)
+    })
+}
+
+/// How the gateway proves which client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Basic,
+    Post,
+    Key,
+}
+
+fn by_key(
+    section: &Section<'_, '_>,
+    secrets: SecretUse,
+    keys: Vec<Option<ClientKey>>,
+    audience: ProofAudience,
+    has_secret: bool,
+) -> Result<ClientAuthentication, Noted> {
+    if has_secret {
+        return Err(section.complain(&CLIENT_AUTHENTICATION, "there is a client secret, too; leave it out"));
+    }
+    let wrong = || section.complain(&CLIENT_KEY_FILES, format!("write 1 to {CLIENT_KEYS_MAX} files with a key each"));
+    if keys.is_empty() {
+        return Err(wrong());
+    }
+    let keys = match secrets {
+        SecretUse::Unused => ClientKeys::unused(),
+        SecretUse::Needed => ClientKeys::new(keys.into_iter().flatten().collect()).ok_or_else(wrong)?,
+    };
+    Ok(ClientAuthentication::PrivateKeyJwt { keys, audience })
 }
 
 /// Reads an array of tables, each by `read`.

@@ -110,6 +110,38 @@ fn connections_of_one_tenant_share_neither_name_nor_domain() {
 }
 
 #[test]
+fn a_client_proves_itself_by_a_key_or_by_a_secret_and_not_by_both() {
+    let (key, _) = key_and_certificate();
+    let secret = "client_secret_variable = \"CEDARGATE_IDP_OKTA\"";
+    let by_key = "client_authentication = \"private_key_jwt\"\n";
+    let with = |lines: &str| {
+        let file = MINIMAL.replace(secret, lines);
+        let (directory, files) = directory(&[("acme.toml", &file), ("okta.key", &key), ("none.key", "x")]);
+        for name in ["okta.key", "none.key"] {
+            fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        load(&files, SecretUse::Needed)
+    };
+    let tenants = with(&format!("{by_key}client_key_files = [\"okta.key\"]")).unwrap();
+    let ConnectionKind::Oidc(settings) = &tenants.values().flatten().next().unwrap().kind else { panic!("not OIDC") };
+    assert!(matches!(settings.authentication, ClientAuthentication::PrivateKeyJwt { .. }) && settings.pushed);
+    for (lines, said) in [
+        (by_key.to_owned(), "write 1 to 4 files with a key each"),
+        (format!("{by_key}client_key_files = [\"none.key\"]"), "`none.key`: no unencrypted key in PKCS #8"),
+        (format!("{by_key}client_key_files = [\"gone.key\"]"), "cannot be read"),
+        (format!("{by_key}client_key_files = [\"okta.key\"]\n{secret}"), "there is a client secret, too"),
+        (
+            format!("{secret}\nclient_key_files = [\"okta.key\"]"),
+            "only for `client_authentication = \"private_key_jwt\"`",
+        ),
+        (format!("{secret}\nscopes = [\"openid\", \"offline_access\"]"), "no refresh token is kept here"),
+    ] {
+        let told = with(&lines).unwrap_err();
+        assert!(told.contains(said), "{said}\n{told}");
+    }
+}
+
+#[test]
 fn a_secret_stands_in_one_place_that_others_cannot_read() {
     let file =
         MINIMAL.replace("client_secret_variable = \"CEDARGATE_IDP_OKTA\"", "client_secret_file = \"okta.secret\"");
@@ -123,7 +155,9 @@ fn a_secret_stands_in_one_place_that_others_cannot_read() {
     let ConnectionKind::Oidc(settings) = &tenants.values().flatten().next().unwrap().kind else { panic!("not OIDC") };
     match &settings.authentication {
         ClientAuthentication::SecretBasic(secret) => assert_eq!(secret.expose(), "fr0m file"),
-        ClientAuthentication::SecretPost(_) => panic!("the default is the header"),
+        ClientAuthentication::SecretPost(_) | ClientAuthentication::PrivateKeyJwt { .. } => {
+            panic!("the default is the header")
+        }
     }
     fs::write(&secret, "\n").unwrap();
     assert!(load(&files, SecretUse::Needed).unwrap_err().contains("there is no secret in it"));

@@ -17,8 +17,10 @@ use cedargate_idp_adapters::connection::{
     RoleRule, Strength, StrengthRule, StrengthSign,
 };
 use cedargate_idp_adapters::oidc::{
-    ClientAuthentication, ClientSecret, OidcClient, OidcIssuer, OidcSettings, ProviderHttp,
+    ClientAuthentication, ClientKey, ClientKeys, ClientSecret, OidcClient, OidcIssuer, OidcSettings, ProofAudience,
+    ProviderHttp,
 };
+use cedargate_idp_adapters::saml::testing::key_and_certificate;
 use cedargate_model::{
     AccountAct, AuthnMethod, Caller, Clock, ConnectionName, Principal, RoleName, Signin, SigninReason, SigninResult,
     TenantId,
@@ -26,7 +28,7 @@ use cedargate_model::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, PASSWORD, credentials};
+use crate::house::{Answer, House, PASSWORD, assert_looks_as_any_failure, credentials};
 use crate::provider::{Provider, Sent, Signed, merge};
 
 const SIGNIN_COOKIE: &str = "cedargate-signin";
@@ -65,6 +67,7 @@ fn connection(provider: &Provider, name: &str) -> Connection {
             authentication: ClientAuthentication::SecretBasic(ClientSecret::new("s:cret\n").unwrap()),
             scopes: vec!["openid".to_owned(), "email".to_owned()],
             clock_skew: Duration::from_secs(60),
+            pushed: true,
             userinfo: false,
         }),
     }
@@ -137,6 +140,7 @@ impl Sso {
     #[track_caller]
     fn assert_refused(&self, answer: &Answer, reason: SigninReason) {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{reason}: {}", answer.body);
+        assert_looks_as_any_failure(answer);
         assert!(answer.body.contains("sso_failed"), "{reason}: {}", answer.body);
         assert_eq!(answer.cookie_value(), None, "{reason}");
         assert!(!answer.body.contains(reason.as_str()), "{reason} is told");

@@ -317,19 +317,24 @@ async fn whoever_signs_in_again_proves_it_anew_and_may_be_somebody_else() {
 #[tokio::test]
 async fn only_a_navigation_begins_a_sign_in() {
     let sso = Sso::new().await;
-    for (modes, begins) in [
+    let (mode, dest) = ("sec-fetch-mode", "sec-fetch-dest");
+    for (said, begins) in [
         (vec![], true),
-        (vec!["navigate"], true),
-        (vec!["no-cors"], false),
-        (vec!["cors"], false),
-        (vec!["navigate", "no-cors"], false),
+        (vec![(mode, "navigate")], true),
+        (vec![(mode, "navigate"), (dest, "document")], true),
+        (vec![(mode, "no-cors")], false),
+        (vec![(mode, "cors")], false),
+        (vec![(mode, "navigate"), (mode, "no-cors")], false),
+        (vec![(mode, "navigate"), (dest, "iframe")], false),
+        (vec![(dest, "image")], false),
+        (vec![(dest, "document"), (dest, "frame")], false),
     ] {
         let request = sso.house.at(&sso.house.acme).browser().request("GET", "/auth/sso/okta").await;
-        let request = modes.iter().fold(request, |request, mode| request.header("sec-fetch-mode", *mode));
+        let request = said.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(axum::body::Body::empty()).unwrap();
         let answer = sso.house.at(&sso.house.acme).browser().send(request).await;
         let expected = if begins { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN };
-        assert_eq!((answer.status, answer.cookie_named(SIGNIN_COOKIE).is_some()), (expected, begins), "{modes:?}");
+        assert_eq!((answer.status, answer.cookie_named(SIGNIN_COOKIE).is_some()), (expected, begins), "{said:?}");
     }
 }
 
@@ -431,4 +436,55 @@ async fn a_password_still_signs_in_beside_single_sign_on() {
     assert_eq!(answer.status, StatusCode::OK);
     let event = sso.event();
     assert_eq!((event.connection, event.reason), (None, None));
+}
+
+/// What is pushed is not the browser's to read or change (RFC 9126), and a provider that offers it is not asked in the open instead.
+#[tokio::test]
+async fn what_is_asked_is_pushed_where_the_provider_offers_that() {
+    let sso = Sso::new().await;
+    let endpoint = format!("{}/par", sso.provider.issuer());
+    sso.provider.conduct().description = json!({ "pushed_authorization_request_endpoint": endpoint });
+    let visitor = sso.house.at(&sso.house.acme).browser();
+    let answer = visitor.get("/auth/sso/okta").await;
+    let sent = Sent::of(answer.header("location").unwrap());
+    let mut names: Vec<_> = sent.parameters.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["client_id", "request_uri", "tenant"]);
+    assert_eq!((sent.get("client_id"), sent.get("request_uri")), ("cedar gate", "urn:pushed:1"));
+    let pushed = Sent { parameters: sso.provider.conduct().pushed.clone() };
+    for (name, value) in [("response_type", "code"), ("client_id", "cedar gate"), ("code_challenge_method", "S256")] {
+        assert_eq!(pushed.get(name), value);
+    }
+    assert!(["state", "nonce", "code_challenge", "redirect_uri"].iter().all(|name| !pushed.get(name).is_empty()));
+    assert!(!pushed.parameters.contains_key("client_secret"));
+
+    sso.provider.conduct().push_status = StatusCode::BAD_REQUEST;
+    let _ = sso.house.recorder.take();
+    let answer = visitor.get("/auth/sso/okta").await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SERVICE_UNAVAILABLE, None), "{}", answer.body);
+    let [event] = <[_; 1]>::try_from(sso.house.recorder.take()).unwrap();
+    assert_eq!((event.result, event.reason), (SigninResult::Failed, Some(SigninReason::ProviderUnavailable)));
+}
+
+/// Whoever has no key of the client's own has nothing to publish; the keys of one connection are nobody else's.
+#[tokio::test]
+async fn a_connection_publishes_the_keys_that_it_proves_itself_by() {
+    let (pem, _) = key_and_certificate();
+    let keys = ClientKeys::new(vec![ClientKey::parse(&pem).unwrap()]).unwrap();
+    let published = keys.jwks();
+    let sso = Sso::with(|connection| {
+        let ConnectionKind::Oidc(settings) = &mut connection.kind else { return };
+        if connection.name.as_str() == "okta" {
+            let (keys, audience) = (keys.clone(), ProofAudience::Issuer);
+            settings.authentication = ClientAuthentication::PrivateKeyJwt { keys, audience };
+        }
+    })
+    .await;
+    let visitor = sso.house.at(&sso.house.acme);
+    let answer = visitor.get("/auth/sso/okta/jwks.json").await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, Some("application/jwk-set+json")));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap(), published);
+    for path in ["/auth/sso/entra/jwks.json", "/auth/sso/nobody/jwks.json"] {
+        assert_eq!(visitor.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
 }

@@ -31,6 +31,8 @@ struct Reading {
 /// # Errors
 /// `saml_verifiers_differ` where it does not agree, `saml_verifier_away` where it does not answer.
 pub(in crate::saml) fn agree(scanned: &Scanned<'_>, certificates: &[&SamlCertificate]) -> Result<(), Refused> {
+    // What nobody can read is refused for that, whoever signed it.
+    let _readable = Reading::of(scanned, is_whole(scanned))?;
     let question = confined::Question {
         text: scanned.text().to_owned(),
         certificates: certificates.iter().map(|certificate| certificate.der().to_vec()).collect(),
@@ -65,7 +67,7 @@ pub(in crate::saml) enum Disagreement {
 
 /// Holds what the second verifier hashed against what the scan saw.
 pub(in crate::saml) fn compare(scanned: &Scanned<'_>, answer: &confined::Answer) -> Result<(), Disagreement> {
-    let is_whole = scanned.signatures().iter().any(|signature| !signature.of_assertion);
+    let is_whole = is_whole(scanned);
     let kind = if is_whole { scanned.kind() } else { MessageKind::Assertion };
     let hashed = scan(answer.canonical.as_bytes(), kind).map_err(Disagreement::Unscanned)?;
     let read = |scanned| Reading::of(scanned, is_whole).map_err(Disagreement::Unscanned);
@@ -77,6 +79,11 @@ pub(in crate::saml) fn compare(scanned: &Scanned<'_>, answer: &confined::Answer)
         true => Ok(()),
         false => Err(Disagreement::Identity),
     }
+}
+
+/// Whether the message is signed, and not the assertion in it alone.
+fn is_whole(scanned: &Scanned<'_>) -> bool {
+    scanned.signatures().iter().any(|signature| !signature.of_assertion)
 }
 
 impl Reading {
