@@ -5,9 +5,11 @@
 
 mod compare;
 mod legitimate;
+mod load;
 #[cfg(feature = "libmodsecurity")]
 mod modsecurity;
 mod ours;
+mod process;
 mod requests;
 
 use std::fs;
@@ -18,6 +20,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
+use self::load::Load;
 use self::requests::Request;
 
 /// Something that inspects requests.
@@ -114,84 +117,19 @@ fn main() -> anyhow::Result<()> {
 
 fn engines(files: &[PathBuf], only: Option<&str>) -> anyhow::Result<(Vec<Box<dyn Engine>>, Vec<Load>)> {
     let wanted = |name| only.is_none_or(|only| only == name);
-    let mut engines: Vec<Box<dyn Engine>> = Vec::new();
-    let mut loads = Vec::new();
+    let mut measured = Vec::new();
     if wanted(ours::NAME) {
-        let engine = Load::measure(&mut loads, || Ok(Box::new(ours::Ours::load(files)?)))?;
-        engines.push(engine);
+        measured.push(Load::measure(|| Ok(Box::new(ours::Ours::load(files)?)))?);
     }
     #[cfg(feature = "libmodsecurity")]
     if wanted(modsecurity::NAME) {
-        let engine = Load::measure(&mut loads, || Ok(Box::new(modsecurity::ModSecurity::load(files)?)))?;
-        engines.push(engine);
+        measured.push(Load::measure(|| Ok(Box::new(modsecurity::ModSecurity::load(files)?)))?);
     }
-    Ok((engines, loads))
-}
-
-/// What loading the rules took, and what the first request after it.
-#[derive(Debug, Serialize)]
-struct Load {
-    engine: &'static str,
-    /// Processor time of the one thread that loads.
-    load_milliseconds: f64,
-    /// What the process has become larger by.
-    load_kib: u64,
-    /// A GET's processor time: the first one of all, and the least of a hundred behind it.
-    first_microseconds: f64,
-    later_microseconds: f64,
-}
-
-impl Load {
-    fn measure(
-        loads: &mut Vec<Self>,
-        load: impl FnOnce() -> anyhow::Result<Box<dyn Engine>>,
-    ) -> anyhow::Result<Box<dyn Engine>> {
-        let (began, before) = (processor_seconds()?, resident_kib()?);
-        let mut engine = load()?;
-        let load_milliseconds = (processor_seconds()? - began) * 1e3;
-        let load_kib = resident_kib()?.saturating_sub(before);
-        let requests = requests::all();
-        let request = requests.first().context("there is no request")?;
-        let mut once = || -> anyhow::Result<f64> {
-            let began = processor_seconds()?;
-            engine.inspect(request);
-            Ok((processor_seconds()? - began) * 1e6)
-        };
-        let first_microseconds = once()?;
-        let mut later_microseconds = f64::INFINITY;
-        for _ in 0..100 {
-            later_microseconds = later_microseconds.min(once()?);
-        }
-        let engine_name = engine.name();
-        loads.push(Self { engine: engine_name, load_milliseconds, load_kib, first_microseconds, later_microseconds });
-        Ok(engine)
-    }
-}
-
-/// How long this thread has run: what else the machine does does not count.
-fn processor_seconds() -> anyhow::Result<f64> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").context("there is no schedstat")?;
-    let nanoseconds: f64 = text.split_whitespace().next().context("schedstat is empty")?.parse()?;
-    Ok(nanoseconds / 1e9)
-}
-
-fn resident_kib() -> anyhow::Result<u64> {
-    let text = fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("there is no VmRSS")?;
-    line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")
+    Ok(measured.into_iter().unzip())
 }
 
 fn all(engines: &mut [Box<dyn Engine>], loads: &[Load], rounds: usize, output: &Path) -> anyhow::Result<()> {
-    for load in loads {
-        println!(
-            "{}: loaded in {:.0} ms, {:.1} MiB; the first GET {:.0} us, later ones {:.0} us",
-            load.engine,
-            load.load_milliseconds,
-            load.load_kib as f64 / 1024.0,
-            load.first_microseconds,
-            load.later_microseconds
-        );
-    }
+    loads.iter().for_each(|load| println!("{}", load.line()));
     let mut lines = loads.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     let mut rows = Vec::new();
     for request in requests::all() {
