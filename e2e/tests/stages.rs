@@ -421,6 +421,99 @@ fn a_score_is_never_decided_on_without_the_whole_body() {
     assert_refused(&world, &refused, Stage::Authorize, RefusalCode::Forbidden);
 }
 
+/// A rule set that finds one word, counts as the Core Rule Set does, and answers as routes ask it to.
+const RULES: &str = r#"
+SecRule ARGS|REQUEST_BODY "@rx (?i)wicked" "id:1001,phase:2,pass,capture,msg:'a wicked word',tag:'attack-word',severity:'CRITICAL',setvar:tx.anomaly_score=+5"
+SecRule TX:anomaly_score "@ge %{tx.inbound_anomaly_score_threshold}" "id:1900,phase:2,deny,status:403,msg:'over the threshold'"
+SecRule TX:cedargate_route "@streq echo.Live" "id:1901,phase:1,pass,nolog"
+"#;
+
+/// The same, which knows another word.
+fn rules_that_know(word: &str) -> String {
+    RULES.replace("wicked", word)
+}
+
+#[test]
+fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
+    let world = World::start(&WorldOptions {
+        config: "[policies]\nreload_interval_ms = 100\n[inspection]\nrules = \"words\"\nshadow = \"next\"\nshadow_percent = 100\n\
+                 [inspection.tenants.globex]\nthreshold = 100\n",
+        files: vec![
+            ("policies/waf/words/main.conf", RULES.to_owned()),
+            ("policies/waf/next/main.conf", rules_that_know("other")),
+        ],
+        ..WorldOptions::default()
+    })
+    .unwrap();
+    let clerk = world.sign_in("clerk", "acme");
+    assert_allowed(&world, &world.post(&clerk, "/echo/a", r#"{"id": "1' UNION SELECT password FROM users--"}"#));
+
+    let wicked = world.post(&clerk, "/echo/a", r#"{"text": "so wicked"}"#);
+    let found = assert_refused(&world, &wicked, Stage::Inspect, RefusalCode::AttackDetected).inspection.unwrap();
+    assert_eq!((found.score, found.rules.iter().map(|id| &**id).collect::<Vec<_>>()), (5, vec!["1001", "1900"]));
+    assert_eq!(found.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["attack-word"]);
+    let place = &found.places[0];
+    assert_eq!((&*place.rule, &*place.variable, place.offset), ("1001", "ARGS:json.text", Some(3)));
+    assert_allowed(&world, &world.post(&world.sign_in("clerk", "globex"), "/echo/a", r#"{"text": "so wicked"}"#));
+    assert_allowed(&world, &world.post(&clerk, "/echo/a", r#"{"password": "so wicked"}"#));
+
+    let malformed = world.post(&clerk, "/echo/a", r#"{"text": "good", }"#);
+    let decision = assert_refused(&world, &malformed, Stage::Inspect, RefusalCode::BodyMalformed);
+    assert_eq!(decision.inspection.unwrap().limit.as_deref(), Some("waf_body_malformed"));
+    let deep = "[".repeat(600) + &"]".repeat(600);
+    assert_refused(&world, &world.post(&clerk, "/echo/a", &deep), Stage::Inspect, RefusalCode::InspectionLimit);
+
+    // For Cedar to decide on; and beside the proxy's threads, before any of it reaches the service.
+    let scored = world.post(&clerk, "/echo/scored/a", r#"{"text": "wicked"}"#);
+    assert_refused(&world, &scored, Stage::Authorize, RefusalCode::Forbidden);
+    let long = format!(r#"{{"a": "{}", "text": "wicked"}}"#, "x".repeat(20_000));
+    let decision =
+        assert_refused(&world, &world.post(&clerk, "/echo/a", &long), Stage::Inspect, RefusalCode::AttackDetected);
+    assert_eq!(decision.inspection.unwrap().score, 5);
+    let held = format!(r#"{{"a": "{}", "text": "wicked"}}"#, "x".repeat(100_000));
+    let held = world.post(&clerk, "/echo/held/a", &held);
+    assert_eq!((held.status, held.code()), (403, "attack_detected".to_owned()), "{held:?}");
+
+    let counted = |metric: &str| {
+        let text = world.admin("/metrics").unwrap().text();
+        let value = text.lines().find_map(|line| line.strip_prefix(metric)?.trim().parse::<f64>().ok());
+        value.unwrap_or_default()
+    };
+    let patience = Duration::from_secs(20);
+    let looser = || (counted("cedargate_waf_shadow_total{outcome=\"looser\"}") > 0.0).then_some(());
+    eventually(patience, "what the shadow says", looser).unwrap();
+
+    let main = world.path("policies/waf/words/main.conf");
+    std::fs::write(&main, rules_that_know("naughty")).unwrap();
+    let naughty =
+        || Some(world.post(&clerk, "/echo/a", r#"{"text": "naughty"}"#)).filter(|answer| answer.status == 403);
+    assert_refused(
+        &world,
+        &eventually(patience, "the new rules", naughty).unwrap(),
+        Stage::Inspect,
+        RefusalCode::AttackDetected,
+    );
+    assert_allowed(&world, &world.post(&clerk, "/echo/a", r#"{"text": "so wicked"}"#));
+
+    std::fs::write(&main, format!("{}\nSecRule ARGS \"@rx (\" \"id:7\"", rules_that_know("wicked"))).unwrap();
+    let failed = || (counted("cedargate_waf_reloads_total{result=\"failed\"}") > 0.0).then_some(());
+    eventually(patience, "the news of a mistake", failed).unwrap();
+    let (_, line) = world.log_line("a rule set has mistakes").unwrap();
+    assert!(line.contains("main.conf:6: rule 7"), "{line}");
+    let naughty = world.post(&clerk, "/echo/a", r#"{"text": "naughty"}"#);
+    assert_refused(&world, &naughty, Stage::Inspect, RefusalCode::AttackDetected);
+
+    let proposed = world.cedargate(&["waf", "exclude", "--tenant", "acme", "--route", "echo.Write"]).unwrap();
+    assert!(proposed.contains("ctl:ruleRemoveTargetById=1001;ARGS:json.text"), "{proposed}");
+    assert!(!proposed.contains("globex") && !proposed.contains("so wicked"), "{proposed}");
+    std::fs::write(&main, format!("{proposed}\n{}", rules_that_know("wicked"))).unwrap();
+    let excluded =
+        || Some(world.post(&clerk, "/echo/a", r#"{"text": "wicked naughty"}"#)).filter(|answer| answer.status == 200);
+    eventually(patience, "the exclusion", excluded).unwrap();
+    let elsewhere = world.post(&clerk, "/echo/a", r#"{"title": "wicked"}"#);
+    assert_refused(&world, &elsewhere, Stage::Inspect, RefusalCode::AttackDetected);
+}
+
 #[test]
 fn authorize_names_its_policies_and_ends_what_nobody_permits() {
     let world = World::shared();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use cedargate_model::{Caller, DecisionId, Micros};
-use cedargate_policy::{Context, Decisions, Matrix, Query, Snapshot, Sources, TenantScope};
+use cedargate_policy::{Context, Decisions, Matrix, Query, Snapshot, Sources, TenantScope, WafFindings};
 
 /// The files that a text may stand in for, by the first octet.
 const FILES: [(u8, &str); 7] = [
@@ -70,7 +70,12 @@ fn check_places(problems: &cedargate_policy::Problems, path: &str, text: &str) {
 /// Everything that can be asked is decided without an error: validation has seen to that.
 fn decide(snapshot: &Snapshot) {
     let decisions = Decisions::new(1 << 16);
-    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
+    let context = Context {
+        now: Micros(0),
+        client: IpAddr::from([127, 0, 0, 1]),
+        certificate: None,
+        waf: WafFindings::default(),
+    };
     for route in snapshot.routes().all() {
         let id = "front";
         let Some(routed) = snapshot.routes().address(&route.action, &format!("Directory::Page::\"{id}\"")) else {

@@ -79,6 +79,8 @@ pub(crate) struct ContextText {
     pub(crate) client: IpAddr,
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
     pub(crate) waf_score: u32,
+    pub(crate) waf_rules: Vec<Arc<str>>,
+    pub(crate) waf_tags: Vec<Arc<str>>,
 }
 
 /// Role x action: what somebody with one role gets for each action of a module.
@@ -141,7 +143,9 @@ impl PersonText {
 
 impl Default for ContextText {
     fn default() -> Self {
-        Self { now: 1_800_000_000, client: IpAddr::from([192, 0, 2, 1]), certificate: None, waf_score: 0 }
+        let (waf_rules, waf_tags) = (Vec::new(), Vec::new());
+        let client = IpAddr::from([192, 0, 2, 1]);
+        Self { now: 1_800_000_000, client, certificate: None, waf_score: 0, waf_rules, waf_tags }
     }
 }
 

@@ -47,12 +47,12 @@ fn disagreements(routes: &[&Route], document: &str) -> Vec<String> {
     let Some(paths) = document.get("paths").and_then(Value::as_object) else {
         return vec!["the document has no `paths`".into()];
     };
-    let mut operations: BTreeMap<(String, String), Option<&str>> = BTreeMap::new();
+    let mut operations: BTreeMap<(String, String), (Option<&str>, Taken)> = BTreeMap::new();
     for (path, item) in paths {
         for method in METHODS {
             if let Some(operation) = item.get(method) {
                 let key = (anonymous_parameters(path), method.to_ascii_uppercase());
-                operations.insert(key, operation["operationId"].as_str());
+                operations.insert(key, (operation["operationId"].as_str(), taken(operation)));
             }
         }
     }
@@ -65,21 +65,38 @@ fn disagreements(routes: &[&Route], document: &str) -> Vec<String> {
             None => {
                 said.push(format!("route `{}` ({} {}) is no operation of the document", route.id, key.1, route.path))
             }
-            Some(None) => said.push(format!("{} {} has no `operationId`, expected `{action}`", key.1, route.path)),
-            Some(Some(id)) if *id != action => {
+            Some((None, _)) => said.push(format!("{} {} has no `operationId`, expected `{action}`", key.1, route.path)),
+            Some((Some(id), _)) if *id != action => {
                 said.push(format!("{} {} is operation `{id}`, the route's action is `{action}`", key.1, route.path));
             }
-            Some(Some(_)) => {}
+            Some((Some(_), types)) => said.extend(other_types(route, types.as_ref())),
         }
         routed.insert(key);
     }
-    for ((path, method), id) in operations.iter().filter(|(key, _)| !routed.contains(*key)) {
+    for ((path, method), (id, _)) in operations.iter().filter(|(key, _)| !routed.contains(*key)) {
         said.push(format!(
             "operation `{}` ({method} {path}) has no route, so nobody can be permitted it",
             id.unwrap_or("?")
         ));
     }
     said
+}
+
+/// The content types of an operation's bodies; none where it takes no body.
+type Taken = Option<BTreeSet<String>>;
+
+fn taken(operation: &Value) -> Taken {
+    let content = operation.get("requestBody")?.get("content")?.as_object()?;
+    Some(content.keys().map(|kind| kind.to_ascii_lowercase()).collect())
+}
+
+/// Where a route says which content types it admits, those must be the operation's: what the inspection lets in, the service takes.
+fn other_types(route: &Route, taken: Option<&BTreeSet<String>>) -> Option<String> {
+    let declared = route.inspection.content_types.as_ref()?;
+    let declared: BTreeSet<String> = declared.split(' ').map(|kind| kind.trim_matches('|').to_owned()).collect();
+    let taken = taken.filter(|taken| **taken != declared)?;
+    let list = |types: &BTreeSet<String>| types.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
+    Some(format!("route `{}` admits {}, the operation takes {}", route.id, list(&declared), list(taken)))
 }
 
 /// A path whose parameters have no names: `/items/{}`.

@@ -10,7 +10,7 @@ use cedargate_model::{
     TenantId, TenantName,
 };
 use cedargate_policy::{
-    Context, Decisions, Place, Problems, Query, Routed, Routing, Snapshot, Sources, TenantScope, Verdict,
+    Context, Decisions, Place, Problems, Query, Routed, Routing, Snapshot, Sources, TenantScope, Verdict, WafFindings,
 };
 use http::Method;
 use uuid::Uuid;
@@ -229,7 +229,11 @@ impl Run<'_> {
             now,
             client: context.client,
             certificate: context.certificate.clone(),
-            waf_score: context.waf_score,
+            waf: WafFindings {
+                score: context.waf_score,
+                rules: context.waf_rules.clone().into(),
+                tags: context.waf_tags.clone().into(),
+            },
         };
         let query = Query { caller: &caller, routed, context: &shown };
         let decision = DecisionId(Uuid::nil());

@@ -248,6 +248,19 @@ fn an_operation_without_a_permission_is_found() {
 }
 
 #[test]
+fn a_route_that_admits_what_its_service_does_not_take_is_found() {
+    let types = "content_types = [\"application/json\"]";
+    Copy::new()
+        .replace("policies/inventory/routes.toml", types, "content_types = [\"text/csv\", \"application/json\"]")
+        .assert_found(&[
+            "route `inventory.CreateItem` admits `application/json`, `text/csv`, the operation takes `application/json`",
+        ]);
+    Copy::new()
+        .replace("policies/inventory/routes.toml", types, "content_types = [\"json\"]")
+        .assert_found(&["a content type is written as `application/json`, without parameters"]);
+}
+
+#[test]
 fn a_tenants_cell_replaces_the_modules() {
     let more = "\n[[case]]\nname = \"clerks at Globex name items\"\nprincipal = { roles = [\"clerk\"] }\n\
                 request = \"POST /inventory/items\"\ndecision = \"allow\"\n\
@@ -279,4 +292,47 @@ fn a_tenant_cannot_open_what_the_platform_closes() {
                      request = \"GET /inventory/items\"\ndecision = \"deny\"\n\
                      determined_by = [\"platform/tenant-isolation\"]\n";
     assert_eq!(directory.append("cases/globex.toml", questions).findings(), found, "both cases hold");
+}
+
+/// What the inspection found ends a request, asks for a second factor, or is only watched, as a policy says: the guide's example.
+#[test]
+fn what_the_inspection_found_is_for_policies_to_decide_on() {
+    let policies = r#"
+@id("tenants/acme/stop-attacks")
+@description("Attacks end here, whoever sends them.")
+forbid (principal, action == Orders::Action::"CreateOrder", resource)
+when { context.waf.tags.contains("attack-sqli") || context.waf.score >= 15 };
+
+@id("tenants/acme/doubtful-needs-a-second-factor")
+@description("What is doubtful takes a second factor.")
+forbid (principal, action == Orders::Action::"CreateOrder", resource)
+when { context.waf.score >= 5 && context.authn.level < 2 };
+"#;
+    let case = |name: &str, principal: &str, context: &str, decision: &str, determined_by: &str| {
+        format!(
+            "\n[[case]]\nname = \"{name}\"\nprincipal = {{ roles = [\"clerk\"]{principal} }}\nrequest = \"POST /orders/orders\"\n\
+             context = {{ {context} }}\ndecision = \"{decision}\"\ndetermined_by = [{determined_by}]\n"
+        )
+    };
+    let strong = ", level = 2, methods = [\"pwd\", \"otp\"]";
+    let (stop, doubt) = ("\"tenants/acme/stop-attacks\"", "\"tenants/acme/doubtful-needs-a-second-factor\"");
+    let allowed = "\"orders/matrix/clerk/CreateOrder\"";
+    let report = Copy::new()
+        .append("policies/tenants/acme/attacks.cedar", policies)
+        .append("cases/acme-orders.toml", &case("stopped", strong, "waf_score = 15", "deny", stop))
+        .append("cases/acme-orders.toml", &case("an attack", strong, "waf_tags = [\"attack-sqli\"]", "deny", stop))
+        .append("cases/acme-orders.toml", &case("doubtful", "", "waf_score = 5", "step_up(2)", doubt))
+        .append("cases/acme-orders.toml", &case("made sure of", strong, "waf_score = 14", "allow", allowed))
+        .append(
+            "cases/acme-orders.toml",
+            &case(
+                "watched",
+                "",
+                "waf_score = 4, waf_rules = [\"920350\"], waf_tags = [\"attack-protocol\"]",
+                "allow",
+                allowed,
+            ),
+        )
+        .run();
+    assert!(report.passed(), "{report}");
 }

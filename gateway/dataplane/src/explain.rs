@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cedargate_model::{
     Caller, Canonical, Challenge, DecisionId, Micros, Refusal, RefusalCode, RequestId, Scheme, Stage,
 };
-use cedargate_policy::{Context, Decisions, InspectionMode, Query, Verdict};
+use cedargate_policy::{Context, Decisions, InspectionMode, Query, Verdict, WafFindings};
 use cedargate_waf::{Body, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::arrival::Peer;
 use crate::gateway::Settings;
 use crate::site::Sites;
 use crate::stage::guard::{self, Passage};
+use crate::stage::inspect::RuleSets;
 use crate::stage::route::{self, Found};
 use crate::stage::{hygiene, inspect};
 
@@ -24,8 +25,10 @@ pub struct Parts<'a> {
     pub sites: &'a Sites,
     /// The decision point.
     pub decisions: &'a Decisions,
-    /// Inspection.
+    /// Inspection by the built-in rules.
     pub engine: &'a Engine,
+    /// Inspection by rule sets.
+    pub rule_sets: &'a RuleSets,
     /// Bounds.
     pub settings: &'a Settings,
 }
@@ -134,8 +137,8 @@ fn stages(parts: &Parts<'_>, question: &Question, now: Micros, told: &mut Explan
         Passage::Go(_) => told.passes(Stage::Guard, "not a cross-origin trick".to_owned()),
     }
 
-    let score = judge(parts, question, &canonical, &found, &headers, told).map_err(ended)?;
-    decide(parts, question, &canonical, &found, score, now, told).map_err(ended)?;
+    let waf = judge(parts, question, &canonical, &found, &headers, told).map_err(ended)?;
+    decide(parts, question, &canonical, &found, waf, now, told).map_err(ended)?;
     told.not_asked(Stage::Record, "the decision would be on disk before the answer");
     told.passes(Stage::Forward, format!("to service {}, as audience {}", route.service, route.service));
     Ok(())
@@ -182,20 +185,31 @@ fn judge(
     found: &Found,
     headers: &HeaderMap,
     told: &mut Explanation,
-) -> Result<u32, Refusal> {
+) -> Result<WafFindings, Refusal> {
     let route = found.routed.route();
     if route.inspection.mode == InspectionMode::Off {
         told.passes(Stage::Inspect, "the route is not inspected".to_owned());
-        return Ok(0);
+        return Ok(WafFindings::default());
+    }
+    let threshold = parts.settings.inspection_threshold;
+    if let Some(plan) = parts.settings.rules.plan(parts.rule_sets, route, &found.site.name, threshold.score())? {
+        let head = inspect::Head::of(canonical, question.target.as_bytes(), Version::HTTP_11, headers);
+        let found = inspect::explain(&plan, &head, question.body.as_deref());
+        if let Some(refusal) = found.refusal() {
+            return Err(refusal);
+        }
+        let waf = found.findings();
+        told.passes(Stage::Inspect, format!("score {} {}", waf.score, waf.rules.join(" ")).trim_end().to_owned());
+        return Ok(waf);
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let body = question.body.as_deref().map(|bytes| Body { content_type, bytes, complete: true });
     let scope = inspect::scope(route);
     let inspected = inspect::inspect(parts.engine, canonical, question.target.as_bytes(), headers, body, &scope);
-    inspect::refuse_attack(&inspected, parts.settings.inspection_threshold)?;
+    inspect::refuse_attack(&inspected, threshold)?;
     let rules: Vec<_> = inspected.rules().iter().map(ToString::to_string).collect();
     told.passes(Stage::Inspect, format!("score {} {}", inspected.score(), rules.join(" ")).trim_end().to_owned());
-    Ok(inspected.score())
+    Ok(inspect::findings(&inspected, route))
 }
 
 fn decide(
@@ -203,11 +217,11 @@ fn decide(
     question: &Question,
     canonical: &Canonical,
     found: &Found,
-    waf_score: u32,
+    waf: WafFindings,
     now: Micros,
     told: &mut Explanation,
 ) -> Result<(), Refusal> {
-    let context = Context { now, client: canonical.client, certificate: None, waf_score };
+    let context = Context { now, client: canonical.client, certificate: None, waf };
     let query = Query { caller: &question.caller, routed: &found.routed, context: &context };
     let verdict = parts.decisions.decide(&found.snapshot, &query, DecisionId(Uuid::nil()));
     let basis = verdict.basis();

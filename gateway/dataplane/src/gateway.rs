@@ -16,7 +16,7 @@ use crate::h2::StreamLimits;
 use crate::metrics::Metrics;
 use crate::site::Sites;
 use crate::stage::hygiene::{HeadLimits, TrustedProxies};
-use crate::stage::inspect::Inspector;
+use crate::stage::inspect::{Inspector, RuleSets, RuleSettings};
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
 use crate::timeline::Tracing;
@@ -34,8 +34,10 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// Whose access tokens are good; replaced when keys rotate.
     pub tokens: Arc<ArcSwap<TokenAuthority>>,
-    /// Inspection.
+    /// Inspection by the built-in rules.
     pub engine: Engine,
+    /// Inspection by rule sets; replaced whole when one changes.
+    pub rule_sets: ArcSwap<RuleSets>,
     /// Where events become durable.
     pub spool: Spool,
     /// Signs identities for services; replaced when keys rotate.
@@ -78,6 +80,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// The inspection score from which a route in mode `block` refuses.
     pub inspection_threshold: Threshold,
+    /// Which rule sets inspect whose requests.
+    pub rules: RuleSettings,
     /// Whether every forwarded request gets a log line, and not only those that ended badly.
     pub access_log: bool,
     /// Skips inspection altogether. For benches: it says so at start.
@@ -88,7 +92,7 @@ impl Gateway {
     /// The inspection as configured.
     pub(crate) fn inspector(&self) -> Inspector<'_> {
         Inspector {
-            engine: &self.engine,
+            gateway: self,
             threshold: self.settings.inspection_threshold,
             body_timeout: self.settings.body_timeout,
             off: self.settings.danger_inspection_off,

@@ -9,7 +9,7 @@ use cedargate_identity::PresentedToken;
 use cedargate_model::{
     Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, SessionId, TenantId,
 };
-use cedargate_policy::{Context, Query, Snapshot, Verdict};
+use cedargate_policy::{Context, InspectionMode, Query, Snapshot, Verdict, WafFindings};
 use http::{HeaderMap, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -23,6 +23,7 @@ use crate::gateway::Gateway;
 use crate::lifeline::{Lifeline, Severed};
 use crate::site::Sites;
 use crate::stage::{authenticate, route};
+use crate::trail::Trail;
 use crate::walk::Pass;
 
 /// How often they are looked at. What ends a session is heard of within half a second: together less than one.
@@ -61,7 +62,7 @@ struct OpenExchange {
     caller: Caller,
     canonical: Canonical,
     certificate: Option<Arc<ClientCertificate>>,
-    waf_score: u32,
+    waf: WafFindings,
     /// When it was decided. A sign-in that was fresh enough then is not asked to be fresh for as long as the answer takes.
     decided_at: Micros,
     snapshot: Arc<Snapshot>,
@@ -100,7 +101,7 @@ impl OpenExchanges {
             caller: trail.caller.clone(),
             canonical: pass.canonical.clone(),
             certificate: trail.event.client_certificate.clone(),
-            waf_score: trail.event.inspection.as_ref().map_or(0, |inspection| inspection.score),
+            waf: findings(trail, pass),
             decided_at: trail.at(),
             snapshot,
             unknown_since: None,
@@ -226,7 +227,7 @@ impl OpenExchange {
             now: self.decided_at,
             client: self.canonical.client,
             certificate: self.certificate.clone(),
-            waf_score: self.waf_score,
+            waf: self.waf.clone(),
         };
         let query = Query { caller: &caller, routed: &found.routed, context: &context };
         let refused = |code: RefusalCode| Err(Refusal::new(code, "what is asked for was permitted when it began"));
@@ -266,6 +267,14 @@ impl OpenExchange {
         // It may have ended by itself in this instant.
         let _ = self.severing.send(Severed { refusal, cut: self.cut, status: self.status });
     }
+}
+
+/// What its decision was told of the inspection: where that only detects, nothing.
+fn findings(trail: &Trail, pass: &Pass) -> WafFindings {
+    let inspection = trail.event.inspection.as_ref().filter(|_| pass.route.inspection.mode != InspectionMode::Detect);
+    let Some(inspection) = inspection else { return WafFindings::default() };
+    let (rules, tags) = (inspection.rules.as_slice().into(), inspection.tags.as_slice().into());
+    WafFindings { score: inspection.score, rules, tags }
 }
 
 /// The token that the request came with, where somebody was known by it.

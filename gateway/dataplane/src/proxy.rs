@@ -28,7 +28,7 @@ use crate::stage::{inspect, record};
 use crate::timeline::Ended;
 use crate::trail::Trail;
 use crate::upstream::TUNNEL_IDLE_TIMEOUT;
-use crate::walk::{self, Walked};
+use crate::walk::{self, Pass, Walked};
 
 /// How many backends are tried for one request when connecting fails: nothing has been sent then, so that trying
 /// another one is safe for every method.
@@ -187,7 +187,7 @@ impl ProxyHttp for Proxy {
             admitted.lifeline.hear();
             self.open.hold_if_long(session, admitted);
         }
-        match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream) {
+        match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream).await {
             Ok(piece) => {
                 *body = piece;
                 Ok(())
@@ -227,6 +227,10 @@ impl ProxyHttp for Proxy {
             Ok(Length::UntilClosed) => session.set_keepalive(None),
             Err(refusal) => return Err(overtake(exchange, refusal)),
         }
+        let Pass { canonical, response: watch, .. } = &mut admitted.pass;
+        if let Some(Err(refusal)) = watch.as_mut().map(|watch| watch.head(canonical, session.req_header(), response)) {
+            return Err(overtake(exchange, refusal));
+        }
         if let Some(asked) = admitted.asked {
             self.gateway.metrics.answered(&admitted.pass.route, answered - asked);
         }
@@ -251,6 +255,13 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
         let Exchange::Admitted(admitted) = exchange else { return Ok(None) };
+        let Pass { canonical, response: watch, .. } = &mut admitted.pass;
+        if let Some(watch) = watch {
+            match watch.pass(canonical, session.req_header(), body.take(), end_of_stream) {
+                Ok(piece) => *body = piece,
+                Err(refusal) => return Err(overtake(exchange, refusal)),
+            }
+        }
         let octets = body.as_ref().map_or(0, Bytes::len);
         admitted.lifeline.sent(octets);
         if !end_of_stream {

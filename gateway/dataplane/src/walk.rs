@@ -12,7 +12,7 @@ use crate::arrival::Arrival;
 use crate::gateway::Gateway;
 use crate::site::Site;
 use crate::stage::guard::{self, Passage};
-use crate::stage::inspect::BodyWatch;
+use crate::stage::inspect::{BodyWatch, ResponseWatch};
 use crate::stage::record::Record;
 use crate::stage::{authenticate, authorize, hygiene, limit, quota, record, route};
 use crate::trail::Trail;
@@ -27,6 +27,7 @@ pub(crate) struct Pass {
     /// Whether the client asks to upgrade, as the route allows.
     pub(crate) upgrade: bool,
     pub(crate) body: BodyWatch,
+    pub(crate) response: Option<Box<ResponseWatch>>,
 }
 
 /// How a walk ends that no stage refused.
@@ -83,12 +84,12 @@ pub(crate) async fn walk(
     }
     trail.mark(Stage::Guard);
 
-    let judged = gateway.inspector().inspect(&canonical, &route, session, trail).await?;
+    let judged = gateway.inspector().inspect(&canonical, &route, &found.site.name, session, trail).await?;
     trail.mark(Stage::Inspect);
 
     // Reading a body may have taken its time: what is decided is decided, and recorded, as of now.
     let now = gateway.clock.now();
-    let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.score, now, trail)?;
+    let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail)?;
     trail.mark(Stage::Authorize);
 
     let mut record = record::record(&gateway.spool, &trail.decided(now), &trail.caller)?;
@@ -97,7 +98,8 @@ pub(crate) async fn walk(
         record.durable().await?;
     }
     trail.mark(Stage::Record);
-    Ok(Walked::Pass(Pass { canonical, site: found.site, route, allowed, record, upgrade, body: judged.body }))
+    let (body, response) = (judged.body, judged.response);
+    Ok(Walked::Pass(Pass { canonical, site: found.site, route, allowed, record, upgrade, body, response }))
 }
 
 #[cfg(test)]

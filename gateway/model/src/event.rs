@@ -140,6 +140,34 @@ pub struct Inspection {
     pub score: u32,
     /// The rules that matched, sorted.
     pub rules: Vec<Arc<str>>,
+    /// The kinds of attack that those rules are for, sorted. At most [`Inspection::TAGS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Arc<str>>,
+    /// Where they matched, in order. At most [`Inspection::PLACES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<InspectionPlace>,
+    /// The limit that was reached, so that the rest was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Arc<str>>,
+}
+
+impl Inspection {
+    /// The most tags that are kept.
+    pub const TAGS_MAX: usize = 32;
+    /// The most places that are kept.
+    pub const PLACES_MAX: usize = 32;
+}
+
+/// Where a rule matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectionPlace {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// The variable, such as `ARGS:q`: cut, and escaped, for the name in it is the client's.
+    pub variable: String,
+    /// Where in the value, as the rule saw it, the match begins; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u32>,
 }
 
 /// A request refused or cut after forwarding began.

@@ -46,8 +46,8 @@ pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;
 pub use connection_name::{ConnectionName, ConnectionNameError};
 pub use event::{
-    Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, Outcome, OutcomeEnd, ServiceEvent,
-    Signin, SigninResult, Subject, Verdict,
+    Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, InspectionPlace, Outcome, OutcomeEnd,
+    ServiceEvent, Signin, SigninResult, Subject, Verdict,
 };
 pub use host::{Host, HostError};
 pub use id::{

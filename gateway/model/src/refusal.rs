@@ -158,6 +158,12 @@ refusal_codes! {
 
     /// The inspection found an attack.
     AttackDetected = "attack_detected", Inspect, 403, "This request looks like an attack and was stopped.";
+    /// The body is not what it says it is: the service might read in it what the inspection did not.
+    BodyMalformed = "body_malformed", Inspect, 400, "The request's body is malformed.";
+    /// A limit of the inspection was reached, so that the rest was not looked at.
+    InspectionLimit = "inspection_limit", Inspect, 400, "This request is too elaborate to be accepted.";
+    /// There are no such rules, or nobody to run them in time.
+    InspectionUnavailable = "inspection_unavailable", Inspect, 503, "The request cannot be inspected right now.";
     /// The body is larger than may be inspected or than the route accepts.
     BodyTooLarge = "body_too_large", Inspect, 413, "The request's body is too large.";
     /// The body is compressed or otherwise encoded, so it cannot be inspected.
@@ -185,6 +191,8 @@ refusal_codes! {
     UpstreamFailed = "upstream_failed", Forward, 502, "The service did not answer properly.";
     /// The upstream did not answer in time.
     UpstreamTimeout = "upstream_timeout", Forward, 504, "The service did not answer in time.";
+    /// The inspection found something in the service's answer that must not leave.
+    ResponseWithheld = "response_withheld", Respond, 502, "The service's answer was withheld.";
 }
 
 impl fmt::Display for RefusalCode {

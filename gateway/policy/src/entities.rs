@@ -14,6 +14,7 @@ use cedargate_model::{AuthnMethod, AuthnStrength, Caller, ClientCertificate, Mic
 
 use crate::Context;
 use crate::platform::MEMBER;
+use crate::query::WafFindings;
 
 /// How old an anonymous caller's sign-in is, which never was: over a century, and far from where sums overflow.
 const NEVER_SECONDS: i64 = 1 << 32;
@@ -151,7 +152,14 @@ pub(crate) fn cedar_context(authn: &Authn, context: &Context) -> Result<CedarCon
         ("methods".to_owned(), RestrictedExpression::new_set(methods)),
         ("age_seconds".to_owned(), long(authn.age_seconds)),
     ]);
-    let waf = RestrictedExpression::new_record([("score".to_owned(), long(i64::from(context.waf_score)))]);
+    let texts = |texts: &[Arc<str>]| {
+        RestrictedExpression::new_set(texts.iter().map(|text| RestrictedExpression::new_string(text.to_string())))
+    };
+    let waf = RestrictedExpression::new_record([
+        ("score".to_owned(), long(i64::from(context.waf.score))),
+        ("rules".to_owned(), texts(&context.waf.rules)),
+        ("tags".to_owned(), texts(&context.waf.tags)),
+    ]);
     let record = |record: Result<RestrictedExpression, ExpressionConstructionError>| {
         record.map_err(|error| ShowError::from(ContextCreationError::from(error)))
     };
@@ -189,7 +197,8 @@ pub(crate) fn check_conformance(
     let certificate =
         ClientCertificate { fingerprint: String::new(), subject: String::new(), names: vec![String::new()] };
     let certificate = Some(Arc::new(certificate));
-    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate, waf_score: 0 };
+    let waf = WafFindings { score: 0, rules: [Arc::from("")].into(), tags: [Arc::from("")].into() };
+    let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate, waf };
     let asker = Asker::new(&Caller::Anonymous, &tenant)?;
     for kind in resource_types {
         let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new("sample"));

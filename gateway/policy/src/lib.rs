@@ -11,7 +11,7 @@
 //! use std::net::IpAddr;
 //!
 //! use cedargate_model::{Caller, DecisionId, Micros, NormalizedPath};
-//! use cedargate_policy::{Context, Decisions, Query, Routing, Snapshot, Sources, TenantScope, Verdict};
+//! use cedargate_policy::{Context, Decisions, Query, Routing, Snapshot, Sources, TenantScope, Verdict, WafFindings};
 //! use http::Method;
 //!
 //! let sources = Sources::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies"))?;
@@ -20,7 +20,7 @@
 //!
 //! let path = NormalizedPath::parse("/")?;
 //! let Routing::Found(routed) = snapshot.routes().find(&Method::GET, &path) else { panic!("no route") };
-//! let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
+//! let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf: WafFindings::default() };
 //! let query = Query { caller: &Caller::Anonymous, routed: &routed, context: &context };
 //! match decisions.decide(&snapshot, &query, DecisionId(uuid::Uuid::now_v7())) {
 //!     Verdict::Allow(allowed) => {
@@ -64,7 +64,7 @@ pub use decisions::{CacheStats, Decisions};
 pub use matrix::{Cell, CompiledCell, Matrix, MatrixTarget};
 pub use platform::Role;
 pub use problem::{Place, Problem, Problems};
-pub use query::{Context, Query};
+pub use query::{Context, Query, WafFindings};
 pub use routes::{
     InspectionMode, OnExcess, Origin, OriginError, Resource, Route, RouteInspection, Routed, Routes, Routing, Upgrade,
 };

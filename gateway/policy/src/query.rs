@@ -27,6 +27,24 @@ pub struct Context {
     pub client: IpAddr,
     /// The certificate that the client's connection was made with: `context.certificate`, which is there only with one.
     pub certificate: Option<Arc<ClientCertificate>>,
-    /// What the inspection summed up: `context.waf.score`.
-    pub waf_score: u32,
+    /// What the inspection found: `context.waf`.
+    pub waf: WafFindings,
+}
+
+/// What the inspection found, as policies see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WafFindings {
+    /// What it summed up: `context.waf.score`.
+    pub score: u32,
+    /// The rules that matched, without repeats: `context.waf.rules`. A bounded set.
+    pub rules: Arc<[Arc<str>]>,
+    /// The kinds of attack that those rules are for, without repeats: `context.waf.tags`. A bounded set.
+    pub tags: Arc<[Arc<str>]>,
+}
+
+impl WafFindings {
+    /// A score, and nothing of what it is made of.
+    pub fn scored(score: u32) -> Self {
+        Self { score, ..Self::default() }
+    }
 }

@@ -18,6 +18,8 @@ const SOURCES_BYTES_MAX: usize = 32 << 20;
 
 /// The folder of the guard-rails, the roles and what else holds for every tenant.
 pub(crate) const PLATFORM: &str = "platform";
+/// The folder with the inspection's rule sets.
+const RULE_SETS: &str = "waf";
 /// The folder with one folder per tenant.
 pub(crate) const TENANTS: &str = "tenants";
 
@@ -114,7 +116,8 @@ impl Reader {
                 self.problems.add(shown(), format!("`{}` is not a UTF-8 name", entry.file_name().display()));
                 continue;
             };
-            if name.starts_with('.') {
+            // Beside the policies: rule sets, which are the inspection's to read.
+            if name.starts_with('.') || (prefix.is_empty() && name == RULE_SETS) {
                 continue;
             }
             let path = format!("{prefix}{name}");
@@ -286,6 +289,17 @@ mod tests {
         assert!(problems.contains("inventory/matrix.txt:1:1: cannot be read as UTF-8"), "{problems}");
         assert!(problems.contains("inventory/notes.doc:1:1: no file of a policy directory"), "{problems}");
         assert_eq!(problems.lines().count(), 2);
+    }
+
+    #[test]
+    fn rule_sets_beside_the_policies_are_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        for folder in ["waf/crs", "inventory/waf"] {
+            fs::create_dir_all(directory.path().join(folder)).unwrap();
+            fs::write(directory.path().join(folder).join("main.conf"), b"\xff").unwrap();
+        }
+        let problems = Sources::read(directory.path()).unwrap_err().to_string();
+        assert!(problems.starts_with("inventory/waf/main.conf:1:1: ") && problems.lines().count() == 1, "{problems}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::thread;
 
 use cedargate_model::{Caller, DecisionId, Micros};
-use cedargate_policy::{Context, Decisions, Query, Snapshot, Sources, TenantScope};
+use cedargate_policy::{Context, Decisions, Query, Snapshot, Sources, TenantScope, WafFindings};
 use uuid::Uuid;
 
 /// A proxy thread's stack is four times as large, and a request's walk takes some of it.
@@ -32,7 +32,12 @@ fn on_a_small_stack(condition: String) -> Result<&'static str, String> {
         let sources = Sources::from_texts(texts(&[("directory/x.cedar", policy)])).unwrap();
         let snapshot = Snapshot::build(&sources, &TenantScope::bare_host()).map_err(|problems| problems.to_string())?;
         let routed = snapshot.routes().address("Directory::Action::\"ListTenants\"", "Directory::Page::\"tenants\"");
-        let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
+        let context = Context {
+            now: Micros(0),
+            client: IpAddr::from([127, 0, 0, 1]),
+            certificate: None,
+            waf: WafFindings::default(),
+        };
         let query = Query { caller: &Caller::Anonymous, routed: &routed.unwrap(), context: &context };
         Ok(Decisions::new(0).decide(&snapshot, &query, DecisionId(Uuid::nil())).as_str())
     };

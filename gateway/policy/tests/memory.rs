@@ -5,13 +5,13 @@
 
 use std::alloc::System;
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 
 use cedargate_model::{
     AuthnMethod, AuthnStrength, Caller, Credential, DecisionId, Micros, Principal, PrincipalId, RoleName, SessionId,
     TenantId, TenantName,
 };
-use cedargate_policy::{Context, Decisions, Query, Snapshot, Sources, TenantScope, Verdict};
+use cedargate_policy::{Context, Decisions, Query, Snapshot, Sources, TenantScope, Verdict, WafFindings};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use uuid::Uuid;
 
@@ -24,8 +24,12 @@ fn in_use() -> usize {
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
-const CONTEXT: Context =
-    Context { now: Micros(0), client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), certificate: None, waf_score: 0 };
+static CONTEXT: LazyLock<Context> = LazyLock::new(|| Context {
+    now: Micros(0),
+    client: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    certificate: None,
+    waf: WafFindings::default(),
+});
 
 /// The shipped policies with one more, which tells snapshots apart and makes decisions depend on the resource's id.
 fn sources(generation: usize) -> Sources {

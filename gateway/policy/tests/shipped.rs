@@ -9,7 +9,9 @@ use cedargate_model::{
     AuthnMethod, AuthnStrength, Caller, Credential, DecisionId, Micros, NormalizedPath, Principal, PrincipalId,
     RoleName, SessionId, TenantId, TenantName,
 };
-use cedargate_policy::{Context, Decisions, Query, Routed, Routing, Snapshot, Sources, TenantScope, Verdict};
+use cedargate_policy::{
+    Context, Decisions, Query, Routed, Routing, Snapshot, Sources, TenantScope, Verdict, WafFindings,
+};
 use http::Method;
 use uuid::Uuid;
 
@@ -52,7 +54,8 @@ fn route(snapshot: &Snapshot, method: Method, path: &str) -> Routed {
 
 fn decide(snapshot: &Snapshot, caller: &Caller, method: Method, path: &str) -> Verdict {
     let routed = route(snapshot, method, path);
-    let context = Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
+    let context =
+        Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf: WafFindings::default() };
     snapshot.decide(&Query { caller, routed: &routed, context: &context }, DecisionId(Uuid::nil()))
 }
 
@@ -127,7 +130,8 @@ fn the_bare_host_is_decided_like_anything_else() {
 fn a_route_of_another_snapshot_is_not_decided() {
     let (acme, globex) = (build(&tenant(1, "acme")), build(&tenant(2, "globex")));
     let routed = route(&acme, Method::GET, "/auth/login");
-    let context = Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
+    let context =
+        Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf: WafFindings::default() };
     let query = Query { caller: &Caller::Anonymous, routed: &routed, context: &context };
     assert_eq!(globex.decide(&query, DecisionId(Uuid::nil())).as_str(), "failed");
     assert_eq!(Decisions::new(1 << 20).decide(&globex, &query, DecisionId(Uuid::nil())).as_str(), "failed");
@@ -187,9 +191,14 @@ fn the_same_content_has_the_same_name_and_other_content_another() {
 fn a_second_question_is_answered_from_the_cache() {
     let acme = tenant(1, "acme");
     let (snapshot, decisions) = (build(&acme), Decisions::new(1 << 20));
-    let context = Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf_score: 0 };
-    let later =
-        Context { now: Micros(NOW.0 + 5), client: IpAddr::from([10, 0, 0, 1]), certificate: None, waf_score: 9 };
+    let context =
+        Context { now: NOW, client: IpAddr::from([127, 0, 0, 1]), certificate: None, waf: WafFindings::default() };
+    let later = Context {
+        now: Micros(NOW.0 + 5),
+        client: IpAddr::from([10, 0, 0, 1]),
+        certificate: None,
+        waf: WafFindings::scored(9),
+    };
     let clerk = person(&acme, &["clerk"], 1);
     for (path, context) in [("/inventory/items/1", &context), ("/inventory/items/2", &later)] {
         let routed = route(&snapshot, Method::PATCH, path);

@@ -209,7 +209,13 @@ impl Inspected {
 
     /// What the audit event carries; none where nothing was found.
     pub fn summary(&self) -> Option<cedargate_model::Inspection> {
-        (!self.findings.is_empty()).then(|| cedargate_model::Inspection { score: self.score, rules: self.rules() })
+        (!self.findings.is_empty()).then(|| cedargate_model::Inspection {
+            score: self.score,
+            rules: self.rules(),
+            tags: self.tags().into_iter().take(cedargate_model::Inspection::TAGS_MAX).collect(),
+            places: Vec::new(),
+            limit: None,
+        })
     }
 }
 
@@ -225,6 +231,11 @@ fn sorted(texts: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
 pub struct Threshold(std::num::NonZeroU32);
 
 impl Threshold {
+    /// The score.
+    pub const fn score(self) -> u32 {
+        self.0.get()
+    }
+
     /// A threshold of this score; none for zero.
     pub fn new(score: u32) -> Option<Self> {
         std::num::NonZeroU32::new(score).map(Self)

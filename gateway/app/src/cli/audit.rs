@@ -86,7 +86,7 @@ impl AuditCommand {
 }
 
 /// A directory that is there. The configuration is read only where it is needed.
-fn directory(given: Option<PathBuf>, common: &Common) -> Result<PathBuf, Failure> {
+pub(super) fn directory(given: Option<PathBuf>, common: &Common) -> Result<PathBuf, Failure> {
     let dir = match given {
         Some(dir) => dir,
         None => common.load()?.audit.dir,

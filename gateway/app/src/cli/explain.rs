@@ -88,6 +88,7 @@ impl Explain {
             sites: &loaded.sites,
             decisions: &Decisions::new(0),
             engine: &compose::engine()?,
+            rule_sets: &compose::rule_sets(&config, &loaded.sites)?,
             settings: &compose::settings(&config)?,
         };
         let question = self.question(&config, &tenant, account, now)?;

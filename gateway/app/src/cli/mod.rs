@@ -18,6 +18,7 @@ mod service_account;
 mod tenant;
 mod user;
 mod waf;
+mod waf_exclude;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -154,7 +155,7 @@ impl Command {
             Self::Idp(command) => command.run(common, output),
             Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),
-            Self::Waf(command) => command.run(output),
+            Self::Waf(command) => command.run(common, output),
         }
     }
 }

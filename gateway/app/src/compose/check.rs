@@ -9,6 +9,7 @@ use cedargate_model::{Clock as _, Micros, SystemClock, TenantId, TenantName};
 use cedargate_policy::Sources;
 use serde::Serialize;
 
+use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
 use super::{StartError, certificates, connections, parts, store, traces};
 use crate::config::{Config, OWN_SERVICE, SecretUse};
@@ -42,7 +43,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     };
     checked.note("store", looked);
     policies(config, tenants, &mut checked);
-    checked.note("inspection", parts::engine().map(|_| "the rules compile".to_owned()));
+    checked.note("inspection", inspection(config));
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
     checked.note("telemetry", traces::check(config));
@@ -98,6 +99,18 @@ fn identity_providers(config: &Config) -> Result<String, StartError> {
     Ok(match made.count() {
         0 => "nobody signs in by an identity provider".to_owned(),
         count => format!("{count} connections are usable; `cedargate idp check --online` asks their providers"),
+    })
+}
+
+/// The built-in rules, and the rule sets that the configuration names.
+fn inspection(config: &Config) -> Result<String, StartError> {
+    parts::engine()?;
+    let sets = RuleLoader::new(config).start(std::iter::empty())?;
+    let names: Vec<_> = sets.iter().map(|(name, rules)| format!("{name} ({} rules)", rules.len())).collect();
+    Ok(if names.is_empty() {
+        "the built-in rules compile".to_owned()
+    } else {
+        format!("rule sets compile: {}", names.join(", "))
     })
 }
 

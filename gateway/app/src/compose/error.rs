@@ -44,6 +44,8 @@ pub(crate) enum StartError {
     Audit(#[from] cedargate_audit::OpenError),
     #[error("the inspection's rules cannot be built")]
     Engine(#[from] cedargate_waf::BuildError),
+    #[error("mistakes in the rule set `{name}`\n{mistakes}")]
+    Rules { name: std::sync::Arc<str>, mistakes: String },
     #[error("a rate of `[limits]` cannot be used")]
     Rate(#[from] RateError),
     #[error("`listen.trusted_proxies` cannot be used")]
@@ -92,6 +94,7 @@ impl StartError {
             | Self::Policies { .. }
             | Self::TenantPolicies { .. }
             | Self::Engine(_)
+            | Self::Rules { .. }
             | Self::Rate(_)
             | Self::Proxies(_)
             | Self::Upstream(_)

@@ -36,6 +36,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, StartError> {
         body_timeout: limits.body_timeout,
         trusted_proxies: TrustedProxies::parse(&config.listen.trusted_proxies)?,
         inspection_threshold: config.inspection.threshold,
+        rules: config.inspection.rules.clone(),
         access_log: config.telemetry.access_log,
         danger_inspection_off: config.danger.inspection_off,
     })

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use cedargate_assertion::{Issuer, KeyId, Verifier};
 use cedargate_audit::Priority;
 use cedargate_controlplane::AUDIENCE;
-use cedargate_dataplane::{Gateway, TlsHosts};
+use cedargate_dataplane::{Gateway, Sites, TlsHosts};
 use cedargate_identity::{Tenant, Tenants};
 use cedargate_model::{Event, EventBody, EventId, KeyEvent};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::connections::Watched;
+use super::rule_sets::RuleLoader;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
 use super::{StartError, certificates};
@@ -29,6 +30,7 @@ use crate::keys::{KeyRing, Purpose};
 pub(super) struct Reloader {
     pub(super) gateway: Arc<Gateway>,
     pub(super) loader: SiteLoader,
+    pub(super) rules: RuleLoader,
     pub(super) tenants: Tenants,
     pub(super) policies: PathBuf,
     pub(super) ring: KeyRing,
@@ -68,7 +70,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
         Self {
             inode: metadata.ino(),
             length: metadata.len(),
@@ -180,6 +182,7 @@ impl Reloader {
         if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
             self.load_sites();
         }
+        self.look_at_rules(asked);
         self.connections.look(asked);
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
@@ -222,6 +225,12 @@ impl Reloader {
                 );
             }
         }
+    }
+
+    /// After the sites: a new route may name a rule set that nobody used.
+    fn look_at_rules(&mut self, asked: bool) {
+        let sites = self.gateway.sites.load_full();
+        self.rules.look(&self.gateway, rule_sets_of(&sites), asked);
     }
 
     /// Publishes before it signs: a service that meets the new key's name must be able to find it.
@@ -288,6 +297,12 @@ impl Reloader {
             }
         }
     }
+}
+
+/// The rule sets that routes name.
+pub(super) fn rule_sets_of(sites: &Sites) -> impl Iterator<Item = &str> {
+    let snapshots = sites.iter().filter_map(|site| site.snapshot.as_ref());
+    snapshots.flat_map(|snapshot| snapshot.routes().all()).filter_map(|route| route.inspection.rules.as_deref())
 }
 
 pub(super) fn report_failed(tenant: &str, problems: &cedargate_policy::Problems) {

@@ -36,7 +36,8 @@ use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
 use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
-use super::reload::{Reloader, Seen, report_failed, warn_of_unknown_services};
+use super::reload::{Reloader, Seen, report_failed, rule_sets_of, warn_of_unknown_services};
+use super::rule_sets::RuleLoader;
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
 use super::traces::{self, Prepared};
@@ -168,6 +169,8 @@ fn start(
     let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, token)));
     let audit_public = audit.verifying_key();
     let (settings, engine, upstreams) = (parts::settings(config)?, parts::engine()?, parts::upstreams(config)?);
+    let mut rules = RuleLoader::new(config);
+    let rule_sets = rules.start(rule_sets_of(&loaded.sites))?;
     let (addresses, quotas) = (parts::addresses(config)?, parts::quotas(config)?);
     let metrics = Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?;
     let socket = config.store.state_dir.join(CONTROL_SOCKET);
@@ -184,6 +187,7 @@ fn start(
         sessions: sessions.clone(),
         tokens: Arc::clone(&tokens),
         engine,
+        rule_sets: ArcSwap::from_pointee(rule_sets),
         spool: spool.clone(),
         issuer: ArcSwap::from_pointee(issuer),
         issued: IssuedCache::new(config.limits.assertions_cached_max),
@@ -254,6 +258,7 @@ fn start(
     let reloader = Reloader {
         gateway: Arc::clone(&gateway),
         loader,
+        rules,
         tenants,
         policies,
         ring,

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::connections::Watched;
 use super::reload::{Reloader, Seen};
+use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
 use super::{parts, store};
 use crate::config::{Config, Environment, MasterKeyUse};
@@ -56,6 +57,7 @@ impl House {
             sessions: Sessions::new(pool.clone(), config.sessions),
             tokens: Arc::new(ArcSwap::from_pointee(tokens)),
             engine: parts::engine().unwrap(),
+            rule_sets: ArcSwap::default(),
             spool: Spool::danger_discarding(),
             issuer: ArcSwap::from_pointee(issuer),
             issued: IssuedCache::new(0),
@@ -70,6 +72,7 @@ impl House {
         let reloader = Reloader {
             gateway: Arc::new(gateway),
             loader,
+            rules: RuleLoader::new(&config),
             tenants: Tenants::new(pool),
             policies: config.policies.dir.clone(),
             ring,

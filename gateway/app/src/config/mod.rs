@@ -75,6 +75,7 @@ const TABLES: &[Table] = &[
     connections::TABLE,
     limits::TABLE,
     inspection::TABLE,
+    inspection::TENANT_TABLE,
     audit::TABLE,
     ingest::TABLE,
     telemetry::TABLE,

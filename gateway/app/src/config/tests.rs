@@ -300,7 +300,7 @@ fn every_key_stands_in_the_example() {
     let mut found = Vec::new();
     for line in example.lines().map(|line| line.trim_start_matches('#')) {
         if line.starts_with('[') {
-            table = line.replace("upstreams.inventory", "upstreams.NAME");
+            table = line.replace("upstreams.inventory", "upstreams.NAME").replace("tenants.acme", "tenants.NAME");
         } else if let Some((key, _)) = line.split_once(" = ") {
             found.push((table.clone(), key.to_owned()));
         }

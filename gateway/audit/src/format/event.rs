@@ -5,7 +5,8 @@
 //! holds it to that, and everything is read back by `serde`.
 
 use cedargate_model::{
-    ClientCertificate, Decision, Event, EventBody, Inspection, Outcome, OutcomeEnd, Subject, Verdict, append_address,
+    ClientCertificate, Decision, Event, EventBody, Inspection, InspectionPlace, Outcome, OutcomeEnd, Subject, Verdict,
+    append_address,
 };
 use uuid::Uuid;
 
@@ -113,16 +114,38 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
         }
         out.push(b'}');
     }
-    if let Some(Inspection { score, rules }) = inspection {
-        out.extend_from_slice(b",\"inspection\":{\"score\":");
-        out.extend_from_slice(itoa::Buffer::new().format(*score).as_bytes());
-        list(out, "rules", rules.iter().map(AsRef::as_ref));
-        out.push(b'}');
+    if let Some(inspection) = inspection {
+        append_inspection(out, inspection);
     }
     optional(out, "snapshot", snapshot.as_ref().map(|snapshot| snapshot.as_str()));
     if !determined_by.is_empty() {
         list(out, "determined_by", determined_by.iter().map(|policy| policy.as_str()));
     }
+}
+
+fn append_inspection(out: &mut Vec<u8>, inspection: &Inspection) {
+    let Inspection { score, rules, tags, places, limit } = inspection;
+    out.extend_from_slice(b",\"inspection\":{\"score\":");
+    out.extend_from_slice(itoa::Buffer::new().format(*score).as_bytes());
+    list(out, "rules", rules.iter().map(AsRef::as_ref));
+    if !tags.is_empty() {
+        list(out, "tags", tags.iter().map(AsRef::as_ref));
+    }
+    if !places.is_empty() {
+        out.extend_from_slice(b",\"places\":[");
+        for (index, InspectionPlace { rule, variable, offset }) in places.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"{\"rule\":" } else { b",{\"rule\":" });
+            push_text(out, rule);
+            text(out, "variable", variable);
+            if let Some(offset) = offset {
+                number(out, "offset", u64::from(*offset));
+            }
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
+    optional(out, "limit", limit.as_deref());
+    out.push(b'}');
 }
 
 fn append_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
@@ -266,7 +289,7 @@ mod tests {
             texts in (words(), words(), words()),
             routed in of((words(), words(), words())),
             subject in of((uuid(), uuid(), any::<u8>(), credential())),
-            inspection in of((any::<u32>(), prop::collection::vec(words(), 0..3))),
+            inspection in of((any::<u32>(), prop::collection::vec(words(), 0..3), of(any::<u32>()))),
             snapshot in of(words()),
             determined_by in prop::collection::vec(words(), 0..3),
         ) -> Decision {
@@ -292,8 +315,18 @@ mod tests {
                 subject: subject.map(|(principal, session, level, credential)| Subject {
                     principal: PrincipalId(principal), session: SessionId(session), level, credential,
                 }),
-                inspection: inspection.map(|(score, rules)| Inspection {
-                    score, rules: rules.into_iter().map(Into::into).collect(),
+                inspection: inspection.map(|(score, rules, offset)| {
+                    let rules: Vec<Arc<str>> = rules.into_iter().map(Into::into).collect();
+                    let place = |rule: &Arc<str>| InspectionPlace {
+                        rule: rule.clone(), variable: rule.to_string(), offset,
+                    };
+                    Inspection {
+                        score,
+                        tags: rules.clone(),
+                        places: rules.iter().map(place).collect(),
+                        limit: offset.and_then(|_| rules.first().cloned()),
+                        rules,
+                    }
                 }),
                 snapshot: snapshot.map(|text| SnapshotId::from(&*text)),
                 determined_by: determined_by.iter().map(|text| PolicyId::from(&**text)).collect(),

@@ -125,6 +125,10 @@ metrics! {
         "1 if the last reading of tenants and policies had no mistake, else 0.";
     RELOADED_AT = Gauge "cedargate_policy_reload_success_timestamp_seconds" []
         "When tenants and policies were last taken up without a mistake, in seconds since 1970.";
+    WAF_SHADOW = Counter "cedargate_waf_shadow_total" ["outcome"]
+        "Requests that a rule set which only watches was shown, by what it says beside the live one: the `same`, `stricter` or `looser`; `skipped` where no thread was free for it.";
+    WAF_RELOADS = Counter "cedargate_waf_reloads_total" ["result"]
+        "Times that changed rule sets were read: `taken_up`, or `failed`; then the former ones inspect on.";
     STORE_UP = Gauge "cedargate_store_up" []
         "1 if the store answered at the time of asking, else 0.";
     STORE_SECONDS = Gauge "cedargate_store_ping_seconds" []

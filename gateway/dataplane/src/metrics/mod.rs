@@ -45,9 +45,20 @@ pub struct Metrics {
     turned_away: IntCounter,
     stages: HistogramVec,
     upstream_errors: IntCounterVec,
+    shadow: ShadowCounts,
     /// Looked up once for each route and tenant: their labels are hashed anew otherwise, for every request.
     routes: ArcSwap<HashMap<RouteId, Arc<OfRoute>>>,
     tenants: ArcSwap<HashMap<TenantName, OfTenant>>,
+}
+
+/// Counts of what rules say that only watch, for whoever runs them.
+#[derive(Clone)]
+pub(crate) struct ShadowCounts(IntCounterVec);
+
+impl ShadowCounts {
+    pub(crate) fn count(&self, outcome: &str) {
+        self.0.with_label_values(&[outcome]).inc();
+    }
 }
 
 enum Family {
@@ -99,6 +110,7 @@ impl Metrics {
             turned_away: counter(described::TURNED_AWAY)?.with_label_values(&[]),
             stages: histogram(described::STAGE_DURATION)?,
             upstream_errors: counter(described::UPSTREAM_ERRORS)?,
+            shadow: ShadowCounts(counter(described::WAF_SHADOW)?),
             routes: ArcSwap::default(),
             tenants: ArcSwap::default(),
             registry,
@@ -133,6 +145,12 @@ impl Metrics {
         }
         for reason in HandshakeFailure::REASONS {
             self.count(described::HANDSHAKE_FAILURES, &[reason], 0);
+        }
+        for outcome in ["same", "stricter", "looser", "skipped"] {
+            self.count(described::WAF_SHADOW, &[outcome], 0);
+        }
+        for result in ["taken_up", "failed"] {
+            self.count(described::WAF_RELOADS, &[result], 0);
         }
         for metric in described::ALL.iter().filter(|metric| metric.labels.is_empty()) {
             self.set(metric, &[], 0.0);
@@ -217,6 +235,16 @@ impl Metrics {
     pub fn audit_holds(&self) {
         self.set(described::AUDIT_HOLDS, &[], 1.0);
         self.set(described::AUDIT_PROVED_AT, &[], seconds_now());
+    }
+
+    /// What rules say that only watch.
+    pub(crate) fn shadow(&self) -> &ShadowCounts {
+        &self.shadow
+    }
+
+    /// A changed rule set was read; whether it could be taken up.
+    pub fn rule_set_read(&self, taken_up: bool) {
+        self.count(described::WAF_RELOADS, &[if taken_up { "taken_up" } else { "failed" }], 1);
     }
 
     /// A tenant's new snapshot could not be built; the old one stays.

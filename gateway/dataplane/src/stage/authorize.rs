@@ -1,7 +1,7 @@
 //! Does the tenant's snapshot permit it? If not: would a stronger or fresher sign-in?
 
 use cedargate_model::{Canonical, Challenge, Micros, Refusal, RefusalCode};
-use cedargate_policy::{Allowed, Context, Decisions, Query, Verdict};
+use cedargate_policy::{Allowed, Context, Decisions, Query, Verdict, WafFindings};
 
 use super::route::Found;
 use crate::trail::Trail;
@@ -15,13 +15,12 @@ pub(crate) fn authorize(
     decisions: &Decisions,
     found: &Found,
     canonical: &Canonical,
-    waf_score: u32,
+    waf: WafFindings,
     now: Micros,
     trail: &mut Trail,
 ) -> Result<Allowed, Refusal> {
     let decision = trail.decision();
-    let context =
-        Context { now, client: canonical.client, certificate: trail.event.client_certificate.clone(), waf_score };
+    let context = Context { now, client: canonical.client, certificate: trail.event.client_certificate.clone(), waf };
     let query = Query { caller: &trail.caller, routed: &found.routed, context: &context };
     let verdict = decisions.decide(&found.snapshot, &query, decision);
     trail.decided_by(verdict.basis());

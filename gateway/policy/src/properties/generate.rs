@@ -10,7 +10,7 @@ use cedargate_model::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::Context;
+use crate::{Context, WafFindings};
 
 /// The morning on which everything happens: 2027-01-15T08:00:00Z.
 pub(super) const MORNING_SECONDS: i64 = 1_800_000_000;
@@ -64,7 +64,14 @@ pub(super) const SOUND: [(u32, &[&str]); 12] = [
             "(context.now >= datetime(\"2027-01-15T08:00:20Z\") && context.now < datetime(\"2027-01-15T08:01:30Z\"))",
         ],
     ),
-    (3, &["context.waf.score > 3", "context.waf == {score: 5}", "(context has waf && context.waf.score < 5)"]),
+    (
+        3,
+        &[
+            "context.waf.score > 3",
+            "context.waf.tags.contains(\"attack-sqli\")",
+            "(context has waf && context.waf.score < 5)",
+        ],
+    ),
     (3, &["resource == Toy::Item::\"a\"", "resource is Toy::Item", "[resource].contains(Toy::Item::\"b\")"]),
     (
         2,
@@ -275,9 +282,12 @@ prop_compose! {
     pub(super) fn context()(
         later in prop::sample::select(vec![0_i64, 31, 100]),
         client in client(),
-        waf_score in prop::sample::select(vec![0_u32, 5]),
+        score in prop::sample::select(vec![0_u32, 5]),
+        tags in prop::sample::select(vec![vec![], vec!["attack-sqli"], vec!["attack-sqli", "attack-xss"]]),
     ) -> Context {
-        Context { now: Micros((MORNING_SECONDS + later) * 1_000_000), client, certificate: None, waf_score }
+        let tags: Arc<[Arc<str>]> = tags.into_iter().map(Arc::from).collect();
+        let waf = WafFindings { score, rules: tags.clone(), tags };
+        Context { now: Micros((MORNING_SECONDS + later) * 1_000_000), client, certificate: None, waf }
     }
 }
 

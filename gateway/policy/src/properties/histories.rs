@@ -17,7 +17,7 @@ use super::inputs::{Asked, Blindfolds, Input};
 use super::oracle::Oracle;
 use super::plan::{Plan, plan};
 use super::toy;
-use crate::{Context, Decisions, Query, Snapshot};
+use crate::{Context, Decisions, Query, Snapshot, WafFindings};
 
 /// How many histories `make test` runs. Enough that each input of a decision matters in some of them.
 const HISTORIES: u32 = 24;
@@ -204,8 +204,12 @@ impl World {
         let (snapshot, oracle) = site(at.live);
         let router = &site(at.live + at.astray).0;
         let caller = if at.anonymous { Caller::Anonymous } else { at.person.caller("a") };
-        let context =
-            Context { now: Micros(at.now * 1_000_000), client: at.client, certificate: None, waf_score: at.score };
+        let context = Context {
+            now: Micros(at.now * 1_000_000),
+            client: at.client,
+            certificate: None,
+            waf: WafFindings::scored(at.score),
+        };
         let routed = toy::routed(router, at.address);
         let query = Query { caller: &caller, routed: &routed, context: &context };
         let first = self.decisions.outcome(snapshot, &query);

@@ -65,7 +65,7 @@ impl Asked<'_> {
             Input::Age => format!("{:?}", principal.map(|p| self.context.now.since(p.authenticated_at).as_secs())),
             Input::Now => self.context.now.epoch_seconds().to_string(),
             Input::Client => self.context.client.to_canonical().to_string(),
-            Input::Score => self.context.waf_score.to_string(),
+            Input::Score => format!("{:?}", self.context.waf),
             Input::Credential => format!("{:?}", principal.map(|p| p.credential)),
         }
     }

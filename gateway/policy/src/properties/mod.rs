@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use self::generate::{MORNING_SECONDS, Person, caller, context, policies};
 use self::toy::{ADDRESSES, routed};
 use crate::judge::{Outcome, every_way};
-use crate::{Context, Decisions, Query, Snapshot};
+use crate::{Context, Decisions, Query, Snapshot, WafFindings};
 
 /// A snapshot that decides by these policies and no others.
 fn deciding_by<T: AsRef<str>>(policies: &[T]) -> Snapshot {
@@ -41,7 +41,12 @@ fn a_literal_that_may_be_the_resource_is_a_read_of_the_resource() {
     let text = "permit (principal, action, resource) when { Toy::Item::\"a\".tenant == principal.tenant };";
     let snapshot = deciding_by(&[text]);
     let decisions = Decisions::new(1 << 20);
-    let context = Context { now: Micros(0), client: IpAddr::from([192, 0, 2, 1]), certificate: None, waf_score: 0 };
+    let context = Context {
+        now: Micros(0),
+        client: IpAddr::from([192, 0, 2, 1]),
+        certificate: None,
+        waf: WafFindings::default(),
+    };
     for address in [1, 2] {
         let query = Query { caller: &Caller::Anonymous, routed: &routed(&snapshot, address), context: &context };
         assert_eq!(decisions.outcome(&snapshot, &query), snapshot.judge(&query));
@@ -54,7 +59,12 @@ fn a_literal_that_may_be_the_resource_is_a_read_of_the_resource() {
 fn an_action_is_in_its_group_whichever_is_asked_for() {
     let text = "permit (principal, action, resource) when { Toy::Action::\"Look\" in Toy::Action::\"writes\" };";
     let snapshot = deciding_by(&[text]);
-    let context = Context { now: Micros(0), client: IpAddr::from([192, 0, 2, 1]), certificate: None, waf_score: 0 };
+    let context = Context {
+        now: Micros(0),
+        client: IpAddr::from([192, 0, 2, 1]),
+        certificate: None,
+        waf: WafFindings::default(),
+    };
     for address in 0..ADDRESSES.len() {
         let query = Query { caller: &Caller::Anonymous, routed: &routed(&snapshot, address), context: &context };
         assert!(matches!(snapshot.judge(&query), Outcome::Allow(_)), "{address}");
@@ -74,7 +84,7 @@ fn signed_in(age_seconds: i64) -> Caller {
 fn told(condition: &str, age_seconds: i64) -> Outcome {
     let snapshot = deciding_by(&[format!("permit (principal, action, resource) when {{ {condition} }};")]);
     let (now, client) = (Micros(MORNING_SECONDS * 1_000_000), IpAddr::from([192, 0, 2, 1]));
-    let context = Context { now, client, certificate: None, waf_score: 0 };
+    let context = Context { now, client, certificate: None, waf: WafFindings::default() };
     snapshot.judge(&Query { caller: &signed_in(age_seconds), routed: &routed(&snapshot, 0), context: &context })
 }
 

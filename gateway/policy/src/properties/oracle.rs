@@ -196,7 +196,7 @@ fn written(context: &Context, authn: &SignedIn) -> Value {
     let now = format!("2027-01-15T{:02}:{:02}:{:02}Z", 8 + seconds / 3600, seconds / 60 % 60, seconds % 60);
     json!({
         "authn": {"level": authn.level, "methods": authn.methods, "age_seconds": authn.age_seconds},
-        "waf": {"score": context.waf_score},
+        "waf": {"score": context.waf.score, "rules": *context.waf.rules, "tags": *context.waf.tags},
         "client": {"__extn": {"fn": "ip", "arg": client.to_string()}},
         "now": {"__extn": {"fn": "datetime", "arg": now}},
     })

@@ -73,6 +73,7 @@ struct DefaultInspectionText {
     mode: InspectionMode,
     body_bytes_max: Spanned<u64>,
     on_excess: OnExcess,
+    content_types: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +122,12 @@ struct InspectionText {
     exempt_fields: Vec<Spanned<String>>,
     body_bytes_max: Option<Spanned<u64>>,
     on_excess: Option<OnExcess>,
+    rules: Option<Spanned<String>>,
+    paranoia: Option<Spanned<u8>>,
+    threshold: Option<Spanned<u32>>,
+    content_types: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    responses: bool,
 }
 
 impl RouteFile {
@@ -228,7 +235,9 @@ impl Reader<'_, '_> {
         }
         let passes = match inspection.mode {
             InspectionMode::Off => true,
-            InspectionMode::Block => inspection.body_bytes_max == 0 && inspection.on_excess == OnExcess::Pass,
+            InspectionMode::Block | InspectionMode::Detect => {
+                inspection.body_bytes_max == 0 && inspection.on_excess == OnExcess::Pass
+            }
             InspectionMode::Score => false,
         };
         if !passes {
@@ -245,12 +254,46 @@ impl Reader<'_, '_> {
         }
         exempt_fields.sort();
         exempt_fields.dedup();
+        if let Some(rules) = own.rules.as_ref().filter(|rules| !is_rule_set_name(rules.get_ref())) {
+            self.problem(rules, "a rule set is named as its folder is, with 1 to 64 of a-z, 0-9, `-` and `_`");
+        }
+        if let Some(paranoia) = own.paranoia.as_ref().filter(|paranoia| !(1..=4).contains(paranoia.get_ref())) {
+            self.problem(paranoia, "`paranoia` is from 1 to 4");
+        }
+        if let Some(threshold) = own.threshold.as_ref().filter(|threshold| !(1..=10_000).contains(threshold.get_ref()))
+        {
+            self.problem(threshold, "`threshold` is from 1 to 10000");
+        }
         RouteInspection {
+            rules: own.rules.as_ref().map(|rules| rules.get_ref().as_str().into()),
+            paranoia: own.paranoia.as_ref().map(|paranoia| *paranoia.get_ref()),
+            threshold: own.threshold.as_ref().map(|threshold| *threshold.get_ref()),
+            content_types: {
+                let types = own.content_types.as_ref().or(defaults.content_types.as_ref());
+                types.map(|types| self.content_types(types))
+            },
+            responses: own.responses,
             mode: own.mode.unwrap_or(defaults.mode),
             exempt_fields,
             body_bytes_max: *own.body_bytes_max.as_ref().unwrap_or(&defaults.body_bytes_max).get_ref(),
             on_excess: own.on_excess.unwrap_or(defaults.on_excess),
         }
+    }
+
+    fn content_types(&mut self, types: &[Spanned<String>]) -> String {
+        let mut all = Vec::new();
+        for written in types {
+            let text = written.get_ref().to_ascii_lowercase();
+            let is_token = |part: &str| {
+                let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+                !part.is_empty() && part.bytes().all(inner)
+            };
+            if !text.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype)) {
+                self.problem(written, "a content type is written as `application/json`, without parameters");
+            }
+            all.push(format!("|{text}|"));
+        }
+        all.join(" ")
     }
 
     fn origins(&mut self, texts: &[Spanned<String>]) -> Vec<Origin> {
@@ -337,6 +380,11 @@ impl Reader<'_, '_> {
         }
         Some(DeclaredId::Fixed(text.as_str().into()))
     }
+}
+
+fn is_rule_set_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(inner)
 }
 
 impl From<MethodText> for Method {

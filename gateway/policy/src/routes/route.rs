@@ -156,6 +156,16 @@ pub struct RouteInspection {
     pub body_bytes_max: u64,
     /// What happens to a body that is larger.
     pub on_excess: OnExcess,
+    /// The rule set that inspects; none for the tenant's or the gateway's own choice.
+    pub rules: Option<Arc<str>>,
+    /// The rules' paranoia level, 1 to 4; none for the tenant's or the gateway's own choice.
+    pub paranoia: Option<u8>,
+    /// The score from which mode `block` refuses; none for the tenant's or the gateway's own choice.
+    pub threshold: Option<u32>,
+    /// The content types that the route admits, as rules compare them: `|text/csv| |application/json|`. None where it does not say.
+    pub content_types: Option<String>,
+    /// Whether answers are inspected, too.
+    pub responses: bool,
 }
 
 /// What an inspection's finding does.
@@ -166,6 +176,8 @@ pub enum InspectionMode {
     Block,
     /// The score goes to Cedar as `context.waf.score`, which must decide.
     Score,
+    /// What is found is recorded, and nothing else comes of it.
+    Detect,
     /// Nothing is inspected. For uploads and the like, where the service knows better.
     Off,
 }

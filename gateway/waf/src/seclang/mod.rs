@@ -10,6 +10,7 @@
 mod ast;
 mod bytes;
 mod compiled;
+mod cost;
 mod error;
 mod link;
 mod operator;
@@ -25,6 +26,7 @@ mod variable;
 mod warm_up;
 
 pub use ast::{EngineMode, Position, Severity as RuleSeverity};
+pub use cost::RuleCost;
 pub use error::{LoadError, Reason};
 pub use link::Warning;
 pub use parse::{Disk, Files, InMemory};

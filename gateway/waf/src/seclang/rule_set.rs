@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::ast::EngineMode;
 use super::compiled::Compiled;
+use super::cost::{self, RuleCost};
 use super::error::LoadError;
 use super::link::{self, Warning};
 use super::parse::{self, Files};
@@ -87,6 +88,11 @@ impl RuleSet {
     /// How many rules are passed over where no value has what they need.
     pub fn gated(&self) -> usize {
         self.compiled.gated()
+    }
+
+    /// What each rule costs, measured here and now: milliseconds for a large rule set.
+    pub fn costs(&self) -> Vec<RuleCost> {
+        cost::of(&self.program, &self.compiled)
     }
 
     /// Memory for transactions with these rules.

@@ -62,8 +62,9 @@ impl Parsed {
                 }
             };
             let Some((name, arguments)) = words.split_first() else { continue };
-            if name.eq_ignore_ascii_case("Include") {
-                self.include(files, path, arguments, &position, depth);
+            let is_optional = name.eq_ignore_ascii_case("IncludeOptional");
+            if is_optional || name.eq_ignore_ascii_case("Include") {
+                self.include(files, path, arguments, &position, (depth, is_optional));
                 continue;
             }
             match directives::read(name, arguments) {
@@ -77,16 +78,32 @@ impl Parsed {
     }
 
     /// `Include`: a file, or all files that a pattern with `*` in its last part names, in order. Relative to this file.
-    fn include(&mut self, files: &dyn Files, from: &Path, arguments: &[String], position: &Position, depth: usize) {
+    /// Where it is optional, a file that is not there is passed over; else a pattern that names none is a mistake.
+    fn include(
+        &mut self,
+        files: &dyn Files,
+        from: &Path,
+        arguments: &[String],
+        position: &Position,
+        (depth, is_optional): (usize, bool),
+    ) {
         let [path] = arguments else {
             let takes = "one path, whose last part may have a `*`";
             return self.error(position, None, Reason::Arguments { directive: "Include".to_owned(), takes });
         };
         let path = from.parent().unwrap_or(Path::new("")).join(path);
         if !path.to_string_lossy().contains('*') {
+            let is_missing = || files.read(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+            if is_optional && is_missing() {
+                return;
+            }
             return self.file(files, &path, position, depth + 1);
         }
         match files.list(&path) {
+            Ok(paths) if paths.is_empty() && !is_optional => {
+                let error = std::io::Error::new(std::io::ErrorKind::NotFound, "no file has such a name");
+                self.error(position, None, Reason::Unreadable(error));
+            }
             Ok(paths) => paths.iter().for_each(|path| self.file(files, path, position, depth + 1)),
             Err(error) => self.error(position, None, Reason::Unreadable(error)),
         }

@@ -45,6 +45,18 @@ fn files_that_include_each_other_are_refused() {
     assert!(matches!(parse(&files, &[PathBuf::from("a.conf")]).errors[0].reason, Reason::IncludedTooDeep(_)));
 }
 
+#[test]
+fn an_include_that_finds_nothing_is_a_mistake_unless_it_is_optional() {
+    for (text, mistakes) in [
+        ("Include sub/*.conf", 1),
+        ("Include sub/1.conf", 1),
+        ("IncludeOptional sub/*.conf", 0),
+        ("IncludeOptional sub/1.conf", 0),
+    ] {
+        assert_eq!(parse_text(text).errors.len(), mistakes, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "(Sec(Rule|Action|Marker)|ARGS|[ -~\n]{0,9}|\"|id:|,|'|\\\\)*") {

@@ -3,28 +3,48 @@
 //! A body that fits is read before the decision, so that everything is inspected before it is decided, and Pingora
 //! replays it to the service. A larger one that the route lets through is held back while it passes: its first octets
 //! are inspected before any of it reaches the service, and an attack found there amends the decision.
+//!
+//! Two engines stand behind this stage: a rule set in SecLang ([`rules`]) where route, tenant or gateway name one, else the
+//! built-in rules.
 
+mod aside;
+mod response;
+mod rules;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use cedargate_model::{Canonical, Refusal, RefusalCode};
-use cedargate_policy::{InspectionMode, OnExcess, Route};
+use cedargate_model::{Canonical, Refusal, RefusalCode, TenantName};
+use cedargate_policy::{InspectionMode, OnExcess, Route, WafFindings};
 use cedargate_waf::{Body, Engine, Inspected, Mode, Scope, Subject, Threshold, Verdict};
 use http::{HeaderMap, HeaderValue, header};
 use pingora::proxy::Session;
 use tokio::time::timeout;
 
+use self::aside::Aside;
+pub(crate) use self::response::ResponseWatch;
+pub(crate) use self::rules::Head;
+use self::rules::{Found, OwnHead, Piece, Plan};
+pub use self::rules::{RuleChoice, RuleSets, RuleSettings, Shadow};
+use crate::gateway::Gateway;
 use crate::trail::Trail;
+
+/// How many octets of a request are inspected by rules on the proxy's own thread. 10 KB of JSON take more than a millisecond, so more
+/// than this is inspected aside, so that no client waits for another's document: handing over takes 20 microseconds.
+pub(crate) const INLINE_BYTES_MAX: usize = 4 * 1024;
 
 /// The largest body that Pingora can replay after it was read, in octets (its retry buffer).
 pub(crate) const REPLAY_BYTES_MAX: u64 = 64 * 1024;
 
 /// What the inspection leaves behind for the decision and for forwarding.
 pub(crate) struct Judged {
-    /// `context.waf.score`.
-    pub(crate) score: u32,
+    /// `context.waf`.
+    pub(crate) findings: WafFindings,
     /// What still has to be looked at while the body passes.
     pub(crate) body: BodyWatch,
+    /// What is to be looked at in the answer, on routes that ask for it.
+    pub(crate) response: Option<Box<ResponseWatch>>,
 }
 
 /// What is watched while a body passes.
@@ -39,14 +59,18 @@ pub(crate) enum BodyWatch {
 pub(crate) struct Held {
     octets: BytesMut,
     octets_max: usize,
-    content_type: Option<String>,
-    scope: Scope,
-    threshold: Threshold,
+    by: Watcher,
 }
 
-/// How the engine is asked about one request.
+/// Who judges what was held back.
+enum Watcher {
+    BuiltIn { content_type: Option<String>, scope: Scope, threshold: Threshold },
+    Rules { plan: Plan, head: OwnHead, patience: Duration },
+}
+
+/// How requests are inspected.
 pub(crate) struct Inspector<'a> {
-    pub(crate) engine: &'a Engine,
+    pub(crate) gateway: &'a Gateway,
     pub(crate) threshold: Threshold,
     pub(crate) body_timeout: Duration,
     /// Skips everything: `danger_inspection_off`.
@@ -58,31 +82,94 @@ impl Inspector<'_> {
     ///
     /// # Errors
     /// 403 for an attack on a route in mode `block`; 413 for a body over its bound, 415 for one in a coding that hides
-    /// its content, 400 for one that breaks off.
+    /// its content, 400 for one that breaks off or is malformed, or for a request that reaches a limit of the rules; 503 where the
+    /// rules that the route names are not there.
     pub(crate) async fn inspect(
         &self,
         canonical: &Canonical,
-        route: &Route,
+        route: &Arc<Route>,
+        tenant: &TenantName,
         session: &mut Session,
         trail: &mut Trail,
     ) -> Result<Judged, Refusal> {
         if self.off || route.inspection.mode == InspectionMode::Off {
-            return Ok(Judged { score: 0, body: BodyWatch::Nothing });
+            return Ok(Judged { findings: WafFindings::default(), body: BodyWatch::Nothing, response: None });
         }
-        let scope = scope(route);
+        let settings = &self.gateway.settings.rules;
+        let plan = settings.plan(&self.gateway.rule_sets.load(), route, tenant, self.threshold.score())?;
         let arriving = arriving_body(session, route)?;
-        let (octets, body) = match arriving {
-            Arriving::None => (None, BodyWatch::Nothing),
-            Arriving::Whole => (Some(Box::pin(self.read_body(session, route)).await?), BodyWatch::Nothing),
-            Arriving::Large => (None, BodyWatch::Held(self.hold(session, route, scope.clone()))),
+        let octets = match arriving {
+            Arriving::Whole => Some(Box::pin(self.read_body(session, route)).await?),
+            Arriving::None | Arriving::Large => None,
         };
-        let content_type = content_type(&session.req_header().headers);
-        let read = octets.as_deref().map(|bytes| Body { content_type: content_type.as_deref(), bytes, complete: true });
+        let request = session.req_header();
+        let is_held = matches!(arriving, Arriving::Large);
+        let Some(plan) = plan else {
+            let body = if is_held { self.hold(route, self.built_in(session, route)) } else { BodyWatch::Nothing };
+            return self.by_built_in(canonical, route, session, octets, trail).map(|findings| Judged {
+                findings,
+                body,
+                response: None,
+            });
+        };
+        let head = Head::of(canonical, request.raw_path(), request.version, &request.headers);
+        let body = match is_held {
+            true => {
+                let by = Watcher::Rules { plan: plan.clone(), head: head.to_own(), patience: self.body_timeout };
+                self.hold(route, by)
+            }
+            false => BodyWatch::Nothing,
+        };
+        let found = self.by_rules(&plan, &head, octets.clone().unwrap_or_default()).await?;
+        trail.inspected(found.inspection());
+        let (refusal, findings) = (found.refusal(), found.findings());
+        self.show_shadow(&plan, &head, octets.unwrap_or_default(), found);
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None => {
+                let response = route.inspection.responses.then(|| Box::new(ResponseWatch::new(plan)));
+                Ok(Judged { findings, body, response })
+            }
+        }
+    }
+
+    async fn by_rules(&self, plan: &Plan, head: &Head<'_>, body: Bytes) -> Result<Found, Refusal> {
+        if head.len() + body.len() <= INLINE_BYTES_MAX {
+            let piece = if body.is_empty() { Piece::None } else { Piece::Whole(&body) };
+            return Ok(plan.run(head, piece));
+        }
+        let inspected = body.len();
+        let aside = Aside { plan: plan.clone(), head: head.to_own(), body, inspected, is_whole: true };
+        Box::pin(aside::run(aside, self.body_timeout)).await
+    }
+
+    /// Of a hundred requests, as many as are configured go to the rules that only watch.
+    fn show_shadow(&self, plan: &Plan, head: &Head<'_>, body: Bytes, live: Found) {
+        let Some(shadow) = &self.gateway.settings.rules.shadow else { return };
+        let is_sampled = head.id().0.as_u128() % 100 < u128::from(shadow.percent);
+        let sets = self.gateway.rule_sets.load();
+        let Some(rules) = sets.get(&shadow.rules).filter(|_| is_sampled) else { return };
+        let inspected = body.len();
+        let aside = Aside { plan: plan.with(rules), head: head.to_own(), body, inspected, is_whole: true };
+        aside::watch(aside, live, self.gateway.metrics.shadow());
+    }
+
+    fn by_built_in(
+        &self,
+        canonical: &Canonical,
+        route: &Route,
+        session: &Session,
+        octets: Option<Bytes>,
+        trail: &mut Trail,
+    ) -> Result<WafFindings, Refusal> {
         let head = session.req_header();
-        let inspected = inspect(self.engine, canonical, head.raw_path(), &head.headers, read, &scope);
+        let content_type = content_type(&head.headers);
+        let read = octets.as_deref().map(|bytes| Body { content_type: content_type.as_deref(), bytes, complete: true });
+        let scope = scope(route);
+        let inspected = inspect(&self.gateway.engine, canonical, head.raw_path(), &head.headers, read, &scope);
         trail.inspected(inspected.summary());
         refuse_attack(&inspected, self.threshold)?;
-        Ok(Judged { score: inspected.score(), body })
+        Ok(findings(&inspected, route))
     }
 
     /// Reads a body of at most [`REPLAY_BYTES_MAX`] octets; Pingora keeps a copy and replays it.
@@ -109,14 +196,14 @@ impl Inspector<'_> {
         Ok(octets.freeze())
     }
 
-    fn hold(&self, session: &Session, route: &Route, scope: Scope) -> Held {
-        Held {
-            octets: BytesMut::new(),
-            octets_max: usize::try_from(route.inspection.body_bytes_max).unwrap_or(usize::MAX),
-            content_type: content_type(&session.req_header().headers),
-            scope,
-            threshold: self.threshold,
-        }
+    fn built_in(&self, session: &Session, route: &Route) -> Watcher {
+        let content_type = content_type(&session.req_header().headers);
+        Watcher::BuiltIn { content_type, scope: scope(route), threshold: self.threshold }
+    }
+
+    fn hold(&self, route: &Route, by: Watcher) -> BodyWatch {
+        let octets_max = usize::try_from(route.inspection.body_bytes_max).unwrap_or(usize::MAX);
+        BodyWatch::Held(Held { octets: BytesMut::new(), octets_max, by })
     }
 }
 
@@ -126,22 +213,52 @@ impl BodyWatch {
     /// `None` in `piece` with `end` is the end of the body without further octets.
     ///
     /// # Errors
-    /// 403 when what was held back is an attack.
-    pub(crate) fn pass(&mut self, engine: &Engine, piece: Option<Bytes>, end: bool) -> Result<Option<Bytes>, Refusal> {
+    /// 403 when what was held back is an attack, 400 where it is malformed.
+    pub(crate) async fn pass(
+        &mut self,
+        engine: &Engine,
+        piece: Option<Bytes>,
+        end: bool,
+    ) -> Result<Option<Bytes>, Refusal> {
         let Self::Held(held) = self else { return Ok(piece) };
         held.octets.extend_from_slice(piece.as_deref().unwrap_or_default());
         if !end && held.octets.len() < held.octets_max {
             // Never `None`: that would end the body towards the service.
             return Ok(Some(Bytes::new()));
         }
-        let judged = held.octets.get(..held.octets_max).unwrap_or(&held.octets);
-        let complete = end && held.octets.len() <= held.octets_max;
-        let body = Body { content_type: held.content_type.as_deref(), bytes: judged, complete };
-        refuse_attack(&engine.inspect_body(&body, &held.scope), held.threshold)?;
+        let is_whole = end && held.octets.len() <= held.octets_max;
         let octets = held.octets.split().freeze();
-        *self = Self::Nothing;
+        let inspected = octets.len().min(held.octets_max);
+        let Self::Held(Held { by, .. }) = std::mem::replace(self, Self::Nothing) else { return Ok(Some(octets)) };
+        match by {
+            Watcher::BuiltIn { content_type, scope, threshold } => {
+                let bytes = octets.get(..inspected).unwrap_or(&octets);
+                let body = Body { content_type: content_type.as_deref(), bytes, complete: is_whole };
+                refuse_attack(&engine.inspect_body(&body, &scope), threshold)?;
+            }
+            Watcher::Rules { plan, head, patience } => {
+                let aside = Aside { plan, head, body: octets.clone(), inspected, is_whole };
+                let found = Box::pin(aside::run(aside, patience)).await?;
+                if let Some(refusal) = found.refusal() {
+                    return Err(refusal);
+                }
+            }
+        }
         Ok(Some(octets))
     }
+}
+
+/// What a request would be told that nobody sent, by rules.
+pub(crate) fn explain(plan: &Plan, head: &Head<'_>, body: Option<&[u8]>) -> Found {
+    plan.run(head, body.map_or(Piece::None, Piece::Whole))
+}
+
+/// What policies are told of what the built-in rules found.
+pub(crate) fn findings(inspected: &Inspected, route: &Route) -> WafFindings {
+    if route.inspection.mode == InspectionMode::Detect || inspected.findings().is_empty() {
+        return WafFindings::default();
+    }
+    WafFindings { score: inspected.score(), rules: inspected.rules().into(), tags: inspected.tags().into() }
 }
 
 /// Inspects what is known of a request: the same call for a live one and for `explain`.
@@ -180,7 +297,7 @@ pub(crate) fn refuse_attack(inspected: &Inspected, threshold: Threshold) -> Resu
 pub(crate) fn scope(route: &Route) -> Scope {
     let mode = match route.inspection.mode {
         InspectionMode::Block => Mode::Block,
-        InspectionMode::Score => Mode::Score,
+        InspectionMode::Score | InspectionMode::Detect => Mode::Score,
         InspectionMode::Off => Mode::Off,
     };
     match &*route.inspection.exempt_fields {
