@@ -20,7 +20,7 @@ rows=(
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "sqlfluff|sqlfluff|test|lints the migrations"
-    "/usr/share/modsecurity-crs/rules|modsecurity-crs|test bench-waf|rules that the inspection engine must load, and is measured with"
+    "/usr/share/modsecurity-crs/rules|modsecurity-crs|demo test bench bench-waf|rules that the inspection engine runs and is measured with"
     "/usr/include/modsecurity/modsecurity.h|libmodsecurity-dev|bench-waf|the engine that ours is compared with"
     "valgrind|valgrind|bench-waf|counts instructions"
     "wrk|wrk|bench|puts the load on the proxies that are compared"

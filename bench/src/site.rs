@@ -117,6 +117,7 @@ impl Site {
                 Traffic::Addresses(_) => &["127.0.0.1/32"],
                 Traffic::People | Traffic::Sessions(_) => &[],
             },
+            rules: variant.rules,
             danger: variant.danger,
         };
         let gateway = Gateway::configure(&self.binaries.join("cedargate"), &directory, &settings)?;

@@ -41,6 +41,7 @@ pub const TARGETS: &[Bound] = &[
     bound(PLAIN, 64, Figure::ToBare, 1.3),
     bound(PLAIN, 8, Figure::ToBare, 1.7),
     bound("everything on", 64, Figure::ToBare, 1.9),
+    bound("the Core Rule Set", 64, Figure::ToBare, 3.5),
     bound("5 ms slower syncs", 64, Figure::ToBare, 1.5),
     // Two syncs of 5 ms, and what the disk itself takes.
     bound("5 ms slower syncs", 64, Figure::P50Milliseconds, 11.0),

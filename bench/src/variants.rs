@@ -5,6 +5,8 @@
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
     pub(crate) access_log: bool,
+    /// The rule set that inspects; none for the built-in rules.
+    pub(crate) rules: Option<&'static str>,
     pub(crate) danger: &'static [&'static str],
     pub(crate) traffic: Traffic,
 }
@@ -24,13 +26,14 @@ const INSPECTION_OFF: &[&str] = &["inspection_off = true"];
 
 impl Variant {
     const fn of(name: &'static str, danger: &'static [&'static str]) -> Self {
-        Self { name, access_log: false, danger, traffic: Traffic::People }
+        Self { name, access_log: false, rules: None, danger, traffic: Traffic::People }
     }
 }
 
 pub(crate) const VARIANTS: &[Variant] = &[
     Variant::of("everything but inspection", INSPECTION_OFF),
     Variant::of("everything on", &[]),
+    Variant { rules: Some("crs"), ..Variant::of("the Core Rule Set", &[]) },
     Variant { access_log: true, ..Variant::of("a line per request", INSPECTION_OFF) },
     Variant::of("recording off", &["inspection_off = true", "recording_off = true"]),
     Variant::of("5 ms slower syncs", &["inspection_off = true", "sync_delay_ms = 5"]),

@@ -35,6 +35,8 @@ pub struct Settings {
     pub access_log: bool,
     /// Addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: &'static [&'static str],
+    /// The rule set that inspects; none for the built-in rules.
+    pub rules: Option<&'static str>,
     /// Lines of `[danger]`: what is on, and how much of it.
     pub danger: &'static [&'static str],
 }
@@ -71,6 +73,9 @@ impl fmt::Display for Settings {
         )?;
         for whose in ["address", "principal", "tenant"] {
             writeln!(f, "{whose}_requests = {rate}")?;
+        }
+        if let Some(rules) = self.rules {
+            writeln!(f, "\n[inspection]\nrules = {}", quoted(rules))?;
         }
         writeln!(f, "\n[telemetry]\naccess_log = {}", self.access_log)?;
         if let Some(filter) = self.log_filter {
@@ -300,11 +305,13 @@ mod tests {
             log_filter: None,
             access_log: false,
             trusted_proxies: &["127.0.0.1/32"],
+            rules: Some("crs"),
             danger: &["recording_off = true"],
         };
         let text = settings.to_string();
         assert!(text.contains(r#"dir = "/a \"b\"\\c""#), "{text}");
         assert!(text.contains("[upstreams.orders]\naddresses = [\"unix:run/orders.sock\"]\nportal_path"), "{text}");
+        assert!(text.contains("\n[inspection]\nrules = \"crs\"\n"), "{text}");
         assert!(text.contains("\n[danger]\nrecording_off = true\n"), "{text}");
         assert!(text.contains("\ntrusted_proxies = [\"127.0.0.1/32\"]\n"), "{text}");
     }

@@ -28,6 +28,9 @@ const END_PATIENCE: Duration = Duration::from_secs(35);
 /// How often it is looked whether a program is ready, or has ended.
 const POLL: Duration = Duration::from_millis(100);
 
+/// Debian's package of the Core Rule Set. Where it is, it inspects; where not, the built-in rules do.
+const CORE_RULE_SET: &str = "/usr/share/modsecurity-crs/rules";
+
 /// Everybody's requests come from one address here.
 const REQUESTS_PER_MINUTE: u32 = 6_000;
 
@@ -123,6 +126,7 @@ impl Demo {
             log_filter: None,
             access_log: false,
             trusted_proxies: &[],
+            rules: fs::exists(CORE_RULE_SET).is_ok_and(|is_there| is_there).then_some("crs"),
             danger: &[],
         };
         let (mut credentials, drawn) = passwords(&self.directory, self.port, admin_port)?;

@@ -12,6 +12,7 @@ mod bodies;
 mod bounds;
 mod crs;
 mod harmless;
+mod profile;
 mod properties;
 mod reference;
 mod sender;
