@@ -298,12 +298,12 @@ fn a_tenant_cannot_open_what_the_platform_closes() {
 #[test]
 fn what_the_inspection_found_is_for_policies_to_decide_on() {
     let policies = r#"
-@id("tenants/acme/stop-attacks")
+@id("tenants/globex/stop-attacks")
 @description("Attacks end here, whoever sends them.")
 forbid (principal, action == Orders::Action::"CreateOrder", resource)
 when { context.waf.tags.contains("attack-sqli") || context.waf.score >= 15 };
 
-@id("tenants/acme/doubtful-needs-a-second-factor")
+@id("tenants/globex/doubtful-needs-a-second-factor")
 @description("What is doubtful takes a second factor.")
 forbid (principal, action == Orders::Action::"CreateOrder", resource)
 when { context.waf.score >= 5 && context.authn.level < 2 };
@@ -315,16 +315,16 @@ when { context.waf.score >= 5 && context.authn.level < 2 };
         )
     };
     let strong = ", level = 2, methods = [\"pwd\", \"otp\"]";
-    let (stop, doubt) = ("\"tenants/acme/stop-attacks\"", "\"tenants/acme/doubtful-needs-a-second-factor\"");
+    let (stop, doubt) = ("\"tenants/globex/stop-attacks\"", "\"tenants/globex/doubtful-needs-a-second-factor\"");
     let allowed = "\"orders/matrix/clerk/CreateOrder\"";
     let report = Copy::new()
-        .append("policies/tenants/acme/attacks.cedar", policies)
-        .append("cases/acme-orders.toml", &case("stopped", strong, "waf_score = 15", "deny", stop))
-        .append("cases/acme-orders.toml", &case("an attack", strong, "waf_tags = [\"attack-sqli\"]", "deny", stop))
-        .append("cases/acme-orders.toml", &case("doubtful", "", "waf_score = 5", "step_up(2)", doubt))
-        .append("cases/acme-orders.toml", &case("made sure of", strong, "waf_score = 14", "allow", allowed))
+        .append("policies/tenants/globex/attacks.cedar", policies)
+        .append("cases/globex.toml", &case("stopped", strong, "waf_score = 15", "deny", stop))
+        .append("cases/globex.toml", &case("an attack", strong, "waf_tags = [\"attack-sqli\"]", "deny", stop))
+        .append("cases/globex.toml", &case("doubtful", "", "waf_score = 5", "step_up(2)", doubt))
+        .append("cases/globex.toml", &case("made sure of", strong, "waf_score = 14", "allow", allowed))
         .append(
-            "cases/acme-orders.toml",
+            "cases/globex.toml",
             &case(
                 "watched",
                 "",
