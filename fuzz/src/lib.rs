@@ -25,6 +25,7 @@ mod policies;
 mod record;
 mod rules;
 mod saml;
+mod scim;
 
 pub use assertion::assertion;
 pub use chunks::chunks;
@@ -37,12 +38,13 @@ pub use policies::policies;
 pub use record::record;
 pub use rules::rules;
 pub use saml::saml;
+pub use scim::scim;
 
 /// A target's function: it panics where a rule is broken.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its corpus's folder.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("assertion", assertion),
     ("chunks", chunks),
     ("config", config),
@@ -54,6 +56,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("record", record),
     ("rules", rules),
     ("saml", saml),
+    ("scim", scim),
 ];
 
 /// Cuts octets at line ends into at most so many parts: how one input stands for several.
