@@ -143,6 +143,8 @@ pub enum AccountAct {
     },
     /// A person at an identity provider is no longer this account's.
     IdentityUnlinked,
+    /// A person at an identity provider is this account's from now on: the provider had told of them before (SCIM).
+    IdentityLinked,
 }
 
 /// A way of proving who one is while signed in. Finer than [`crate::AuthnMethod`]: a recovery code is told from an app's.

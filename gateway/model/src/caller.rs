@@ -64,6 +64,8 @@ pub enum Credential {
     ApiKey,
     /// A service account, by an access token that it got for an API key.
     KeyToken,
+    /// An identity provider that tells the gateway about its people, by its connection's token for SCIM.
+    ScimToken,
 }
 
 impl Credential {
@@ -74,6 +76,7 @@ impl Credential {
             Self::SessionToken => "session_token",
             Self::ApiKey => "api_key",
             Self::KeyToken => "key_token",
+            Self::ScimToken => "scim_token",
         }
     }
 
@@ -86,7 +89,7 @@ impl Credential {
     pub fn is_of_person(self) -> bool {
         match self {
             Self::Session | Self::SessionToken => true,
-            Self::ApiKey | Self::KeyToken => false,
+            Self::ApiKey | Self::KeyToken | Self::ScimToken => false,
         }
     }
 
@@ -94,7 +97,7 @@ impl Credential {
     pub fn is_bearer(self) -> bool {
         match self {
             Self::Session => false,
-            Self::SessionToken | Self::ApiKey | Self::KeyToken => true,
+            Self::SessionToken | Self::ApiKey | Self::KeyToken | Self::ScimToken => true,
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, KeyEvent, Micros, PolicyId,
-    PrincipalId, RefusalCode, RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
+    PrincipalId, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage,
+    TenantName, TokenEvent,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -46,6 +47,8 @@ pub enum EventBody {
     Account(Box<AccountEvent>),
     /// A program's token was issued, refused or revoked. Boxed like a decision: it is as large.
     Token(Box<TokenEvent>),
+    /// An identity provider said something of its people by SCIM, or its token was made or revoked.
+    Provisioning(Box<ProvisioningEvent>),
     /// A gateway signs with another key from now on.
     Key(KeyEvent),
     /// A service says what it did under a decision. Boxed like a decision: it is as large.

@@ -39,6 +39,10 @@ uuid_id! {
     SessionId;
     /// Identifies an API key of a service account. It is not the secret. UUIDv7.
     ApiKeyId;
+    /// Identifies a connection's token for SCIM. It is not the secret. UUIDv7.
+    ScimTokenId;
+    /// Identifies a group that an identity provider made by SCIM. UUIDv7.
+    ScimGroupId;
     /// Identifies what a session was exchanged for: a family of access and refresh tokens. UUIDv7.
     GrantId;
     /// Identifies one access token. UUIDv7.

@@ -32,6 +32,7 @@ mod event;
 mod host;
 mod id;
 mod path;
+mod provisioning_event;
 mod refusal;
 mod signin_reason;
 mod time;
@@ -51,10 +52,11 @@ pub use event::{
 };
 pub use host::{Host, HostError};
 pub use id::{
-    ApiKeyId, DecisionId, EventId, FactorId, GrantId, PolicyId, PrincipalId, RequestId, RouteId, SessionId, SnapshotId,
-    TenantId, TenantName, TenantNameError, TokenId,
+    ApiKeyId, DecisionId, EventId, FactorId, GrantId, PolicyId, PrincipalId, RequestId, RouteId, ScimGroupId,
+    ScimTokenId, SessionId, SnapshotId, TenantId, TenantName, TenantNameError, TokenId,
 };
 pub use path::{NormalizedPath, PathError};
+pub use provisioning_event::{ProvisioningAct, ProvisioningEvent, RolesOf};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
 pub use signin_reason::SigninReason;
 pub use time::{Clock, Micros, SystemClock};

@@ -10,7 +10,9 @@ use cedar_policy::{
     EntityTypeName, EntityUid, ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression,
     Schema,
 };
-use cedargate_model::{AuthnMethod, AuthnStrength, Caller, ClientCertificate, Micros, Principal, RoleName, TenantId};
+use cedargate_model::{
+    AuthnMethod, AuthnStrength, Caller, ClientCertificate, Credential, Micros, Principal, RoleName, TenantId,
+};
 
 use crate::Context;
 use crate::platform::MEMBER;
@@ -63,6 +65,20 @@ pub(crate) fn service_account_type() -> &'static EntityTypeName {
     &TYPES.service_account
 }
 
+/// The type of identity providers by their connections' tokens for SCIM, which an action applies to where its schema says so.
+pub(crate) fn scim_token_type() -> &'static EntityTypeName {
+    &TYPES.scim_token
+}
+
+/// The type of a principal that is known by this.
+fn type_of(credential: Credential) -> &'static EntityTypeName {
+    match credential {
+        Credential::Session | Credential::SessionToken => &TYPES.user,
+        Credential::ApiKey | Credential::KeyToken => &TYPES.service_account,
+        Credential::ScimToken => &TYPES.scim_token,
+    }
+}
+
 /// The type of roles.
 pub(crate) fn role_type() -> EntityTypeName {
     TYPES.role.clone()
@@ -90,7 +106,7 @@ impl Asker {
                 Self::of(uid, tenant.clone(), vec![role_uid(RoleName::ANONYMOUS)])
             }
             Caller::Principal(principal) => {
-                let kind = if principal.credential.is_of_person() { &TYPES.user } else { &TYPES.service_account };
+                let kind = type_of(principal.credential);
                 let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(principal.id.to_string()));
                 Self::of(uid, tenant_uid(principal.tenant), roles_of(principal))
             }
@@ -253,6 +269,7 @@ struct Types {
     role: EntityTypeName,
     user: EntityTypeName,
     service_account: EntityTypeName,
+    scim_token: EntityTypeName,
     anonymous: EntityTypeName,
 }
 
@@ -261,6 +278,7 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| Types {
     role: type_name("Role"),
     user: type_name("User"),
     service_account: type_name("ServiceAccount"),
+    scim_token: type_name("ScimToken"),
     anonymous: type_name("Anonymous"),
 });
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cedar_policy::{Context as CedarContext, Entities, EntityId, EntityUid, Request};
-use cedargate_model::{Caller, DecisionId, PolicyId, SnapshotId};
+use cedargate_model::{Caller, Credential, DecisionId, PolicyId, SnapshotId};
 
 use crate::build::Action;
 use crate::entities::{self, Asker, Authn, ShowError};
@@ -53,8 +53,12 @@ pub(crate) fn judge(snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
 /// Whether an action is for people alone, and a program for itself asks. Policies were validated for the principals that the schema
 /// names; where it does not name service accounts, a permit that names no type would let them in unseen.
 fn is_kept_from(action: &Action, caller: &Caller) -> bool {
-    let is_program = |principal: &Arc<cedargate_model::Principal>| !principal.credential.is_of_person();
-    !action.facts.service_accounts && caller.principal().is_some_and(is_program)
+    let Some(principal) = caller.principal() else { return false };
+    match principal.credential {
+        Credential::Session | Credential::SessionToken => false,
+        Credential::ApiKey | Credential::KeyToken => !action.facts.service_accounts,
+        Credential::ScimToken => !action.facts.scim_tokens,
+    }
 }
 
 /// One question, shown to Cedar.

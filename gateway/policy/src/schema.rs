@@ -76,6 +76,8 @@ pub(crate) struct ActionFacts {
     pub(crate) resource_types: Vec<EntityTypeName>,
     /// Whether it is for service accounts, too. To an action that is not, no policy lets one.
     pub(crate) service_accounts: bool,
+    /// Whether it is for identity providers that tell about their people, too.
+    pub(crate) scim_tokens: bool,
     pub(crate) groups: BTreeSet<EntityUid>,
     /// All actions of the schema and their groups, as entities.
     pub(crate) schema_actions: Arc<Entities>,
@@ -166,11 +168,13 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
         }
         let service_accounts = applies.contains(entities::service_account_type());
         let mut due = entities::principal_types();
+        let scim_tokens = applies.contains(entities::scim_token_type());
+        due.extend(scim_tokens.then(|| entities::scim_token_type().clone()));
         due.extend(service_accounts.then(|| entities::service_account_type().clone()));
         if applies != due {
             let message = format!(
                 "action `{name}` must apply to `Cedargate::User` and `Cedargate::Anonymous`, may apply to \
-                 `Cedargate::ServiceAccount`, and to no other principal"
+                 `Cedargate::ServiceAccount` and `Cedargate::ScimToken`, and to no other principal"
             );
             problems.add(place.clone(), message);
         } else if let Err(message) = entities::check_conformance(schema, uid, &resource_types, &applies) {
@@ -183,6 +187,7 @@ fn actions_of(schema: &Schema, module: &ModuleSchema, problems: &mut Problems) -
             uid: uid.clone(),
             resource_types: resource_types.into_iter().collect(),
             service_accounts,
+            scim_tokens,
             groups,
             schema_actions: Arc::clone(&entities),
             place,

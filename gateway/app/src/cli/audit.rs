@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{
-    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, RoleName,
-    ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent, Verdict,
+    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, ProvisioningAct,
+    ProvisioningEvent, RoleName, ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent, Verdict,
 };
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -139,6 +139,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Signin(signin) => signin.decision == wanted,
         EventBody::Account(done) => done.decision == Some(wanted),
         EventBody::Token(done) => done.decision == wanted,
+        EventBody::Provisioning(done) => done.decision == Some(wanted),
         EventBody::ServiceEvent(said) => said.decision == wanted,
         EventBody::Folded(_) | EventBody::Key(_) => false,
     });
@@ -186,6 +187,12 @@ fn summary(event: &Event) -> String {
             let TokenEvent { decision, principal, client, act, .. } = &**done;
             let who = principal.map_or("-".to_owned(), |principal| principal.to_string());
             format!("token    {decision} {} {who} from {client}", became(act))
+        }
+        EventBody::Provisioning(done) => {
+            let ProvisioningEvent { decision, token, connection, act, .. } = &**done;
+            let decision = decision.map_or("-".to_owned(), |decision| decision.to_string());
+            let whom = whom(act).map_or_else(String::new, |whom| format!(" {whom}"));
+            format!("scim     {decision} {}{whom} by token {token} of {connection}", act.as_str())
         }
         EventBody::Key(taken) => format!("key      {} signs for `{}` after {}", taken.key, taken.purpose, taken.former),
         EventBody::ServiceEvent(said) => {
@@ -246,6 +253,23 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::AccountCreated { roles } => format!("made, with the roles {},", listed(roles)),
         AccountAct::RolesChanged { roles } => format!("gave the roles {} to", listed(roles)),
         AccountAct::IdentityUnlinked => "unlinked a person at a provider from".to_owned(),
+        AccountAct::IdentityLinked => "linked a person at a provider, whom it had told of, to".to_owned(),
+    }
+}
+
+/// What something that a provider told is about.
+fn whom(act: &ProvisioningAct) -> Option<String> {
+    match act {
+        ProvisioningAct::TokenCreated { .. } | ProvisioningAct::TokenRevoked => None,
+        ProvisioningAct::UserCreated { principal, .. }
+        | ProvisioningAct::UserChanged { principal, .. }
+        | ProvisioningAct::UserActivated { principal }
+        | ProvisioningAct::UserDeactivated { principal, .. }
+        | ProvisioningAct::UserDeleted { principal, .. } => Some(principal.to_string()),
+        ProvisioningAct::GroupCreated { group }
+        | ProvisioningAct::GroupChanged { group, .. }
+        | ProvisioningAct::GroupDeleted { group } => Some(group.to_string()),
+        ProvisioningAct::RolesChanged { accounts } => Some(format!("of {} accounts", accounts.len())),
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn append_json(out: &mut Vec<u8>, event: &Event) -> serde_json::Resul
         | EventBody::Signin(_)
         | EventBody::Account(_)
         | EventBody::Token(_)
+        | EventBody::Provisioning(_)
         | EventBody::Key(_)
         | EventBody::ServiceEvent(_) => serde_json::to_writer(out, event),
     }
@@ -277,6 +278,7 @@ mod tests {
             Credential::SessionToken,
             Credential::ApiKey,
             Credential::KeyToken,
+            Credential::ScimToken,
         ])
     }
 

@@ -229,7 +229,7 @@ prop_compose! {
         (level, methods) in (1..4_u8, methods()),
         age in prop::sample::select(vec![0_i64, 30, 60, 61, 299, 4_000]),
         display in "[ab]",
-        credential in prop::sample::select(vec![Credential::Session, Credential::Session, Credential::ApiKey]),
+        credential in prop::sample::select(vec![Credential::Session, Credential::Session, Credential::ApiKey, Credential::ScimToken]),
     ) -> Caller {
         if anonymous {
             return Caller::Anonymous;

@@ -61,11 +61,10 @@ impl Oracle {
 
     /// What a caller is told who asks for one of the toy's addresses.
     pub(super) fn outcome(&self, caller: &Caller, address: usize, context: &Context) -> Outcome {
-        let is_program = caller
-            .principal()
-            .is_some_and(|principal| matches!(principal.credential, Credential::ApiKey | Credential::KeyToken));
-        if is_program && toy::ADDRESSES[address].0 == "Read" {
-            // Its schema does not name service accounts.
+        let is = |those: &[Credential]| caller.principal().is_some_and(|known| those.contains(&known.credential));
+        let is_program = is(&[Credential::ApiKey, Credential::KeyToken]);
+        if is(&[Credential::ScimToken]) || is_program && toy::ADDRESSES[address].0 == "Read" {
+            // Its schema names identity providers nowhere, and service accounts not there.
             return Outcome::Deny([].into());
         }
         let present = SignedIn::of(caller, context.now);
@@ -143,6 +142,7 @@ impl Oracle {
                     Credential::Session => ("Cedargate::User", Some("member")),
                     Credential::SessionToken => ("Cedargate::User", None),
                     Credential::ApiKey | Credential::KeyToken => ("Cedargate::ServiceAccount", None),
+                    Credential::ScimToken => ("Cedargate::ScimToken", None),
                 };
                 let roles = own.filter(|role| role != "member").chain(member.map(str::to_owned)).collect();
                 ((kind, principal.id.to_string()), principal.tenant.to_string(), roles)
