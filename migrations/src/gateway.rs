@@ -97,6 +97,18 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0015_webauthn.sql"),
         },
         Migration {
+            version: 30,
+            name: "scim_tokens",
+            sqlite: include_str!("../gateway/sqlite/0030_scim_tokens.sql"),
+            postgres: include_str!("../gateway/postgres/0030_scim_tokens.sql"),
+        },
+        Migration {
+            version: 31,
+            name: "scim_resources",
+            sqlite: include_str!("../gateway/sqlite/0031_scim_resources.sql"),
+            postgres: include_str!("../gateway/postgres/0031_scim_resources.sql"),
+        },
+        Migration {
             version: 40,
             name: "name_id_formats",
             sqlite: include_str!("../gateway/sqlite/0040_name_id_formats.sql"),

@@ -236,7 +236,7 @@ WHERE tenant_id = $1
 
 /// Whether an address is one that an account gets from its identity at a provider. A local account with such an address could stand in
 /// the way of somebody who is yet to come, and a password would be a way in that no provider can close.
-fn is_of_provider(email: &Email) -> bool {
+pub(crate) fn is_of_provider(email: &Email) -> bool {
     email.as_str().rsplit_once('@').is_some_and(|(_, domain)| domain == ADDRESS_DOMAIN)
 }
 

@@ -10,7 +10,8 @@ use crate::accounts::{grantable, insert_account, replace_roles};
 use crate::identity::{Identity, Issuer, Subject};
 use crate::random::{EntropyError, uuid_at};
 use crate::{
-    Account, AccountState, Accounts, Email, EndedSessions, OperatorError, Ready, RolesError, federated, operator_events,
+    Account, AccountState, Accounts, Email, EndedSessions, OperatorError, Provisioning, Ready, RolesError, federated,
+    operator_events,
 };
 
 /// The domain of the addresses that accounts of identity providers have. Nobody receives mail there (RFC 2606 §2), and
@@ -104,6 +105,11 @@ impl Identities {
     /// The identities in this store.
     pub fn new(pool: Pool) -> Self {
         Self { pool }
+    }
+
+    /// What providers told of their people beside, in the same store.
+    pub fn provisioning(&self) -> Provisioning {
+        Provisioning::new(self.pool.clone())
     }
 
     /// Finds or makes the account of a person whom a provider vouches for, and gives it the roles that follow from what
@@ -259,7 +265,7 @@ WHERE tenant_id = $1
     }
 }
 
-async fn find_in(tx: &mut TenantTx, identity: &Identity) -> Result<Option<Account>, StoreError> {
+pub(crate) async fn find_in(tx: &mut TenantTx, identity: &Identity) -> Result<Option<Account>, StoreError> {
     const FIND: &str = "
 SELECT account_id
 FROM identities
@@ -280,7 +286,12 @@ WHERE tenant_id = $1
     }
 }
 
-async fn insert(tx: &mut TenantTx, identity: &Identity, account: PrincipalId, now: Micros) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    identity: &Identity,
+    account: PrincipalId,
+    now: Micros,
+) -> Result<(), StoreError> {
     const INSERT: &str = "
 INSERT INTO identities (tenant_id, connection, issuer, subject, account_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)";
@@ -325,7 +336,7 @@ WHERE tenant_id = $1
 }
 
 /// Writes only what changed: a version that grows at every sign-in would empty caches for nothing.
-async fn update(
+pub(crate) async fn update(
     tx: &mut TenantTx,
     mut account: Account,
     display: Option<String>,
@@ -366,7 +377,7 @@ fn address(identity: &Identity) -> Email {
 }
 
 /// A display name as it may be kept: one line of at most 254 octets. `None` where nothing is left.
-fn shown(text: &str) -> Option<String> {
+pub(crate) fn shown(text: &str) -> Option<String> {
     let mut shown: String = text.chars().filter(|c| !c.is_control() && !is_directional(*c)).collect();
     while shown.len() > DISPLAY_BYTES_MAX {
         shown.pop();

@@ -66,6 +66,7 @@ mod program_secret;
 mod random;
 mod ready;
 mod recovery;
+mod scim;
 mod service_account;
 mod service_accounts;
 mod session;
@@ -102,6 +103,11 @@ pub use program_secret::{PresentedSecret, ProgramSecret, SecretError, SecretKind
 pub use random::EntropyError;
 pub use ready::Ready;
 pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
+pub use scim::{
+    CreateScimTokenError, GroupChange, MatchBy, MatchedPerson, ProvisionError, ProvisionedArrival, Provisioning,
+    RoleRules, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimDesk, ScimGroup, ScimToken, ScimTokens, ScimUser,
+    UserChange,
+};
 pub use service_account::{
     API_KEY_LIFETIME_MAX, API_KEYS_MAX, ApiKey, ApiKeyName, ApiKeyNameError, CreateApiKeyError,
     CreateServiceAccountError, NewApiKey, ServiceAccount, ServiceAccountName, ServiceAccountNameError,

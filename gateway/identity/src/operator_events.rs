@@ -100,6 +100,20 @@ pub(crate) async fn leave(
     act: AccountAct,
     now: Micros,
 ) -> Result<(), OperatorError> {
+    let done = AccountEvent {
+        decision: None,
+        principal,
+        session: None,
+        client: None,
+        by: By::Operator,
+        connection: connection.cloned(),
+        act,
+    };
+    leave_event(tx, EventBody::Account(Box::new(done)), now).await
+}
+
+/// Leaves any event for the record, in the transaction that does what it says.
+pub(crate) async fn leave_event(tx: &mut TenantTx, body: EventBody, now: Micros) -> Result<(), OperatorError> {
     const TENANT: &str = "
 SELECT name
 FROM tenants
@@ -110,20 +124,11 @@ VALUES ($1, $2, $3)";
     let (name,): (String,) = tx.query(TENANT).fetch_one().await?;
     let id = tx.tenant().0.to_string();
     let impossible = |column| StoreError::Impossible { table: "tenants", column, id };
-    let done = AccountEvent {
-        decision: None,
-        principal,
-        session: None,
-        client: None,
-        by: By::Operator,
-        connection: connection.cloned(),
-        act,
-    };
     let event = Event {
         id: EventId(uuid_at(now)?),
         at: now,
         tenant: Some(TenantName::parse(&name).map_err(|_| impossible("name"))?),
-        body: EventBody::Account(Box::new(done)),
+        body,
     };
     let text = event_text(&event)?;
     tx.query(LEAVE).bind(event.id.0).bind(text).execute().await?;

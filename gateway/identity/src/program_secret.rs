@@ -28,6 +28,8 @@ pub enum SecretKind {
     ApiKey,
     /// What a program gets its next access token with.
     RefreshToken,
+    /// What an identity provider tells about its people with.
+    ScimToken,
 }
 
 impl SecretKind {
@@ -36,6 +38,7 @@ impl SecretKind {
         match self {
             Self::ApiKey => "cgk_",
             Self::RefreshToken => "cgr_",
+            Self::ScimToken => "cgs_",
         }
     }
 }

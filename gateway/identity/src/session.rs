@@ -18,6 +18,7 @@ use crate::{Device, PresentedToken, SessionToken};
 mod grants;
 mod own;
 mod programs;
+mod scim_tokens;
 mod tokens;
 
 pub use grants::{EndedGrant, ExchangeError, Granted, RefreshError};
@@ -358,6 +359,9 @@ impl Sessions {
             let touched = rows::touch(&mut tx, key, *at).await?;
             // No session's, so it may be a key's.
             maintained.touched += if touched > 0 { touched } else { programs::touch(&mut tx, key, *at).await? };
+            if touched == 0 {
+                scim_tokens::touch(&mut tx, key, *at).await?;
+            }
         }
         maintained.pruned = rows::prune(&mut tx, now, earlier(now, self.settings.idle_timeout)).await?;
         prune_enrolments(&mut tx, now).await?;

@@ -459,7 +459,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
         assert_eq!(done.by, By::Operator);
         let ended = match &done.act {
             AccountAct::SessionsEnded { ended } => ended.len(),
-            AccountAct::IdentityUnlinked => 0,
+            AccountAct::IdentityUnlinked | AccountAct::IdentityLinked => 0,
             act => panic!("{act:?}"),
         };
         acts.push((done.principal, done.connection.clone().unwrap().to_string(), ended));
