@@ -65,6 +65,7 @@ mod recorder;
 mod return_to;
 mod router;
 mod saml;
+mod scim;
 mod signin;
 mod signout;
 mod sso;

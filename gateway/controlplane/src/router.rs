@@ -24,7 +24,7 @@ use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, language, oauth, passkey, saml, signin, signout, sso, stepup};
+use crate::{Recorder, account, assets, keys, language, oauth, passkey, saml, scim, signin, signout, sso, stepup};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -116,6 +116,7 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
         .merge(oauth::router(Arc::clone(&state)))
+        .merge(scim::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

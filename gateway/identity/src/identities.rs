@@ -307,7 +307,7 @@ VALUES ($1, $2, $3, $4, $5, $6)";
 }
 
 /// Notes the format of a name that arrives for the first time. Says whether it is the one of every arrival before.
-async fn pin_format(tx: &mut TenantTx, identity: &Identity, format: &str) -> Result<bool, StoreError> {
+pub(crate) async fn pin_format(tx: &mut TenantTx, identity: &Identity, format: &str) -> Result<bool, StoreError> {
     const FORMAT: &str = "
 SELECT name_id_format
 FROM identities

@@ -129,6 +129,7 @@ mod tests {
             required: vec![says("hd", "acme.example")],
             roles: vec![rule("warehouse", "clerk"), rule("heads", "manager"), rule("office", "clerk")],
             strengths: vec![],
+            provisioning: None,
             kind: ConnectionKind::Oidc(OidcSettings::for_tests("https://idp.example")),
         }
     }

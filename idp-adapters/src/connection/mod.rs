@@ -6,6 +6,7 @@
 mod admission;
 mod claims;
 mod domain;
+mod provisioned;
 mod strength;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use cedargate_model::{ConnectionName, TenantName};
 pub use admission::{Admission, Judgement, RoleRule, Verdict};
 pub use claims::{ClaimMatch, ClaimPath, ClaimPathError, Claims};
 pub use domain::{EmailDomain, EmailDomainError};
+pub use provisioned::ProvisioningRule;
 pub use strength::{Strength, StrengthRule, StrengthSign};
 
 use crate::oidc::{OidcClient, OidcSettings};
@@ -39,6 +41,8 @@ pub struct Connection {
     pub roles: Vec<RoleRule>,
     /// What is believed of how strongly somebody signed in.
     pub strengths: Vec<StrengthRule>,
+    /// How people of whom the provider tells by SCIM are found at a sign-in; none where it tells of nobody.
+    pub provisioning: Option<ProvisioningRule>,
     /// What kind of provider it is.
     pub kind: ConnectionKind,
 }

@@ -12,6 +12,7 @@ mod output;
 mod policy;
 #[cfg(test)]
 mod reference;
+mod scim;
 mod serve;
 mod service;
 mod service_account;
@@ -95,6 +96,9 @@ enum Command {
     /// Check and preview the connections to identity providers
     #[command(subcommand)]
     Idp(idp::IdpCommand),
+    /// Let identity providers tell of their people by SCIM
+    #[command(subcommand)]
+    Scim(scim::ScimCommand),
     /// Let services say what they did
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -134,6 +138,7 @@ impl Command {
             Self::ServiceAccount(command) => command.json(),
             Self::ApiKey(command) => command.json(),
             Self::Idp(command) => command.json(),
+            Self::Scim(command) => command.json(),
             Self::Service(command) => command.json(),
             Self::Keys(command) => command.json(),
             Self::Waf(command) => command.json(),
@@ -153,6 +158,7 @@ impl Command {
             Self::ServiceAccount(command) => command.run(common, output),
             Self::ApiKey(command) => command.run(common, output),
             Self::Idp(command) => command.run(common, output),
+            Self::Scim(command) => command.run(common, output),
             Self::Service(command) => command.run(common, output),
             Self::Keys(command) => command.run(common, output),
             Self::Waf(command) => command.run(common, output),

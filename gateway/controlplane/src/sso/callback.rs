@@ -7,16 +7,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{
-    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Identity,
+    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Federation, Identity,
     Ready, SealedIdToken, SignIn, SpendAttemptError, StoreError,
 };
-use cedargate_idp_adapters::connection::{LiveConnection, Verdict};
+use cedargate_idp_adapters::connection::{Judgement, LiveConnection, Verdict};
 use cedargate_idp_adapters::oidc::{AuthorizationResponse, SignedIn, UnderWay};
 use cedargate_idp_adapters::saml::NameId;
 use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, RefusalCode, SigninReason, SigninResult};
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Became, log_cause, record, redirect_uri, sealed_name};
+use super::provisioned::Confirming;
+use super::{Became, log_cause, provisioned, record, redirect_uri, sealed_name};
 use crate::cookie;
 use crate::page::refusal;
 use crate::problem::{FAILED, Problem, SSO_FAILED};
@@ -163,44 +164,13 @@ pub(crate) async fn begin(
 ) -> Result<Begun, Ended> {
     let SignedIn { mut federation, claims, auth_time, ends_by, id_token } = signed_in;
     let judged = live.connection.judge(&claims);
-    let admit = match judged.verdict {
-        Verdict::Admitted => true,
-        Verdict::IfKnown => false,
-        Verdict::Refused(reason) => {
-            depart(control_plane, visit, tenant, &federation.identity).await?;
-            return Err(Ended::Refused(reason));
-        }
+    // Of whom the provider told before, that decides; of all others, what it says now.
+    let told = (&federation, &claims);
+    let confirming = Confirming { person: attempt.person, is_too_weak: is_too_weak(attempt, &judged) };
+    let account = match provisioned::arrive(control_plane, visit, tenant, live, told, confirming).await? {
+        Some(account) => account,
+        None => by_claims(control_plane, visit, tenant, attempt, &federation, &judged).await?,
     };
-    if attempt.level.is_some_and(|level| judged.strength.level < level) {
-        return Err(Ended::Refused(SigninReason::StrengthTooLow));
-    }
-    if let Some(person) = attempt.person {
-        // Before anything is written: somebody else's arrival is no confirmation.
-        let found = control_plane.identities.find(tenant.id, &federation.identity).await;
-        let found = found.map_err(|error| Ended::Problem(store_unavailable(error)))?;
-        if found.is_none_or(|account| account.id != person) {
-            return Err(Ended::Refused(SigninReason::PersonDiffers));
-        }
-    }
-    let name_id = federation.name_id.as_deref().and_then(NameId::from_json);
-    let arrival = Arrival {
-        identity: federation.identity.clone(),
-        display: judged.display,
-        roles: judged.roles,
-        admit,
-        name_id_format: name_id.map(|name_id| name_id.format().to_owned()),
-    };
-    let arrived = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
-        Ok(arrived) => arrived,
-        Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
-        Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
-        Err(ArriveError::FormatDiffers(_)) => return Err(Ended::Refused(SigninReason::SamlNameId)),
-        Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
-        Err(error @ (ArriveError::Roles(_) | ArriveError::Entropy(_))) => {
-            return Err(Ended::Problem(Problem::new(FAILED).because(error)));
-        }
-    };
-    let account = admitted(control_plane, visit, tenant, &federation.identity.connection, arrived).await?;
     if let Some(id_token) = id_token {
         let sealed = control_plane.vault.seal(&sealed_name(tenant, &federation.identity), &id_token);
         // Without it the provider asks the person before it signs them out; what is wrong with the key is said at once.
@@ -232,6 +202,60 @@ pub(crate) async fn begin(
         CreateSessionError::Entropy(error) => Ended::Problem(Problem::new(FAILED).because(error)),
         CreateSessionError::Store(error) => Ended::Problem(store_unavailable(error)),
     })
+}
+
+fn is_too_weak(attempt: &Attempt, judged: &Judgement) -> bool {
+    attempt.level.is_some_and(|level| judged.strength.level < level)
+}
+
+/// The account of somebody by what the provider says now: found, or made where the connection admits them.
+async fn by_claims(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    attempt: &Attempt,
+    federation: &Federation,
+    judged: &Judgement,
+) -> Result<Account, Ended> {
+    let identity = &federation.identity;
+    let admit = match judged.verdict {
+        Verdict::Admitted => true,
+        Verdict::IfKnown => false,
+        Verdict::Refused(reason) => {
+            depart(control_plane, visit, tenant, identity).await?;
+            return Err(Ended::Refused(reason));
+        }
+    };
+    if is_too_weak(attempt, judged) {
+        return Err(Ended::Refused(SigninReason::StrengthTooLow));
+    }
+    if let Some(person) = attempt.person {
+        // Before anything is written: somebody else's arrival is no confirmation.
+        let found = control_plane.identities.find(tenant.id, identity).await;
+        let found = found.map_err(|error| Ended::Problem(store_unavailable(error)))?;
+        if found.is_none_or(|account| account.id != person) {
+            return Err(Ended::Refused(SigninReason::PersonDiffers));
+        }
+    }
+    let name_id = federation.name_id.as_deref().and_then(NameId::from_json);
+    let arrival = Arrival {
+        identity: identity.clone(),
+        display: judged.display.clone(),
+        roles: judged.roles.clone(),
+        admit,
+        name_id_format: name_id.map(|name_id| name_id.format().to_owned()),
+    };
+    let arrived = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
+        Ok(arrived) => arrived,
+        Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
+        Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
+        Err(ArriveError::FormatDiffers(_)) => return Err(Ended::Refused(SigninReason::SamlNameId)),
+        Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
+        Err(error @ (ArriveError::Roles(_) | ArriveError::Entropy(_))) => {
+            return Err(Ended::Problem(Problem::new(FAILED).because(error)));
+        }
+    };
+    admitted(control_plane, visit, tenant, &identity.connection, arrived).await
 }
 
 /// Makes durable what an arrival does to an account, and then does it.
@@ -279,7 +303,7 @@ async fn depart(
     Ok(())
 }
 
-async fn record_of_provider(
+pub(crate) async fn record_of_provider(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,

@@ -4,6 +4,7 @@ pub(crate) mod callback;
 pub(crate) mod client_keys;
 pub(crate) mod discover;
 pub(crate) mod provider_logout;
+mod provisioned;
 pub(crate) mod start;
 
 use cedargate_assertion::TenantScope;

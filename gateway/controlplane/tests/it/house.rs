@@ -399,6 +399,11 @@ impl MemoryRecorder {
         events.into_iter().filter_map(signin).collect()
     }
 
+    /// Everything since the last call of this or another.
+    pub(crate) fn take_all(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
     /// What became of tokens since the last call of this or another.
     pub(crate) fn take_tokens(&self) -> Vec<TokenEvent> {
         let events = std::mem::take(&mut *self.events.lock().unwrap());

@@ -67,6 +67,7 @@ impl Saml {
                 required: vec![],
                 roles: vec![rule("warehouse", "clerk"), rule("heads", "manager")],
                 strengths: vec![],
+                provisioning: None,
                 kind: ConnectionKind::Saml(settings.clone()),
             };
             let client = Client::Saml(Arc::new(SamlClient::new(settings.clone())));

@@ -27,6 +27,8 @@ pub struct MatchedPerson<'p> {
     pub by: MatchBy,
     /// What the claim says that the rule names; none where it says nothing.
     pub value: Option<&'p str>,
+    /// The format in which a SAML provider names the person: the one in which it did so first.
+    pub name_id_format: Option<&'p str>,
 }
 
 /// A provisioned person who arrives.
@@ -104,6 +106,11 @@ impl Provisioning {
                 }
                 None => identities::insert(&mut tx, identity, id, now).await?,
             }
+        }
+        if let Some(format) = person.name_id_format
+            && !identities::pin_format(&mut tx, identity, format).await?
+        {
+            return Err(ArriveError::FormatDiffers(id));
         }
         let user = users::find(&mut tx, connection, id).await.map_err(unread)?.ok_or(ArriveError::NotAdmitted)?;
         let roles = roles_of(rules, &user.resource, &user.groups).map_err(unread)?;

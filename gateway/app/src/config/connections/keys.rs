@@ -33,6 +33,9 @@ const OIDC_TABLE: Table = Table {
         SCOPES,
         EMAIL_DOMAINS,
         ADMISSION,
+        SCIM_CLAIM,
+        SCIM_ATTRIBUTE,
+        SCIM_GROUPS,
         CLOCK_SKEW_SECONDS,
         USERINFO,
     ],
@@ -67,6 +70,9 @@ const SAML_TABLE: Table = Table {
         CERTIFICATE_FILE,
         EMAIL_DOMAINS,
         ADMISSION,
+        SCIM_CLAIM,
+        SCIM_ATTRIBUTE,
+        SCIM_GROUPS,
         CLOCK_SKEW_SECONDS,
         NAME_ID_FORMAT,
         IDP_INITIATED,
@@ -189,6 +195,31 @@ pub(super) const ADMISSION: Key = Key {
     about: "Who gets an account at the first sign-in. `known`: nobody; an operator links people with `cedargate idp link`. \
             `with_role`: whoever a rule gives a role; without one left, nobody is let in any more. `anyone`: everybody whom \
             the provider signs in, which for a provider that is open to the public is the public.",
+};
+pub(super) const SCIM_CLAIM: Key = Key {
+    name: "scim_claim",
+    shape: Shape::Text("a claim's name, or a pointer to a nested one"),
+    fallback: Fallback::Words("the provider tells of nobody"),
+    environment: None,
+    about: "Lets the provider tell of its people by SCIM (`/scim/v2`, with a token of `cedargate scim token create`). Whoever signs in is \
+            the user whom it told of whose `scim_attribute` is what this claim says; a user who was deactivated or deleted is not signed \
+            in, whatever `admission` says. Name a claim that the provider gives to one person alone and for ever, such as `oid` at \
+            Entra ID: an address that is given to somebody else gives the account with it.",
+};
+pub(super) const SCIM_ATTRIBUTE: Key = Key {
+    name: "scim_attribute",
+    shape: Shape::Text("`external_id` or `user_name`"),
+    fallback: Fallback::Value(r#""external_id""#),
+    environment: None,
+    about: "What of a user that claim is: `externalId`, exactly, or `userName`, in any case.",
+};
+pub(super) const SCIM_GROUPS: Key = Key {
+    name: "scim_groups",
+    shape: Shape::Text("`display_name` or `external_id`"),
+    fallback: Fallback::Value(r#""display_name""#),
+    environment: None,
+    about: "By what rules for roles name the groups of which the provider told: as its tokens do. `external_id` for Entra ID, where tokens \
+            have object ids and people may call a group what they like.",
 };
 pub(super) const CLOCK_SKEW_SECONDS: Key = Key {
     name: "clock_skew_seconds",

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use cedargate_identity::MatchBy;
 use cedargate_idp_adapters::connection::{
-    Admission, ClaimMatch, ClaimPath, Connection, ConnectionKind, EmailDomain, RoleRule, Strength, StrengthRule,
-    StrengthSign,
+    Admission, ClaimMatch, ClaimPath, Connection, ConnectionKind, EmailDomain, ProvisioningRule, RoleRule, Strength,
+    StrengthRule, StrengthSign,
 };
 use cedargate_idp_adapters::oidc::{
     CLIENT_KEYS_MAX, ClientAuthentication, ClientKey, ClientKeys, ClientSecret, OidcIssuer, OidcSettings, ProofAudience,
 };
 use cedargate_model::{AuthnMethod, ConnectionName, RoleName};
+use cedargate_scim::GroupsBy;
 
 use super::keys::{
     ACR, ADMISSION, AMR, CLAIM, CLIENT_ASSERTION_AUDIENCE, CLIENT_AUTHENTICATION, CLIENT_ID, CLIENT_KEY_FILES,
     CLIENT_SECRET_FILE, CLIENT_SECRET_VARIABLE, CLOCK_SKEW_SECONDS, EMAIL_DOMAINS, ISSUER, LEVEL, METHODS, NAME,
-    PUSHED_AUTHORIZATION_REQUESTS, ROLE, SCOPES, TITLE, USERINFO, VALUE,
+    PUSHED_AUTHORIZATION_REQUESTS, ROLE, SCIM_ATTRIBUTE, SCIM_CLAIM, SCIM_GROUPS, SCOPES, TITLE, USERINFO, VALUE,
 };
 use super::{Kind, SecretUse, saml};
 use crate::config::environment::IDP_SECRETS;
@@ -42,6 +44,7 @@ pub(super) fn connection(
     let admission = section.text(&ADMISSION, admission);
     let required = rules(&mut section, "require", |section| claim_match(section));
     let role_rules = rules(&mut section, "role", |section| role_rule(section, roles));
+    let provisioning = provisioning(&mut section);
     let strengths = rules(&mut section, "strength", |section| strength_rule(section));
     let settings = match kind {
         Kind::Oidc => oidc(&mut section, secrets).map(ConnectionKind::Oidc),
@@ -61,6 +64,7 @@ pub(super) fn connection(
         required: required?,
         roles: role_rules?,
         strengths: strengths?,
+        provisioning: provisioning?,
         kind: settings?,
     })
 }
@@ -242,6 +246,22 @@ fn role_rule(mut section: Section<'_, '_>, roles: &[RoleName]) -> Result<RoleRul
     });
     section.finish();
     Ok(RoleRule { when: when?, role: role? })
+}
+
+fn provisioning(section: &mut Section<'_, '_>) -> Result<Option<ProvisioningRule>, Noted> {
+    let claim = section.optional_text(&SCIM_CLAIM, ClaimPath::parse);
+    let by = section.text(&SCIM_ATTRIBUTE, |text| match text {
+        "external_id" => Ok(MatchBy::ExternalId),
+        "user_name" => Ok(MatchBy::UserName),
+        _ => Err("write `external_id` or `user_name`"),
+    });
+    let groups = section.text(&SCIM_GROUPS, |text| match text {
+        "display_name" => Ok(GroupsBy::DisplayName),
+        "external_id" => Ok(GroupsBy::ExternalId),
+        _ => Err("write `display_name` or `external_id`"),
+    });
+    let (by, groups) = (by?, groups?);
+    Ok(claim?.map(|claim| ProvisioningRule { by, claim, groups }))
 }
 
 fn strength_rule(mut section: Section<'_, '_>) -> Result<StrengthRule, Noted> {

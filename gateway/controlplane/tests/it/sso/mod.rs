@@ -4,6 +4,7 @@
 
 mod accounts;
 mod logout;
+mod provisioning;
 mod signin;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ fn connection(provider: &Provider, name: &str) -> Connection {
         required: vec![],
         roles: vec![role("warehouse", "clerk"), role("heads", "manager")],
         strengths: vec![strength("mfa", 2, AuthnMethod::Otp), strength("phr", 3, AuthnMethod::Hwk)],
+        provisioning: None,
         kind: ConnectionKind::Oidc(OidcSettings {
             issuer: OidcIssuer::parse(&provider.issuer()).unwrap(),
             client_id: "cedar gate".to_owned(),

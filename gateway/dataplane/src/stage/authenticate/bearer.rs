@@ -50,6 +50,7 @@ pub(super) async fn authenticate(door: Door<'_>, headers: &HeaderMap, now: Micro
     let shown = bearer(value).ok_or_else(|| invalid("scheme_unsupported"))?;
     let principal = match shown {
         key if key.starts_with(SecretKind::ApiKey.prefix()) => door.by_key(key, now).await?,
+        token if token.starts_with(SecretKind::ScimToken.prefix()) => door.by_scim_token(token, now).await?,
         token if token.contains('.') => door.by_token(token, now).await?,
         _ => return Err(invalid("token_unsupported")),
     };
@@ -66,6 +67,20 @@ impl Door<'_> {
             // The id is in what was shown and is no secret: the operator finds out whose it was.
             FindProgramError::Refused(refused) => {
                 invalid(format!("api_key_{} {}", refused.as_str(), key.unverified_id()))
+            }
+            FindProgramError::Store(error) => unavailable(&error),
+        })
+    }
+
+    /// An identity provider, by its connection's token for SCIM.
+    async fn by_scim_token(self, shown: &str, now: Micros) -> Result<Arc<Principal>, Refusal> {
+        let token = PresentedSecret::parse(SecretKind::ScimToken, shown).map_err(|error| match error {
+            SecretError::Malformed => invalid("scim_token_malformed"),
+            SecretError::Mistyped => invalid("scim_token_mistyped"),
+        })?;
+        self.sessions.find_scim_token(self.tenant, &token, now).await.map_err(|error| match error {
+            FindProgramError::Refused(refused) => {
+                invalid(format!("scim_token_{} {}", refused.as_str(), token.unverified_id()))
             }
             FindProgramError::Store(error) => unavailable(&error),
         })
@@ -116,9 +131,13 @@ mod tests {
     use std::time::Duration;
 
     use cedargate_assertion::SigningKeys;
-    use cedargate_identity::{ApiKeyName, NewApiKey, ServiceAccountName, ServiceAccounts, SessionSettings, Tenants};
+    use cedargate_identity::{
+        ApiKeyName, NewApiKey, ScimTokens, ServiceAccountName, ServiceAccounts, SessionSettings, Tenants,
+    };
     use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
-    use cedargate_model::{AccessToken, ApiKeyId, Credential, PrincipalId, RoleName, TokenId, TokenSource};
+    use cedargate_model::{
+        AccessToken, ApiKeyId, ConnectionName, Credential, PrincipalId, RoleName, TokenId, TokenSource,
+    };
     use cedargate_tokens::{LIFETIME, TenantUrls};
     use proptest::prelude::*;
 
@@ -208,6 +227,8 @@ mod tests {
             ("Bearer a.b.c".to_owned(), "token_malformed"),
             (format!("Bearer {start}"), "api_key_malformed"),
             (format!("Bearer {mistyped}"), "api_key_mistyped"),
+            ("Bearer cgs_abc".to_owned(), "scim_token_malformed"),
+            (format!("Bearer {}", house.key.replacen("cgk_", "cgs_", 1)), "scim_token_mistyped"),
         ] {
             let refusal = ask(&house, house.acme, &[("authorization", &value)]).await.err().unwrap();
             assert_eq!((refusal.code, refusal.detail.as_str()), (RefusalCode::CredentialsInvalid, word), "{value}");
@@ -216,6 +237,29 @@ mod tests {
         let stranger = ask(&house, house.globex, &[("authorization", &bearer)]).await.err().unwrap();
         assert!(stranger.detail.starts_with("api_key_unknown "), "{}", stranger.detail);
         assert!(!stranger.detail.contains(&house.key[30..]), "a secret in the record");
+    }
+
+    #[tokio::test]
+    async fn a_providers_token_is_nobody_in_another_tenant_and_nobody_once_it_is_over() {
+        let house = house().await;
+        let tokens = ScimTokens::new(house.pool.clone());
+        let lifetime = Duration::from_secs(3_600);
+        let name = ConnectionName::parse("okta").unwrap();
+        let (token, secret) = tokens.create(house.acme, name, lifetime, NOW).await.unwrap();
+        let value = format!("Bearer {}", *secret.expose());
+        let shown = [("authorization", &*value)];
+        let known = ask(&house, house.acme, &shown).await.ok().unwrap();
+        let known = Arc::clone(known.caller.principal().unwrap());
+        assert_eq!((known.credential, known.session.0), (Credential::ScimToken, token.id.0));
+        assert!(known.roles.is_empty());
+        let abroad = ask(&house, house.globex, &shown).await.err().unwrap();
+        assert_eq!(abroad.detail, format!("scim_token_unknown {}", token.id));
+        let later = authenticate(house.door(house.acme, false), &headers(&shown), NOW.after(lifetime)).await;
+        assert!(later.err().unwrap().detail.starts_with("scim_token_expired "));
+        tokens.revoke(house.acme, token.id, NOW).await.unwrap().unwrap();
+        house.sessions.listen(NOW).await.unwrap();
+        let over = ask(&house, house.acme, &shown).await.err().unwrap();
+        assert_eq!(over.detail, format!("scim_token_revoked {}", token.id));
     }
 
     #[tokio::test]
