@@ -1,8 +1,10 @@
 //! One running installation.
 
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -486,7 +488,10 @@ fn lay_out(dir: &Path, address: SocketAddr, admin: SocketAddr, options: &WorldOp
     for (name, text) in &options.files {
         let file = dir.join(name);
         std::fs::create_dir_all(file.parent().unwrap_or(dir))?;
-        std::fs::write(file, text)?;
+        std::fs::write(&file, text)?;
+        if name.ends_with(".secret") {
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        }
     }
     let backends: Vec<_> =
         options.echo_beside.iter().chain([&socket(dir, "echo")]).map(|address| format!("\"{address}\"")).collect();

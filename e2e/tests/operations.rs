@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cedargate_e2e::http::Connection;
-use cedargate_e2e::{World, WorldOptions};
+use cedargate_e2e::{ScimTester, World, WorldOptions};
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
@@ -131,4 +131,40 @@ fn the_log_lines_carry_ids_and_no_secret() {
     for secret in [token, world.password(), "very-secret-query"] {
         assert!(!log.contains(secret), "a secret stands in the log");
     }
+}
+
+/// A connection whose provider tells of its people. Nobody signs in by it here.
+const TELLING: &str = r#"
+[[oidc]]
+name = "test"
+title = "Test IdP"
+issuer = "http://127.0.0.1:9"
+client_id = "cedargate"
+client_secret_file = "test.secret"
+scim_claim = "sub"
+
+[[oidc.role]]
+claim = "groups"
+value = "warehouse"
+role = "clerk"
+"#;
+
+#[test]
+fn a_scim_client_that_nobody_here_wrote_finds_nothing_wrong() {
+    let Some(tester) = ScimTester::find().unwrap() else {
+        println!("skipped: python3-venv is missing");
+        return;
+    };
+    let options = WorldOptions {
+        config: "[connections]\ndir = \"connections\"\n",
+        files: vec![("connections/acme.toml", TELLING.to_owned()), ("connections/test.secret", "unused".to_owned())],
+        ..WorldOptions::default()
+    };
+    let world = World::start(&options).unwrap();
+    let token = world.cedargate(&["scim", "token", "create", "--tenant", "acme", "test"]).unwrap();
+    let (token, url) = (token.trim(), format!("http://{}/scim/v2", world.address()));
+    let output = tester.test(&url, &world.host("acme"), token).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("SUCCESS") && !said.contains("ERROR"), "{said}");
 }
