@@ -7,8 +7,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{
-    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Federation, Identity,
-    Ready, SealedIdToken, SignIn, SpendAttemptError, StoreError,
+    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Federation,
+    Identity, Ready, SealedIdToken, SignIn, SpendAttemptError, StoreError,
 };
 use cedargate_idp_adapters::connection::{Judgement, LiveConnection, Verdict};
 use cedargate_idp_adapters::oidc::{AuthorizationResponse, SignedIn, UnderWay};
