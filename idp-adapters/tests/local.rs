@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cedargate_identity::{Accounts, Email, NewAccount, PasswordHash, Tenants};
+use cedargate_identity::{Accounts, Email, NewAccount, Passkeys, PasswordHash, Tenants};
 use cedargate_idp_adapters::local::{
     Credentials, HashParameters, HashingLimits, LocalAccounts, LocalSettings, NewPassword, PresentedPassword,
 };
@@ -185,7 +185,7 @@ async fn who_waits_too_long_for_a_turn_is_told_so() {
 async fn a_malformed_hash_or_a_silent_store_is_our_failure_and_not_the_persons() {
     let house = house(cheap()).await;
     let malformed = PasswordHash::parse("$argon2id$nonsense".to_owned()).unwrap();
-    house.accounts.set_password(house.acme, house.ada, &malformed).await.unwrap();
+    house.accounts.set_password(house.acme, house.ada, &malformed, Passkeys::Kept, NOW).await.unwrap();
     for _ in 0..20 {
         assert!(matches!(house.try_in("ada@example.com", PASSWORD, NOW).await, Err(SignInError::Broken(_))));
     }

@@ -97,6 +97,12 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0015_webauthn.sql"),
         },
         Migration {
+            version: 20,
+            name: "leased_events",
+            sqlite: include_str!("../gateway/sqlite/0020_leased_events.sql"),
+            postgres: include_str!("../gateway/postgres/0020_leased_events.sql"),
+        },
+        Migration {
             version: 30,
             name: "scim_tokens",
             sqlite: include_str!("../gateway/sqlite/0030_scim_tokens.sql"),

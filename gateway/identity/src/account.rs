@@ -6,7 +6,7 @@ use cedargate_migrations::StoreError;
 use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
 use zeroize::Zeroizing;
 
-use crate::{Email, EntropyError};
+use crate::{Email, EntropyError, OperatorError};
 
 /// A person's account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,28 @@ pub enum UpdateAccountError {
     /// A role that cannot be given.
     #[error(transparent)]
     Roles(#[from] RolesError),
+    /// No id could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// The store failed.
     #[error("the account could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl From<OperatorError> for CreateAccountError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Entropy(error) => Self::Entropy(error),
+            OperatorError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<OperatorError> for UpdateAccountError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Entropy(error) => Self::Entropy(error),
+            OperatorError::Store(error) => Self::Store(error),
+        }
+    }
 }

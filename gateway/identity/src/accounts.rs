@@ -1,7 +1,7 @@
 //! Where accounts are kept.
 
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
+use cedargate_model::{AccountAct, Micros, PrincipalId, RoleName, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -9,8 +9,8 @@ use crate::identities::ADDRESS_DOMAIN;
 use crate::principal::is_reserved;
 use crate::random::uuid_at;
 use crate::{
-    Account, AccountState, CreateAccountError, Email, NewAccount, PasswordHash, PasswordHashError, ProofGuesses,
-    RolesError, UpdateAccountError,
+    Account, AccountState, CreateAccountError, Email, NewAccount, OperatorError, PasswordHash, PasswordHashError,
+    ProofGuesses, RolesError, UpdateAccountError, factors, federated, operator_events,
 };
 
 /// How many accounts one page of a list holds.
@@ -33,7 +33,7 @@ impl Accounts {
         ProofGuesses::new(self.pool.clone())
     }
 
-    /// Creates an account.
+    /// Creates an account, and leaves word of it for the record: an operator's act, as all that changes accounts here.
     ///
     /// # Errors
     /// [`CreateAccountError`]; an address is one account's within its tenant.
@@ -51,6 +51,8 @@ impl Accounts {
             Err(error) => return Err(error.into()),
         }
         insert_roles(&mut tx, id, &roles).await?;
+        let act = AccountAct::AccountCreated { roles: roles.clone() };
+        operator_events::leave(&mut tx, id, None, act, now).await?;
         tx.commit().await?;
         Ok(Account {
             id,
@@ -128,31 +130,26 @@ ORDER BY r.role";
         rows.into_iter().map(|row| row.into_account(tenant, &roles)).collect()
     }
 
-    /// Sets the password and ends the account's sessions: whoever had the old one is out.
+    /// Sets the password and ends the account's sessions, whichever way they began: whoever had the old one is out. So is whatever
+    /// passkey they may have added with it, unless those are to stay. Leaves word of it for the record.
     ///
     /// # Errors
-    /// [`UpdateAccountError`].
+    /// [`UpdateAccountError`]; then nothing was done.
     pub async fn set_password(
         &self,
         tenant: TenantId,
         account: PrincipalId,
         hash: &PasswordHash,
-    ) -> Result<(), UpdateAccountError> {
-        const SET: &str = "
-UPDATE accounts
-SET password_hash = $3, version = version + 1
-WHERE tenant_id = $1
-  AND id = $2";
+        passkeys: Passkeys,
+        now: Micros,
+    ) -> Result<PasswordSet, UpdateAccountError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let found = Self::find_in(&mut tx, account).await?.ok_or(UpdateAccountError::AccountUnknown(account))?;
-        if is_of_provider(&found.email) {
-            return Err(UpdateAccountError::AddressReserved(found.email));
-        }
-        let moved = tx.query(SET).bind(account.0).bind(hash.expose()).execute().await?;
-        one_moved(moved, account)?;
-        end_sessions(&mut tx, account).await?;
+        let set = set_password_in(&mut tx, account, hash, passkeys).await?;
+        let act = AccountAct::PasswordSet { passkeys_removed: set.passkeys_removed };
+        operator_events::leave(&mut tx, account, None, act, now).await?;
+        leave_ended(&mut tx, account, set.ended.clone(), now).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(set)
     }
 
     /// Replaces a hash by one of the same password with other parameters. Says whether the old one still stood there;
@@ -180,7 +177,7 @@ WHERE tenant_id = $1
         Ok(moved == 1)
     }
 
-    /// Replaces the account's roles. Its sessions have the new ones within the staleness bound.
+    /// Replaces the account's roles, and leaves word of it for the record. Its sessions have the new ones within the staleness bound.
     ///
     /// # Errors
     /// [`UpdateAccountError`].
@@ -189,16 +186,18 @@ WHERE tenant_id = $1
         tenant: TenantId,
         account: PrincipalId,
         roles: Vec<RoleName>,
+        now: Micros,
     ) -> Result<(), UpdateAccountError> {
         let roles = grantable(roles)?;
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let moved = replace_roles(&mut tx, account, &roles).await?;
         one_moved(moved, account)?;
+        operator_events::leave(&mut tx, account, None, AccountAct::RolesChanged { roles }, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// Disables the account and ends its sessions; disabling twice keeps the first time.
+    /// Disables the account, ends its sessions, and leaves word of it for the record; disabling twice keeps the first time.
     ///
     /// # Errors
     /// [`UpdateAccountError`].
@@ -211,16 +210,18 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let moved = tx.query(DISABLE).bind(account.0).bind(now.0).execute().await?;
         one_moved(moved, account)?;
-        end_sessions(&mut tx, account).await?;
+        let ended = end_sessions(&mut tx, account).await?;
+        operator_events::leave(&mut tx, account, None, AccountAct::AccountDisabled, now).await?;
+        leave_ended(&mut tx, account, ended, now).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// Lets a disabled account sign in again.
+    /// Lets a disabled account sign in again, and leaves word of it for the record.
     ///
     /// # Errors
     /// [`UpdateAccountError`].
-    pub async fn enable(&self, tenant: TenantId, account: PrincipalId) -> Result<(), UpdateAccountError> {
+    pub async fn enable(&self, tenant: TenantId, account: PrincipalId, now: Micros) -> Result<(), UpdateAccountError> {
         const ENABLE: &str = "
 UPDATE accounts
 SET disabled_at = NULL, version = version + 1
@@ -229,9 +230,29 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let moved = tx.query(ENABLE).bind(account.0).execute().await?;
         one_moved(moved, account)?;
+        operator_events::leave(&mut tx, account, None, AccountAct::AccountEnabled, now).await?;
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// What becomes of an account's passkeys when it is given another password. Whoever had the former one may have added a passkey with
+/// it, and that signs in without any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passkeys {
+    /// They go with it.
+    Removed,
+    /// They are known to be the person's own, and stay.
+    Kept,
+}
+
+/// A password that was set, and what went with the former one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordSet {
+    /// The sessions that ended.
+    pub ended: Vec<SessionId>,
+    /// How many passkeys were removed.
+    pub passkeys_removed: u32,
 }
 
 /// Whether an address is one that an account gets from its identity at a provider. A local account with such an address could stand in
@@ -307,12 +328,60 @@ VALUES ($1, $2, $3)";
     Ok(())
 }
 
-async fn end_sessions(tx: &mut TenantTx, account: PrincipalId) -> Result<(), StoreError> {
-    const END: &str = "
-DELETE FROM sessions
+/// Sets a password in the middle of a unit of work, and does what goes with it: see [`Accounts::set_password`].
+pub(crate) async fn set_password_in(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+    hash: &PasswordHash,
+    passkeys: Passkeys,
+) -> Result<PasswordSet, UpdateAccountError> {
+    const SET: &str = "
+UPDATE accounts
+SET password_hash = $3, version = version + 1
 WHERE tenant_id = $1
-  AND account_id = $2";
-    tx.query(END).bind(account.0).execute().await.map(drop)
+  AND id = $2";
+    let found = Accounts::find_in(tx, account).await?.ok_or(UpdateAccountError::AccountUnknown(account))?;
+    if is_of_provider(&found.email) {
+        return Err(UpdateAccountError::AddressReserved(found.email));
+    }
+    let moved = tx.query(SET).bind(account.0).bind(hash.expose()).execute().await?;
+    one_moved(moved, account)?;
+    let passkeys_removed = match passkeys {
+        Passkeys::Removed => remove_passkeys(tx, account).await?,
+        Passkeys::Kept => 0,
+    };
+    Ok(PasswordSet { ended: end_sessions(tx, account).await?, passkeys_removed })
+}
+
+/// Removes what signs in without a password. Other factors stay: beside the new password they are worth what they were.
+async fn remove_passkeys(tx: &mut TenantTx, account: PrincipalId) -> Result<u32, StoreError> {
+    const REMOVE: &str = "
+DELETE FROM webauthn_credentials
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND kind = 'passkey'";
+    let removed = tx.query(REMOVE).bind(account.0).execute().await?;
+    if removed > 0 && factors::list(tx, account).await?.is_empty() {
+        factors::delete_codes(tx, account).await?;
+    }
+    Ok(u32::try_from(removed).unwrap_or(u32::MAX))
+}
+
+async fn end_sessions(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<SessionId>, StoreError> {
+    let ended = federated::end_account(tx, account).await?;
+    Ok(ended.sessions.iter().map(|ended| ended.session).collect())
+}
+
+async fn leave_ended(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+    ended: Vec<SessionId>,
+    now: Micros,
+) -> Result<(), OperatorError> {
+    match ended.is_empty() {
+        true => Ok(()),
+        false => operator_events::leave(tx, account, None, AccountAct::SessionsEnded { ended }, now).await,
+    }
 }
 
 async fn with_roles(tx: &mut TenantTx, row: Option<AccountRow>) -> Result<Option<Account>, StoreError> {

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::session_cache::Key;
 use crate::{
-    Factor, FactorName, Holder, HolderError, OperatorError, ProofGuesses, Ready, Shown, operator_events, session_rows,
-    webauthn_credentials,
+    Factor, FactorName, Holder, HolderError, OperatorError, ProofGuesses, Ready, Shown, federated, operator_events,
+    session_rows, webauthn_credentials,
 };
 
 /// A factor that was removed, and the sessions that ended with it.
@@ -168,9 +168,13 @@ WHERE tenant_id = $1
         tx.query(REMOVE).bind(account.0).execute().await?;
         webauthn_credentials::remove_all(&mut tx, account).await?;
         delete_codes(&mut tx, account).await?;
-        let _ended = session_rows::delete_of_account(&mut tx, account).await?;
+        let ended = federated::end_account(&mut tx, account).await?;
         let act = AccountAct::FactorsRemoved { count: u32::try_from(count).unwrap_or(u32::MAX) };
         operator_events::leave(&mut tx, account, None, act, now).await?;
+        let ended: Vec<_> = ended.sessions.iter().map(|ended| ended.session).collect();
+        if !ended.is_empty() {
+            operator_events::leave(&mut tx, account, None, AccountAct::SessionsEnded { ended }, now).await?;
+        }
         tx.commit().await?;
         Ok(count)
     }

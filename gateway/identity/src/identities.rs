@@ -96,9 +96,21 @@ pub enum LinkError {
     /// The tenant has no such account.
     #[error("there is no account `{0}`")]
     AccountUnknown(PrincipalId),
+    /// No id could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// The store failed.
     #[error("the identity could not be stored")]
     Store(#[from] StoreError),
+}
+
+impl From<OperatorError> for LinkError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Entropy(error) => Self::Entropy(error),
+            OperatorError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Identities {
@@ -223,7 +235,7 @@ WHERE tenant_id = $1
         find_in(&mut tx, identity).await
     }
 
-    /// Says that a person at a provider is this account's. An operator's act: no sign-in does it.
+    /// Says that a person at a provider is this account's, and leaves word of it for the record. An operator's act: no sign-in does it.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -243,6 +255,8 @@ WHERE tenant_id = $1
             StoreError::Constraint(_) => LinkError::AccountUnknown(account),
             error => LinkError::Store(error),
         })?;
+        let act = AccountAct::IdentityLinked;
+        operator_events::leave(&mut tx, account, Some(&identity.connection), act, now).await?;
         tx.commit().await?;
         Ok(())
     }

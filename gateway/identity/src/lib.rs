@@ -83,7 +83,7 @@ pub use account::{
     Account, AccountState, CreateAccountError, NewAccount, PasswordHash, PasswordHashError, RolesError,
     UpdateAccountError,
 };
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Passkeys, PasswordSet};
 pub use attempts::{
     ATTEMPT_TTL, Attempt, BeginAttemptError, BegunAttempt, BrowserSecret, SigninAttempts, SpendAttemptError,
 };

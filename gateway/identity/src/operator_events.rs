@@ -3,7 +3,9 @@
 //! The record belongs to the gateways: a command has no part in it. So it leaves its event in the store, in the transaction that does the
 //! thing, and a gateway takes it from there.
 
-use cedargate_migrations::{Pool, StoreError, SystemTx, TenantTx};
+use std::time::Duration;
+
+use cedargate_migrations::{Pool, StoreError, TenantTx};
 use cedargate_model::{
     AccountAct, AccountEvent, By, ConnectionName, Event, EventBody, EventId, Micros, PrincipalId, TenantName,
 };
@@ -14,6 +16,9 @@ use crate::random::{EntropyError, uuid_at};
 
 /// How many are taken at a time.
 const TAKEN_MAX: i64 = 100;
+
+/// How long a gateway has to record what it took: far longer than the record is ever waited for.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// Why an operator's act was not done.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +37,14 @@ pub struct OperatorEvents {
     pool: Pool,
 }
 
-/// Events that were taken. Until they are given up, no other gateway takes them; dropped, they wait again.
+/// Events that were taken: for [`LEASE`] no other gateway takes them, and whoever records them gives them up. Where that does not
+/// happen they wait again, and are recorded under the same id.
+#[derive(Debug)]
 #[must_use = "what is not given up is taken again"]
 pub struct Taken {
-    tx: SystemTx,
     events: Vec<Event>,
+    places: Vec<(Uuid, Uuid)>,
+    unreadable: usize,
 }
 
 impl OperatorEvents {
@@ -45,35 +53,69 @@ impl OperatorEvents {
         Self { pool }
     }
 
-    /// Takes some of those that wait, if any do.
+    /// Takes some of those that wait, if any do. One that cannot be read, because a newer gateway has to, is set aside for it: nothing
+    /// waits behind it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn take(&self) -> Result<Option<Taken>, StoreError> {
+    pub async fn take(&self, now: Micros) -> Result<Option<Taken>, StoreError> {
         const WAIT: &str = "
 SELECT id
 FROM operator_events
+WHERE leased_until IS NULL
+   OR leased_until <= $1
 LIMIT 1";
         const TAKE: &str = "
-DELETE FROM operator_events
+UPDATE operator_events
+SET leased_until = $2
 WHERE (tenant_id, id) IN (
     SELECT tenant_id, id
     FROM operator_events
+    WHERE leased_until IS NULL
+       OR leased_until <= $1
     ORDER BY id
-    LIMIT $1
+    LIMIT $3
 )
-RETURNING id, event";
+RETURNING tenant_id, id, event";
         // Most of the time there is nothing, and nobody needs to wait for this.
         let mut tx = self.pool.read_system().await?;
-        if tx.query(WAIT).fetch_optional::<(Uuid,)>().await?.is_none() {
+        if tx.query(WAIT).bind(now.0).fetch_optional::<(Uuid,)>().await?.is_none() {
             return Ok(None);
         }
         drop(tx);
         let mut tx = self.pool.begin_system().await?;
-        let mut rows: Vec<EventRow> = tx.query(TAKE).bind(TAKEN_MAX).fetch_all().await?;
+        let take = tx.query(TAKE).bind(now.0).bind(now.after(LEASE).0).bind(TAKEN_MAX);
+        let mut rows: Vec<EventRow> = take.fetch_all().await?;
+        // What is recorded takes its time, and nobody's sign-in waits for that.
+        tx.commit().await?;
         rows.sort_by_key(|row| row.id);
-        let events = rows.into_iter().map(EventRow::into_event).collect::<Result<_, _>>()?;
-        Ok(Some(Taken { tx, events }))
+        let mut taken = Taken { events: Vec::new(), places: Vec::new(), unreadable: 0 };
+        for EventRow { tenant_id, id, event } in rows {
+            match serde_json::from_str(&event) {
+                Ok(event) => {
+                    taken.events.push(event);
+                    taken.places.push((tenant_id, id));
+                }
+                Err(_) => taken.unreadable += 1,
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    /// They are durable in the record, and wait no more.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then they are recorded again.
+    pub async fn give_up(&self, taken: &Taken) -> Result<(), StoreError> {
+        const GIVE_UP: &str = "
+DELETE FROM operator_events
+WHERE tenant_id = $1
+  AND id = $2";
+        let mut tx = self.pool.begin_system().await?;
+        for (tenant, id) in &taken.places {
+            tx.query(GIVE_UP).bind(*tenant).bind(*id).execute().await?;
+        }
+        tx.commit().await
     }
 }
 
@@ -83,12 +125,9 @@ impl Taken {
         &self.events
     }
 
-    /// They are durable in the record, and wait no more. Where this fails they are recorded again, under the same id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn give_up(self) -> Result<(), StoreError> {
-        self.tx.commit().await
+    /// How many were set aside for a newer gateway.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable
     }
 }
 
@@ -109,11 +148,11 @@ pub(crate) async fn leave(
         connection: connection.cloned(),
         act,
     };
-    leave_event(tx, EventBody::Account(Box::new(done)), now).await
+    leave_body(tx, EventBody::Account(Box::new(done)), now).await
 }
 
-/// Leaves any event for the record, in the transaction that does what it says.
-pub(crate) async fn leave_event(tx: &mut TenantTx, body: EventBody, now: Micros) -> Result<(), OperatorError> {
+/// Leaves an event of another kind, in the same way.
+pub(crate) async fn leave_body(tx: &mut TenantTx, body: EventBody, now: Micros) -> Result<(), OperatorError> {
     const TENANT: &str = "
 SELECT name
 FROM tenants
@@ -124,12 +163,8 @@ VALUES ($1, $2, $3)";
     let (name,): (String,) = tx.query(TENANT).fetch_one().await?;
     let id = tx.tenant().0.to_string();
     let impossible = |column| StoreError::Impossible { table: "tenants", column, id };
-    let event = Event {
-        id: EventId(uuid_at(now)?),
-        at: now,
-        tenant: Some(TenantName::parse(&name).map_err(|_| impossible("name"))?),
-        body,
-    };
+    let name = TenantName::parse(&name).map_err(|_| impossible("name"))?;
+    let event = Event { id: EventId(uuid_at(now)?), at: now, tenant: Some(name), body };
     let text = event_text(&event)?;
     tx.query(LEAVE).bind(event.id.0).bind(text).execute().await?;
     Ok(())
@@ -146,12 +181,7 @@ fn impossible_event(id: Uuid) -> StoreError {
 
 #[derive(FromRow)]
 struct EventRow {
+    tenant_id: Uuid,
     id: Uuid,
     event: String,
-}
-
-impl EventRow {
-    fn into_event(self) -> Result<Event, StoreError> {
-        serde_json::from_str(&self.event).map_err(|_| impossible_event(self.id))
-    }
 }

@@ -141,6 +141,17 @@ pub enum AccountAct {
         /// The roles that it has now.
         roles: Vec<RoleName>,
     },
+    /// The account has another password, and its sessions ended.
+    PasswordSet {
+        /// How many passkeys went with the former one; those that are left sign in as before.
+        passkeys_removed: u32,
+    },
+    /// The account may not sign in any more.
+    AccountDisabled,
+    /// The account may sign in again.
+    AccountEnabled,
+    /// A person at an identity provider is this account's from now on.
+    IdentityLinked,
     /// A person at an identity provider is no longer this account's.
     IdentityUnlinked,
     /// A person at an identity provider is this account's from now on: the provider had told of them before (SCIM).

@@ -252,6 +252,13 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::FactorsRemoved { count } => format!("removed all {count} factors of"),
         AccountAct::AccountCreated { roles } => format!("made, with the roles {},", listed(roles)),
         AccountAct::RolesChanged { roles } => format!("gave the roles {} to", listed(roles)),
+        AccountAct::PasswordSet { passkeys_removed: 0 } => "set the password of".to_owned(),
+        AccountAct::PasswordSet { passkeys_removed } => {
+            format!("set the password and removed {passkeys_removed} passkeys of")
+        }
+        AccountAct::AccountDisabled => "disabled".to_owned(),
+        AccountAct::AccountEnabled => "enabled".to_owned(),
+        AccountAct::IdentityLinked => "linked a person at a provider to".to_owned(),
         AccountAct::IdentityUnlinked => "unlinked a person at a provider from".to_owned(),
         AccountAct::IdentityLinked => "linked a person at a provider, whom it had told of, to".to_owned(),
     }

@@ -304,7 +304,7 @@ fn link(config: &Config, which: &Which, subject: Subject, email: &Email, output:
             let identities = Identities::new(pool.clone());
             identities.link(tenant, account.id, &identity, SystemClock.now()).await.map_err(|error| match &error {
                 LinkError::Taken(_) | LinkError::AccountUnknown(_) => Failure::mistaken(&error),
-                LinkError::Store(_) => Failure::unavailable(&error),
+                LinkError::Entropy(_) | LinkError::Store(_) => Failure::unavailable(&error),
             })?;
             let value = json!({
                 "account": account.id.to_string(),

@@ -3,8 +3,8 @@
 use std::io::{self, BufRead as _};
 
 use cedargate_identity::{
-    Account, AccountState, Accounts, CreateAccountError, Email, Factors, NewAccount, PasswordHash, Tenants,
-    UpdateAccountError,
+    Account, AccountState, Accounts, CreateAccountError, Email, Factors, NewAccount, Passkeys, PasswordHash,
+    PasswordSet, Tenants, UpdateAccountError,
 };
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings, NewPassword};
 use cedargate_migrations::Pool;
@@ -53,13 +53,19 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Set a password and end the account's sessions
+    /// Set a password, end the account's sessions, and remove its passkeys
+    ///
+    /// Whoever had the former password may have added a passkey with it, which signs in without any. Authenticator apps and security
+    /// keys stay: they are factors beside the password.
     SetPassword {
         #[command(flatten)]
         who: Who,
         #[command(flatten)]
         password: PasswordSource,
-        /// Answer as JSON
+        /// Leave the passkeys: they are known to be the person's own
+        #[arg(long)]
+        keep_passkeys: bool,
+        /// Answer as JSON: {"id", "email", "roles", "state", "password" (where it was generated), "sessions_ended", "passkeys_removed"}
         #[arg(long)]
         json: bool,
     },
@@ -162,15 +168,21 @@ impl UserCommand {
             Self::SetRoles { who, roles, .. } => {
                 check_roles(config, &roles, output)?;
                 let account = house.find(&who).await?;
-                house.accounts.set_roles(account.tenant, account.id, roles).await.map_err(updated)?;
+                house
+                    .accounts
+                    .set_roles(account.tenant, account.id, roles, SystemClock.now())
+                    .await
+                    .map_err(updated)?;
                 say(output, &house.find(&who).await?, None);
                 Ok(())
             }
-            Self::SetPassword { who, password, .. } => {
+            Self::SetPassword { who, password, keep_passkeys, .. } => {
                 let account = house.find(&who).await?;
                 let (hash, drawn) = password.hash(&house.accounts).await?;
-                house.accounts.set_password(account.tenant, account.id, &hash).await.map_err(updated)?;
-                say(output, &house.find(&who).await?, drawn.as_ref());
+                let passkeys = if keep_passkeys { Passkeys::Kept } else { Passkeys::Removed };
+                let now = SystemClock.now();
+                let set = house.accounts.set_password(account.tenant, account.id, &hash, passkeys, now).await;
+                say_set(output, &house.find(&who).await?, drawn.as_ref(), &set.map_err(updated)?);
                 Ok(())
             }
             Self::RemoveFactors { who, .. } => {
@@ -193,7 +205,7 @@ impl UserCommand {
             }
             Self::Enable { who, .. } => {
                 let account = house.find(&who).await?;
-                house.accounts.enable(account.tenant, account.id).await.map_err(updated)?;
+                house.accounts.enable(account.tenant, account.id, SystemClock.now()).await.map_err(updated)?;
                 say(output, &house.find(&who).await?, None);
                 Ok(())
             }
@@ -281,7 +293,7 @@ fn updated(error: UpdateAccountError) -> Failure {
         UpdateAccountError::AccountUnknown(_)
         | UpdateAccountError::AddressReserved(_)
         | UpdateAccountError::Roles(_) => Failure::mistaken(&error),
-        UpdateAccountError::Store(_) => Failure::unavailable(&error),
+        UpdateAccountError::Entropy(_) | UpdateAccountError::Store(_) => Failure::unavailable(&error),
     }
 }
 
@@ -289,6 +301,20 @@ fn say(output: &Output, account: &Account, drawn: Option<&Zeroizing<String>>) {
     let line = as_line(account);
     let text = drawn.map_or_else(|| line.clone(), |drawn| format!("{line}\npassword: {}", drawn.as_str()));
     output.answer(&as_json(account, drawn), text);
+}
+
+fn say_set(output: &Output, account: &Account, drawn: Option<&Zeroizing<String>>, set: &PasswordSet) {
+    let mut value = as_json(account, drawn);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("sessions_ended".to_owned(), set.ended.len().into());
+        object.insert("passkeys_removed".to_owned(), set.passkeys_removed.into());
+    }
+    let mut text = as_line(account);
+    text.push_str(&format!("\nsessions ended: {}; passkeys removed: {}", set.ended.len(), set.passkeys_removed));
+    if let Some(drawn) = drawn {
+        text.push_str(&format!("\npassword: {}", drawn.as_str()));
+    }
+    output.answer(&value, text);
 }
 
 fn as_json(account: &Account, drawn: Option<&Zeroizing<String>>) -> Value {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cedargate_controlplane::{RecordUnavailable, Recorder};
 use cedargate_identity::{OperatorEvents, StoreError};
+use cedargate_model::{Clock as _, SystemClock};
 use tokio::time::MissedTickBehavior;
 
 /// How often it is looked whether any wait.
@@ -38,11 +39,18 @@ pub(super) async fn run(events: OperatorEvents, recorder: impl Recorder) {
 }
 
 async fn carry(events: &OperatorEvents, recorder: &impl Recorder) -> Result<(), CarryError> {
-    while let Some(taken) = events.take().await? {
+    while let Some(taken) = events.take(SystemClock.now()).await? {
+        if taken.unreadable() > 0 {
+            tracing::error!(
+                cedargate.events = taken.unreadable(),
+                error.type = "operator_events_unreadable",
+                "operators' events are set aside for a newer gateway: this one cannot read them"
+            );
+        }
         for event in taken.events() {
             recorder.record(event.clone()).await?;
         }
-        taken.give_up().await?;
+        events.give_up(&taken).await?;
     }
     Ok(())
 }

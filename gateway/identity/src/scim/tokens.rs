@@ -165,7 +165,7 @@ async fn leave(
     now: Micros,
 ) -> Result<(), OperatorError> {
     let done = ProvisioningEvent { decision: None, client: None, token, connection: connection.clone(), act };
-    operator_events::leave_event(tx, EventBody::Provisioning(Box::new(done)), now).await
+    operator_events::leave_body(tx, EventBody::Provisioning(Box::new(done)), now).await
 }
 
 #[derive(FromRow)]

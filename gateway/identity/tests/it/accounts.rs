@@ -2,7 +2,7 @@
 
 use crate::house::{House, NOW, hash, role};
 use cedargate_identity::{
-    AccountState, AddHostError, CreateAccountError, CreateTenantError, Email, NewAccount, PasswordHash,
+    AccountState, AddHostError, CreateAccountError, CreateTenantError, Email, NewAccount, Passkeys, PasswordHash,
     UpdateAccountError, directory,
 };
 use cedargate_migrations::testing::each_engine;
@@ -35,7 +35,8 @@ async fn the_addresses_of_people_of_providers_are_nobody_elses() {
     let insert = "INSERT INTO accounts (tenant_id, id, email, version, created_at) VALUES ($1, $1, $2, 1, 1)";
     tx.query(insert).bind(reserved().as_str()).execute().await.unwrap();
     tx.commit().await.unwrap();
-    let refused = house.accounts.set_password(house.acme, PrincipalId(house.acme.0), &hash('a')).await;
+    let refused =
+        house.accounts.set_password(house.acme, PrincipalId(house.acme.0), &hash('a'), Passkeys::Kept, NOW).await;
     assert!(matches!(refused, Err(UpdateAccountError::AddressReserved(email)) if email == reserved()));
 }
 
@@ -81,7 +82,7 @@ async fn roles_that_follow_from_being_signed_in_cannot_be_given() {
         assert!(matches!(refused, Err(CreateAccountError::Roles(_))), "{reserved}");
     }
     let bob = house.account("bob@example.com", &["clerk"]).await;
-    let refused = house.accounts.set_roles(house.acme, bob, vec![role("member")]).await;
+    let refused = house.accounts.set_roles(house.acme, bob, vec![role("member")], NOW).await;
     assert!(matches!(refused, Err(UpdateAccountError::Roles(_))));
 }
 
@@ -91,13 +92,14 @@ async fn changes_reach_only_accounts_of_the_tenant() {
     let ada = house.account("ada@example.com", &["clerk"]).await;
     let hash = hash('x');
     let unknown = |result| matches!(result, Err(UpdateAccountError::AccountUnknown(id)) if id == ada);
-    assert!(unknown(house.accounts.set_roles(house.globex, ada, vec![]).await));
-    assert!(unknown(house.accounts.set_password(house.globex, ada, &hash).await));
+    assert!(unknown(house.accounts.set_roles(house.globex, ada, vec![], NOW).await));
+    let set = house.accounts.set_password(house.globex, ada, &hash, Passkeys::Kept, NOW).await;
+    assert!(unknown(set.map(drop)));
     assert!(unknown(house.accounts.disable(house.globex, ada, NOW).await));
-    assert!(unknown(house.accounts.enable(house.globex, ada).await));
+    assert!(unknown(house.accounts.enable(house.globex, ada, NOW).await));
     let before = house.find("ada@example.com").await;
     assert_eq!((before.version, before.state, before.password), (1, AccountState::Active, None));
-    let nobody = house.accounts.enable(house.acme, PrincipalId(Uuid::from_u128(9))).await;
+    let nobody = house.accounts.enable(house.acme, PrincipalId(Uuid::from_u128(9)), NOW).await;
     assert!(matches!(nobody, Err(UpdateAccountError::AccountUnknown(_))));
 }
 
@@ -107,7 +109,7 @@ async fn each_change_of_what_a_principal_is_gives_another_version() {
     let ada = house.account("ada@example.com", &["viewer", "clerk", "clerk"]).await;
     assert_eq!(house.find("ada@example.com").await.roles, [role("clerk"), role("viewer")]);
 
-    house.accounts.set_roles(house.acme, ada, vec![role("boss")]).await.unwrap();
+    house.accounts.set_roles(house.acme, ada, vec![role("boss")], NOW).await.unwrap();
     let found = house.find("ada@example.com").await;
     assert_eq!((found.version, found.roles), (2, vec![role("boss")]));
 
@@ -116,7 +118,7 @@ async fn each_change_of_what_a_principal_is_gives_another_version() {
     let found = house.find("ada@example.com").await;
     assert_eq!((found.version, found.state), (4, AccountState::Disabled { at: Micros(5) }));
 
-    house.accounts.enable(house.acme, ada).await.unwrap();
+    house.accounts.enable(house.acme, ada, NOW).await.unwrap();
     assert_eq!(house.find("ada@example.com").await.state, AccountState::Active);
 }
 
@@ -125,8 +127,8 @@ async fn a_rehash_does_not_undo_a_new_password() {
     let house = House::new().await;
     let ada = house.account("ada@example.com", &[]).await;
     let [old, new, rehashed] = ['o', 'n', 'r'].map(hash);
-    house.accounts.set_password(house.acme, ada, &old).await.unwrap();
-    house.accounts.set_password(house.acme, ada, &new).await.unwrap();
+    house.accounts.set_password(house.acme, ada, &old, Passkeys::Kept, NOW).await.unwrap();
+    house.accounts.set_password(house.acme, ada, &new, Passkeys::Kept, NOW).await.unwrap();
     assert!(!house.accounts.rehash(house.acme, ada, &old, &rehashed).await.unwrap());
     assert_eq!(house.find("ada@example.com").await.password, Some(new.clone()));
     assert!(house.accounts.rehash(house.acme, ada, &new, &rehashed).await.unwrap());

@@ -397,25 +397,35 @@ async fn whoever_lost_everything_starts_anew_is_signed_out_and_the_record_hears_
     setting.enrol(NOW).await;
     let session = setting.sign_in(NOW).await;
     let waiting = OperatorEvents::new(setting.house.another_process().await);
-    assert!(waiting.take().await.unwrap().is_none());
+    setting.house.forget_operator_events().await;
+    assert!(waiting.take(NOW).await.unwrap().is_none());
     assert_eq!(setting.factors.remove_all(acme, ada, NOW).await.unwrap(), 1);
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), 0);
     assert!(setting.factors.list(acme, ada).await.unwrap().is_empty());
     assert!(!setting.knows(&session, after_secs(3)).await);
 
-    let taken = waiting.take().await.unwrap().unwrap();
-    let [event] = taken.events() else { panic!("{:?}", taken.events()) };
-    assert_eq!((event.tenant.as_ref().map(ToString::to_string).as_deref(), event.at), (Some("acme"), NOW));
-    let EventBody::Account(done) = &event.body else { panic!("{event:?}") };
-    assert_eq!((done.principal, done.by, done.session), (ada, By::Operator, None));
-    assert_eq!(done.act, AccountAct::FactorsRemoved { count: 1 });
-    let id = event.id;
-    // Whoever dies before it is recorded leaves it to the next.
-    drop(taken);
-    let taken = waiting.take().await.unwrap().unwrap();
-    assert_eq!(taken.events().iter().map(|event| event.id).collect::<Vec<_>>(), [id]);
-    taken.give_up().await.unwrap();
-    assert!(waiting.take().await.unwrap().is_none());
+    let taken = waiting.take(NOW).await.unwrap().unwrap();
+    let mut acts = Vec::new();
+    for event in taken.events() {
+        assert_eq!((event.tenant.as_ref().map(ToString::to_string).as_deref(), event.at), (Some("acme"), NOW));
+        let EventBody::Account(done) = &event.body else { panic!("{event:?}") };
+        assert_eq!((done.principal, done.by, done.session), (ada, By::Operator, None));
+        acts.push(done.act.clone());
+    }
+    assert_eq!(acts.len(), 2);
+    assert!(acts.contains(&AccountAct::FactorsRemoved { count: 1 }), "{acts:?}");
+    assert!(
+        acts.iter().any(
+            |act| matches!(act, AccountAct::SessionsEnded { ended } if ended.contains(&session.principal.session))
+        )
+    );
+    let ids: Vec<_> = taken.events().iter().map(|event| event.id).collect();
+    assert!(waiting.take(NOW).await.unwrap().is_none(), "somebody is recording them");
+    // Whoever dies before they are recorded leaves them to the next.
+    let taken = waiting.take(after_secs(60)).await.unwrap().unwrap();
+    assert_eq!(taken.events().iter().map(|event| event.id).collect::<Vec<_>>(), ids);
+    waiting.give_up(&taken).await.unwrap();
+    assert!(waiting.take(after_secs(600)).await.unwrap().is_none());
 }
 
 #[each_engine]

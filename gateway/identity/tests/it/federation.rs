@@ -428,6 +428,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     let house = House::new().await;
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let identities = Identities::new(house.pool.clone());
+    house.forget_operator_events().await;
     let waiting = OperatorEvents::new(house.pool.clone());
     let okta = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap().id;
     let entra = identity("entra", "https://idp.example", "00u1");
@@ -452,7 +453,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     let removed = sessions.end_of_removed(house.acme, &[connection("okta")], NOW).await.unwrap();
     assert_eq!((removed, count(other).await), (vec![connection("entra")], 0));
 
-    let taken = waiting.take().await.unwrap().unwrap();
+    let taken = waiting.take(NOW).await.unwrap().unwrap();
     let mut acts = Vec::new();
     for event in taken.events() {
         let EventBody::Account(done) = &event.body else { panic!("{event:?}") };
@@ -468,7 +469,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     let mut expected = [(okta, "okta".to_owned(), 0), (okta, "okta".to_owned(), 1), (other, "entra".to_owned(), 2)];
     expected.sort();
     assert_eq!(acts, expected);
-    taken.give_up().await.unwrap();
+    waiting.give_up(&taken).await.unwrap();
 }
 
 #[each_engine]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cedargate_identity::{Account, Accounts, Email, NewAccount, PasswordHash, Tenants};
+use cedargate_identity::{Account, Accounts, Email, NewAccount, OperatorEvents, PasswordHash, Tenants};
 use cedargate_migrations::testing::TestStore;
 use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{Micros, PrincipalId, RoleName, TenantId, TenantName};
@@ -37,6 +37,14 @@ impl House {
         let roles = roles.iter().map(|name| role(name)).collect();
         let new = NewAccount { email: Email::parse(email).unwrap(), roles, password: None };
         self.accounts.create(self.acme, new, NOW).await.unwrap().id
+    }
+
+    /// What operators did so far is recorded.
+    pub(crate) async fn forget_operator_events(&self) {
+        let waiting = OperatorEvents::new(self.pool.clone());
+        while let Some(taken) = waiting.take(NOW).await.unwrap() {
+            waiting.give_up(&taken).await.unwrap();
+        }
     }
 
     pub(crate) async fn find(&self, email: &str) -> Account {

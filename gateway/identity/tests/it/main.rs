@@ -4,6 +4,7 @@ mod accounts;
 mod factors;
 mod federation;
 mod house;
+mod operator_events;
 mod plans;
 mod service_accounts;
 mod sessions;

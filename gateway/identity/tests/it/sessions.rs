@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use crate::house::{House, NOW, hash, role};
-use cedargate_identity::{CreateSessionError, Device, PresentedToken, SessionSettings, Sessions, SignIn, StoreError};
+use cedargate_identity::{
+    CreateSessionError, Device, Passkeys, PresentedToken, SessionSettings, Sessions, SignIn, StoreError,
+};
 use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
 use uuid::Uuid;
@@ -108,21 +110,21 @@ async fn what_another_process_changes_takes_effect_within_the_bound() {
     let elsewhere = cedargate_identity::Accounts::new(house.another_process().await);
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
 
-    elsewhere.set_roles(house.acme, ada, vec![role("boss")]).await.unwrap();
+    elsewhere.set_roles(house.acme, ada, vec![role("boss")], NOW).await.unwrap();
     let principal = sessions.find(house.acme, &token, after_secs(3)).await.unwrap().unwrap();
     assert_eq!(principal.roles, [role("boss"), role("member")]);
     assert_eq!(principal.version, 2);
 
     elsewhere.disable(house.acme, ada, NOW).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, after_secs(6)).await);
-    elsewhere.enable(house.acme, ada).await.unwrap();
+    elsewhere.enable(house.acme, ada, NOW).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, after_secs(9)).await, "disabling ended the session for good");
 }
 
 #[each_engine]
 async fn a_new_password_ends_the_sessions_of_the_old_one() {
     let (house, sessions, ada, token) = signed_in().await;
-    house.accounts.set_password(house.acme, ada, &hash('n')).await.unwrap();
+    house.accounts.set_password(house.acme, ada, &hash('n'), Passkeys::Kept, NOW).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, NOW).await);
 }
 
@@ -320,7 +322,7 @@ async fn an_account_changed_elsewhere_is_another_one_to_a_gateway_that_listens()
     sessions.listen(NOW).await.unwrap();
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
 
-    elsewhere.set_roles(house.acme, ada, vec![role("boss")]).await.unwrap();
+    elsewhere.set_roles(house.acme, ada, vec![role("boss")], NOW).await.unwrap();
     sessions.listen(NOW).await.unwrap();
     let principal = sessions.find(house.acme, &token, NOW).await.unwrap().unwrap();
     assert_eq!(principal.roles, [role("boss"), role("member")]);
@@ -329,10 +331,10 @@ async fn an_account_changed_elsewhere_is_another_one_to_a_gateway_that_listens()
     sessions.listen(NOW).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, NOW).await);
 
-    elsewhere.enable(house.acme, ada).await.unwrap();
+    elsewhere.enable(house.acme, ada, NOW).await.unwrap();
     let token = begin(&sessions, house.acme, ada, NOW).await;
     assert!(is_known(&sessions, house.acme, &token, NOW).await);
-    elsewhere.set_password(house.acme, ada, &hash('n')).await.unwrap();
+    elsewhere.set_password(house.acme, ada, &hash('n'), Passkeys::Kept, NOW).await.unwrap();
     sessions.listen(NOW).await.unwrap();
     assert!(!is_known(&sessions, house.acme, &token, NOW).await);
 }
@@ -350,7 +352,7 @@ async fn what_is_heard_to_be_unchanged_is_read_once() {
         let bobs = begin(&sessions, house.acme, bob, after_secs(second)).await;
         assert!(is_known(&sessions, house.acme, &bobs, after_secs(second)).await);
         sessions.maintain(after_secs(second)).await.unwrap();
-        house.accounts.set_roles(house.acme, bob, vec![]).await.unwrap();
+        house.accounts.set_roles(house.acme, bob, vec![], NOW).await.unwrap();
         sessions.end_all(house.acme, bob).await.unwrap();
     }
     assert_eq!(sessions.stats().misses, 1 + 30);
@@ -517,7 +519,7 @@ async fn a_sign_in_under_way_does_not_outlive_a_new_password() {
         device: Device::default(),
     };
     assert!(sessions.create_as_judged(sign_in(), judged, NOW).await.is_ok());
-    house.accounts.set_password(house.acme, ada, &hash('b')).await.unwrap();
+    house.accounts.set_password(house.acme, ada, &hash('b'), Passkeys::Kept, NOW).await.unwrap();
     let late = sessions.create_as_judged(sign_in(), judged, NOW).await;
     assert!(matches!(late, Err(CreateSessionError::AccountUnusable(account)) if account == ada), "{late:?}");
     assert_eq!(sessions.list(house.acme, ada, NOW).await.unwrap(), []);

@@ -1,0 +1,5 @@
+-- Until when a gateway that took an event of an operator has to record it; then any other one may. None waits for one that is slow, or
+-- behind one that it cannot read.
+ALTER TABLE operator_events ADD COLUMN leased_until bigint;
+CREATE POLICY system_leases ON operator_events FOR UPDATE TO cedargate_system USING (true);
+GRANT UPDATE (leased_until) ON operator_events TO cedargate_system;
