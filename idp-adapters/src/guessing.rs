@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cedargate_identity::ProofGuesses;
+use cedargate_identity::{DeviceId, GuessedAt, ProofGuesses, Ready};
 use cedargate_model::{Micros, PrincipalId, ProofKind, TenantId};
 
 use crate::SignInError;
@@ -15,6 +15,26 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// No account waits: what counts for accounts is counted in the store, or not at all.
 const NO_DELAY: DelayCurve = DelayCurve { first_delayed: u32::MAX, delay_max: Duration::ZERO };
+
+/// From where somebody who is signed in proves something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The address.
+    pub address: IpAddr,
+    /// The device, where the person proved a factor on it before.
+    pub device: Option<DeviceId>,
+}
+
+impl Client {
+    /// At this address, by a device that nobody knows.
+    pub fn at(address: IpAddr) -> Self {
+        Self { address, device: None }
+    }
+
+    fn guesses_at(self, kind: ProofKind) -> GuessedAt {
+        GuessedAt { kind, device: self.device }
+    }
+}
 
 /// How guesses at one kind of proof slow down what follows: for the account as the store counts them, so that several gateways are one
 /// door, and for the address as this gateway does. Only whoever has a session of the account can make any, so strangers keep nobody waiting.
@@ -51,27 +71,80 @@ impl Guessing {
         &self,
         tenant: TenantId,
         account: PrincipalId,
-        client: IpAddr,
+        client: Client,
         now: Micros,
         judging: impl Future<Output = Result<Option<T>, SignInError>>,
     ) -> Result<T, SignInError> {
-        let attempt = match self.addresses.admit(tenant, &account.to_string(), client, now) {
+        let attempt = self.admitted(tenant, account, client, now).await?;
+        let judged = judging.await;
+        self.heard(tenant, account, client, attempt, &judged).await;
+        judged?.ok_or(SignInError::Failed)
+    }
+
+    /// The same for what is spent by being right, once that is committed. The failures before it are forgotten with it: whoever holds it
+    /// keeps the account's other writers waiting, us too.
+    ///
+    /// # Errors
+    /// [`SignInError`].
+    pub(crate) async fn judged_with<T, R: Send>(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        client: Client,
+        now: Micros,
+        judging: impl Future<Output = Result<Option<(T, Ready<R>)>, SignInError>>,
+    ) -> Result<(T, Ready<R>), SignInError> {
+        let attempt = self.admitted(tenant, account, client, now).await?;
+        match judging.await {
+            Ok(Some((judged, spent))) => {
+                self.addresses.succeeded(attempt);
+                let spent = match &self.of_account {
+                    Some(OfAccount { kind, guesses, .. }) => {
+                        guesses.forget_with(spent, account, client.guesses_at(*kind)).await?
+                    }
+                    None => spent,
+                };
+                Ok((judged, spent))
+            }
+            Ok(None) => Err(SignInError::Failed),
+            Err(error) => {
+                let judged: Result<Option<()>, SignInError> = Err(error);
+                self.heard(tenant, account, client, attempt, &judged).await;
+                judged.and(Err(SignInError::Failed))
+            }
+        }
+    }
+
+    async fn admitted(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        client: Client,
+        now: Micros,
+    ) -> Result<Attempt, SignInError> {
+        let attempt = match self.addresses.admit(tenant, &account.to_string(), client.address, now) {
             Admission::Admitted(attempt) => attempt,
             Admission::Delayed { retry_after } => return Err(SignInError::Delayed { retry_after }),
         };
         // Counted as a failure beforehand, so that many at once cannot outrun the count.
-        if let Err(not_tried) = self.count(tenant, account, now).await {
+        if let Err(not_tried) = self.count(tenant, account, client, now).await {
             self.addresses.not_tried(attempt);
             return Err(not_tried);
         }
-        let judged = judging.await;
-        self.heard(tenant, account, attempt, &judged).await;
-        judged?.ok_or(SignInError::Failed)
+        Ok(attempt)
     }
 
-    async fn count(&self, tenant: TenantId, account: PrincipalId, now: Micros) -> Result<(), SignInError> {
+    async fn count(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        client: Client,
+        now: Micros,
+    ) -> Result<(), SignInError> {
         let Some(OfAccount { kind, curve, guesses }) = &self.of_account else { return Ok(()) };
-        let counted = guesses.count(tenant, account, *kind, |known| judge(known, *curve, REMEMBERED, now)).await?;
+        let counted = guesses
+            .count(tenant, account, client.guesses_at(*kind), |known| judge(known, *curve, REMEMBERED, now))
+            .await?;
         counted.map_err(|retry_after| SignInError::Delayed { retry_after })
     }
 
@@ -80,6 +153,7 @@ impl Guessing {
         &self,
         tenant: TenantId,
         account: PrincipalId,
+        client: Client,
         attempt: Attempt,
         judged: &Result<Option<T>, SignInError>,
     ) {
@@ -90,8 +164,8 @@ impl Guessing {
         }
         let Some(OfAccount { kind, guesses, .. }) = &self.of_account else { return };
         let noted = match judged {
-            Ok(_) => guesses.forget(tenant, account, *kind).await,
-            Err(_) => guesses.uncount(tenant, account, *kind).await,
+            Ok(_) => guesses.forget(tenant, account, client.guesses_at(*kind)).await,
+            Err(_) => guesses.uncount(tenant, account, client.guesses_at(*kind)).await,
         };
         if let Err(error) = noted {
             tracing::warn!(

@@ -49,6 +49,7 @@
 mod adapter;
 pub mod connection;
 mod guessing;
+mod in_browser;
 pub mod local;
 pub mod oidc;
 mod refused;
@@ -59,5 +60,10 @@ mod vault;
 pub mod webauthn;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};
+pub use guessing::Client;
+pub use in_browser::{
+    BeginError, BegunAttempt, BrowserKept, DEVICE_TTL, FindError, FoundAttempt, InBrowser, KnownDevices,
+    SEALED_CHARS_MAX, SigninAttempts,
+};
 pub use refused::Refused;
 pub use vault::{Vault, VaultError};

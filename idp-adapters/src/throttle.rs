@@ -72,8 +72,11 @@ pub(crate) enum Admission {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     account: AccountKey,
-    address: IpAddr,
+    address: AddressKey,
 }
+
+/// An address, of one tenant where tenants are told apart.
+type AddressKey = (Option<TenantId>, IpAddr);
 
 /// SHA-256 of tenant and name as typed, so that an entry has the same size whatever is typed.
 type AccountKey = [u8; 32];
@@ -81,8 +84,10 @@ type AccountKey = [u8; 32];
 #[derive(Debug)]
 pub(crate) struct Throttle {
     settings: DelaySettings,
+    /// Whether an address that fails at one tenant's is slowed down at that one alone: right where nothing can be guessed.
+    tenants_apart: bool,
     accounts: Cache<AccountKey, Guesses>,
-    addresses: Cache<IpAddr, Guesses>,
+    addresses: Cache<AddressKey, Guesses>,
 }
 
 impl Throttle {
@@ -91,14 +96,21 @@ impl Throttle {
         let idle = settings.forget_after.saturating_mul(2);
         Self {
             settings,
+            tenants_apart: false,
             accounts: Cache::builder().max_capacity(settings.remembered_max).time_to_idle(idle).build(),
             addresses: Cache::builder().max_capacity(settings.remembered_max).time_to_idle(idle).build(),
         }
     }
 
+    /// The same, with an address counted for each tenant.
+    pub(crate) fn of_tenants_apart(settings: DelaySettings) -> Self {
+        Self { tenants_apart: true, ..Self::new(settings) }
+    }
+
     /// Judges an attempt at what `name` names in the tenant: an address as typed, or an account's id.
     pub(crate) fn admit(&self, tenant: TenantId, name: &str, client: IpAddr, now: Micros) -> Admission {
-        let attempt = Attempt { account: account_key(tenant, name), address: network_of(client) };
+        let address = (self.tenants_apart.then_some(tenant), network_of(client));
+        let attempt = Attempt { account: account_key(tenant, name), address };
         let forget_after = self.settings.forget_after;
         let judge = |failures, curve| judge(failures, curve, forget_after, now);
 

@@ -9,7 +9,7 @@ use cedargate_identity::{Accounts, Email, NewAccount, Passkeys, PasswordHash, Te
 use cedargate_idp_adapters::local::{
     Credentials, HashParameters, HashingLimits, LocalAccounts, LocalSettings, NewPassword, PresentedPassword,
 };
-use cedargate_idp_adapters::{Authenticated, SignInAdapter, SignInError};
+use cedargate_idp_adapters::{Authenticated, Client, SignInAdapter, SignInError};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 use cedargate_model::{AuthnMethod, Micros, PrincipalId, TenantId, TenantName};
 use tempfile::TempDir;
@@ -214,7 +214,7 @@ async fn guesses_at_the_door_keep_nobody_from_confirming_who_they_are() {
     let delayed = house.local.sign_in(house.acme, credentials(PASSWORD), client, NOW).await;
     assert!(matches!(delayed, Err(SignInError::Delayed { .. })));
     let confirm = |account, text: &str| {
-        house.local.confirm(house.acme, account, PresentedPassword::new(text.to_owned()), client, NOW)
+        house.local.confirm(house.acme, account, PresentedPassword::new(text.to_owned()), Client::at(client), NOW)
     };
     assert_eq!(confirm(house.ada, PASSWORD).await.unwrap().principal, house.ada);
 

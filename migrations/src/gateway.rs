@@ -103,6 +103,24 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0020_leased_events.sql"),
         },
         Migration {
+            version: 21,
+            name: "spent_attempts",
+            sqlite: include_str!("../gateway/sqlite/0021_spent_attempts.sql"),
+            postgres: include_str!("../gateway/postgres/0021_spent_attempts.sql"),
+        },
+        Migration {
+            version: 22,
+            name: "provider_endings",
+            sqlite: include_str!("../gateway/sqlite/0022_provider_endings.sql"),
+            postgres: include_str!("../gateway/postgres/0022_provider_endings.sql"),
+        },
+        Migration {
+            version: 23,
+            name: "ceremonies_of_sessions",
+            sqlite: include_str!("../gateway/sqlite/0023_ceremonies_of_sessions.sql"),
+            postgres: include_str!("../gateway/postgres/0023_ceremonies_of_sessions.sql"),
+        },
+        Migration {
             version: 30,
             name: "scim_tokens",
             sqlite: include_str!("../gateway/sqlite/0030_scim_tokens.sql"),

@@ -1,6 +1,7 @@
 //! The gateway's cookies, as they are set and cleared: the session's, and the one of a sign-in under way at a provider.
 
-use cedargate_identity::{ATTEMPT_TTL, BrowserSecret, SessionToken, session_cookie_name, signin_cookie_name};
+use cedargate_identity::{ATTEMPT_TTL, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};
+use cedargate_idp_adapters::{DEVICE_TTL, InBrowser};
 use cedargate_model::Scheme;
 use cedargate_texts::{Language, language_cookie_name};
 use http::header::{self, InvalidHeaderValue};
@@ -33,11 +34,11 @@ pub(crate) fn clear(scheme: Scheme) -> HeaderValue {
     }
 }
 
-/// Sets the cookie that binds a sign-in to this browser. `Lax` sends it when the provider's answer comes, which is a navigation from
+/// Sets the cookie in which this browser keeps the sign-in that it began, sealed. `Lax` sends it when the provider's answer comes, which is a navigation from
 /// another site.
-pub(crate) fn set_signin(scheme: Scheme, browser: &BrowserSecret) -> Result<HeaderValue, InvalidHeaderValue> {
+pub(crate) fn set_signin(scheme: Scheme, kept: &InBrowser) -> Result<HeaderValue, InvalidHeaderValue> {
     let (name, age) = (signin_cookie_name(scheme), ATTEMPT_TTL.as_secs());
-    let text = Zeroizing::new(format!("{name}={}{}; Max-Age={age}", *browser.expose(), attributes(scheme)));
+    let text = Zeroizing::new(format!("{name}={}{}; Max-Age={age}", kept.expose(), attributes(scheme)));
     let mut value = HeaderValue::from_str(&text)?;
     value.set_sensitive(true);
     Ok(value)
@@ -45,12 +46,9 @@ pub(crate) fn set_signin(scheme: Scheme, browser: &BrowserSecret) -> Result<Head
 
 /// Sets the same cookie where the provider's answer is a form that its page posts here: `Lax` would keep the cookie back. Browsers take
 /// `None` with `Secure` alone, which they allow to plain HTTP on this machine's own names; elsewhere such a sign-in needs HTTPS.
-pub(crate) fn set_signin_from_any_site(
-    scheme: Scheme,
-    browser: &BrowserSecret,
-) -> Result<HeaderValue, InvalidHeaderValue> {
+pub(crate) fn set_signin_from_any_site(scheme: Scheme, kept: &InBrowser) -> Result<HeaderValue, InvalidHeaderValue> {
     let (name, age) = (signin_cookie_name(scheme), ATTEMPT_TTL.as_secs());
-    let text = Zeroizing::new(format!("{name}={}{ANY_SITE}; Max-Age={age}", *browser.expose()));
+    let text = Zeroizing::new(format!("{name}={}{ANY_SITE}; Max-Age={age}", kept.expose()));
     let mut value = HeaderValue::from_str(&text)?;
     value.set_sensitive(true);
     Ok(value)
@@ -80,17 +78,33 @@ pub(crate) fn clear_signin(scheme: Scheme) -> HeaderValue {
     }
 }
 
-/// Reads that cookie. The data plane passes on one, or none where there were two.
-pub(crate) fn signin_secret(scheme: Scheme, headers: &HeaderMap) -> Option<BrowserSecret> {
+/// Sets the cookie by which a browser says that its person proved a factor in it. It is sent with requests of this host's own pages alone.
+pub(crate) fn set_device(scheme: Scheme, kept: &InBrowser) -> Result<HeaderValue, InvalidHeaderValue> {
+    let (name, age) = (device_cookie_name(scheme), DEVICE_TTL.as_secs());
+    let text = Zeroizing::new(format!("{name}={}{}; Max-Age={age}", kept.expose(), attributes(scheme)));
+    let mut value = HeaderValue::from_str(&text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Reads that cookie.
+pub(crate) fn device_kept(scheme: Scheme, headers: &HeaderMap) -> Option<InBrowser> {
+    kept_as(device_cookie_name(scheme), headers)
+}
+
+/// Reads the cookie of a sign-in under way.
+pub(crate) fn signin_kept(scheme: Scheme, headers: &HeaderMap) -> Option<InBrowser> {
+    kept_as(signin_cookie_name(scheme), headers)
+}
+
+/// The data plane passes on one, or none where there were two.
+fn kept_as(wanted: &str, headers: &HeaderMap) -> Option<InBrowser> {
     let mut found =
         headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok()).flat_map(|header| {
-            header
-                .split(';')
-                .filter_map(|pair| pair.trim().split_once('='))
-                .filter(|(name, _)| *name == signin_cookie_name(scheme))
+            header.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == wanted)
         });
     match (found.next(), found.next()) {
-        (Some((_, value)), None) => BrowserSecret::parse(value),
+        (Some((_, value)), None) => InBrowser::parse(value),
         _ => None,
     }
 }

@@ -12,17 +12,17 @@
 //! # use arc_swap::ArcSwap;
 //! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
-//! # use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
-//! # use cedargate_idp_adapters::Vault;
+//! # use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
 //! # use cedargate_idp_adapters::webauthn::Webauthn;
+//! # use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 //! # use cedargate_model::SystemClock;
 //! # use cedargate_tokens::TokenAuthority;
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
-//! #     identities: Identities, attempts: SigninAttempts, vault: Arc<dyn Vault>, tokens: TokenAuthority,
+//! #     identities: Identities, attempts: SigninAttempts, devices: KnownDevices, vault: Arc<dyn Vault>, tokens: TokenAuthority,
 //! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
@@ -34,6 +34,7 @@
 //!     connections: Arc::new(ArcSwap::from_pointee(Connections::default())),
 //!     identities,
 //!     attempts,
+//!     devices,
 //!     second,
 //!     webauthn,
 //!     vault,

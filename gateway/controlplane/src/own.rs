@@ -4,16 +4,18 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{Account, Holder, HolderError, StoreError};
+use cedargate_idp_adapters::Client;
 use cedargate_model::{AccountAct, RefusalCode};
 use http::request::Parts;
+use http::{HeaderMap, header};
 
-use crate::RecordUnavailable;
 use crate::page::refusal;
 use crate::problem::{FACTOR_UNCONFIRMED, FAILED, Problem};
 use crate::recorder::account_event;
 use crate::router::ControlPlane;
 use crate::visit::{SignedIn, Site, Visit};
 use crate::wanted::Wanted;
+use crate::{RecordUnavailable, cookie};
 
 /// The level from which on a sign-in has a second factor.
 pub(crate) const SECOND_FACTOR: u8 = 2;
@@ -72,6 +74,23 @@ impl Own {
                 Redirect::to(&format!("/auth/step-up?level={level}&return_to={path}")).into_response()
             }
             _ => self.refuse(problem),
+        }
+    }
+
+    /// From where this person proves something: the address, and the device where it is theirs.
+    pub(crate) fn client(&self, control_plane: &ControlPlane, headers: &HeaderMap) -> Client {
+        let kept = cookie::device_kept(self.visit.scheme, headers);
+        let device =
+            control_plane.devices.find(self.tenant.id, self.signed_in.principal, kept.as_ref(), self.visit.now);
+        Client { address: self.visit.client, device }
+    }
+
+    /// Has the browser know that its person proved a factor in it. Where that cannot be sealed the factor counts all the same.
+    pub(crate) fn remember_device(&self, control_plane: &ControlPlane, client: Client, response: &mut Response) {
+        let (tenant, account) = (self.tenant.id, self.signed_in.principal);
+        let Ok(kept) = control_plane.devices.remember(tenant, account, client.device, self.visit.now) else { return };
+        if let Ok(set) = cookie::set_device(self.visit.scheme, &kept) {
+            response.headers_mut().append(header::SET_COOKIE, set);
         }
     }
 

@@ -39,6 +39,9 @@ pub(crate) fn signin_event(
         client: visit.client,
         connection: None,
         reason: None,
+        method: None,
+        factor: None,
+        ended: Vec::new(),
     };
     event(visit, tenant, EventBody::Signin(signin))
 }

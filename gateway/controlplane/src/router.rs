@@ -9,13 +9,13 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use cedargate_assertion::{JWKS_PATH, Verifier};
-use cedargate_identity::{Accounts, Identities, Sessions, SigninAttempts, Tenants};
-use cedargate_idp_adapters::Vault;
+use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::saml::FORM_BYTES_MAX;
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::Webauthn;
+use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 use cedargate_model::{Clock, RefusalCode};
 use cedargate_tokens::TokenAuthority;
 use http::HeaderMap;
@@ -44,6 +44,8 @@ pub struct ControlPlane {
     pub identities: Identities,
     /// Sign-ins that were sent to an identity provider.
     pub attempts: SigninAttempts,
+    /// Devices on which people proved a factor before.
+    pub devices: KnownDevices,
     /// What they prove beside.
     pub second: SecondFactors,
     /// Passkeys and security keys: to sign in with, and to prove beside.

@@ -7,13 +7,16 @@ use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Begun, CreateSessionError, SignIn};
+use cedargate_identity::{Begun, CreateSessionError, Grounds, SignIn};
 use cedargate_idp_adapters::local::{Credentials, PresentedPassword};
 use cedargate_idp_adapters::{Authenticated, SignInError};
-use cedargate_model::{Principal, RefusalCode, SigninResult};
+use cedargate_model::{
+    EventBody, FactorId, PrincipalId, ProofKind, RefusalCode, SessionId, SigninReason, SigninResult,
+};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+use crate::own::unavailable;
 use crate::page::{refusal, signin};
 use crate::problem::{
     FAILED, Problem, SIGNIN_BUSY, SIGNIN_DELAYED, SIGNIN_FAILED, SIGNIN_MALFORMED, SIGNIN_TYPE_UNSUPPORTED,
@@ -61,64 +64,112 @@ async fn sign_in(
 ) -> Result<Begun, Problem> {
     let credentials = Credentials::new(presented.email, presented.password);
     match control_plane.local.sign_in_judged(tenant.id, credentials, visit.client, visit.now).await {
-        Ok((authenticated, version)) => begin(&control_plane, &visit, &tenant, authenticated, Some(version)).await,
+        Ok((authenticated, version)) => {
+            let grounds = Grounds { version: Some(version), ..Grounds::default() };
+            let proved = Proved { authenticated, method: ProofKind::Password, factor: None, grounds };
+            begin(&control_plane, &visit, &tenant, proved).await
+        }
         Err(SignInError::Failed) => {
-            record(&control_plane, &visit, &tenant, SigninResult::Failed, None).await?;
+            record(&control_plane, &visit, &tenant, Became::failed()).await?;
             Err(Problem::new(SIGNIN_FAILED))
         }
         Err(SignInError::Delayed { retry_after }) => {
-            record(&control_plane, &visit, &tenant, SigninResult::Delayed, None).await?;
+            let became = Became { result: SigninResult::Delayed, ..Became::failed() };
+            record(&control_plane, &visit, &tenant, became).await?;
             // Rounded up: whoever comes back on time must not be told to wait again.
             Err(Problem::new(SIGNIN_DELAYED)
                 .retry_after(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)))
         }
         Err(SignInError::Busy) => Err(Problem::new(SIGNIN_BUSY).retry_after(1)),
-        Err(SignInError::Store(error)) => {
-            Err(Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5))
-        }
+        Err(SignInError::Store(error)) => Err(unavailable(error)),
         Err(SignInError::Broken(error)) => Err(Problem::new(FAILED).because(error)),
     }
 }
 
+/// Somebody who proved to us who they are.
+pub(crate) struct Proved {
+    pub(crate) authenticated: Authenticated,
+    pub(crate) method: ProofKind,
+    pub(crate) factor: Option<FactorId>,
+    /// What it rests on, looked at again when the session begins.
+    pub(crate) grounds: Grounds,
+}
+
+/// Begins a session, once its event is durable: nobody learns of it before, and nothing is used up by one that cannot be recorded.
 pub(crate) async fn begin(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
-    authenticated: Authenticated,
-    version: Option<i64>,
+    proved: Proved,
 ) -> Result<Begun, Problem> {
+    let Proved { authenticated, method, factor, grounds } = proved;
+    let person = authenticated.principal;
     let sign_in = SignIn {
         tenant: tenant.id,
-        principal: authenticated.principal,
+        principal: person,
         strength: authenticated.strength,
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
         device: visit.device(),
     };
-    let created = match version {
-        Some(version) => control_plane.sessions.create_as_judged(sign_in, version, visit.now).await,
-        None => control_plane.sessions.create(sign_in, visit.now).await,
-    };
-    let begun = match created {
-        Ok(begun) => begun,
-        // Disabled, or given another password, in the instant since its password was found right.
-        Err(CreateSessionError::AccountUnusable(_) | CreateSessionError::EndedByProvider) => {
-            record(control_plane, visit, tenant, SigninResult::Failed, None).await?;
-            return Err(Problem::new(SIGNIN_FAILED));
+    let reason = match control_plane.sessions.begin(sign_in, &grounds, visit.now).await {
+        Ok(begun) => {
+            let principal = &begun.change().begun().principal;
+            let who = Some((principal.id, principal.session));
+            let became = Became {
+                result: SigninResult::Succeeded,
+                who,
+                ended: begun.change().ended(),
+                ..Became::by(method, factor)
+            };
+            record(control_plane, visit, tenant, became).await?;
+            let beginning = begun.commit().await.map_err(unavailable)?;
+            return Ok(control_plane.sessions.take_up_begun(beginning));
         }
         Err(CreateSessionError::Entropy(error)) => return Err(Problem::new(FAILED).because(error)),
-        Err(CreateSessionError::Store(error)) => {
-            return Err(Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5));
+        Err(CreateSessionError::Store(error)) => return Err(unavailable(error)),
+        // Of a provider's sign-ins alone.
+        Err(error @ (CreateSessionError::EndedMeanwhile | CreateSessionError::EndedByProvider)) => {
+            return Err(Problem::new(FAILED).because(error));
         }
+        // Disabled, or given another password, in the instant since the proof was found right.
+        Err(CreateSessionError::AccountUnusable(_)) => SigninReason::AccountDisabled,
+        Err(CreateSessionError::UsedBefore(_)) => SigninReason::CeremonySpent,
+        Err(CreateSessionError::CredentialGone) => SigninReason::CredentialUnknown,
+        Err(CreateSessionError::CounterRegressed) => SigninReason::CounterRegressed,
     };
-    let recorded = record(control_plane, visit, tenant, SigninResult::Succeeded, Some(&begun.principal)).await;
-    if let Err(problem) = recorded {
-        // Nobody has its token, and now nobody gets it.
-        if let Err(error) = control_plane.sessions.end(tenant.id, begun.principal.session).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an unrecorded session could not be ended");
-        }
-        return Err(problem);
+    let became = match method {
+        // So that the log does not tell which accounts there are.
+        ProofKind::Password => Became::failed(),
+        _ => Became { reason: Some(reason), person: Some(person), ..Became::by(method, factor) },
+    };
+    record(control_plane, visit, tenant, became).await?;
+    Err(Problem::new(SIGNIN_FAILED))
+}
+
+/// What became of a sign-in, for the record.
+pub(crate) struct Became<'b> {
+    pub(crate) result: SigninResult,
+    pub(crate) reason: Option<SigninReason>,
+    pub(crate) who: Option<(PrincipalId, SessionId)>,
+    /// Whose proof was right, where nobody is signed in by it.
+    pub(crate) person: Option<PrincipalId>,
+    pub(crate) method: Option<ProofKind>,
+    pub(crate) factor: Option<FactorId>,
+    /// The sessions that end because this one begins.
+    pub(crate) ended: &'b [SessionId],
+}
+
+impl Became<'_> {
+    /// A failure of which no more is said.
+    pub(crate) fn failed() -> Self {
+        let result = SigninResult::Failed;
+        Self { result, reason: None, who: None, person: None, method: None, factor: None, ended: &[] }
     }
-    Ok(begun)
+
+    /// A failure by this proof.
+    pub(crate) fn by(method: ProofKind, factor: Option<FactorId>) -> Self {
+        Self { method: Some(method), factor, ..Self::failed() }
+    }
 }
 
 /// Makes a sign-in's event durable.
@@ -126,11 +177,17 @@ pub(crate) async fn record(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
-    result: SigninResult,
-    who: Option<&Principal>,
+    became: Became<'_>,
 ) -> Result<(), Problem> {
-    let who = who.map(|principal| (principal.id, principal.session));
-    let event = signin_event(visit, tenant, result, who).map_err(|error| Problem::new(FAILED).because(error))?;
+    let event = signin_event(visit, tenant, became.result, became.who);
+    let mut event = event.map_err(|error| Problem::new(FAILED).because(error))?;
+    if let EventBody::Signin(signin) = &mut event.body {
+        signin.principal = signin.principal.or(became.person);
+        signin.reason = became.reason;
+        signin.method = became.method;
+        signin.factor = became.factor;
+        signin.ended = became.ended.to_vec();
+    }
     let unrecorded =
         |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
     control_plane.recorder.record(event).await.map_err(unrecorded)

@@ -31,6 +31,7 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
         // Nobody was signed in: then nobody is now.
         (Site::Tenant(_), None) | (Site::Directory, _) => Ok(None),
     };
+    let is_over = ended.is_ok();
     let mut response = match (ended, wanted) {
         (Ok(None), Wanted::Page) => Redirect::to("/auth/login").into_response(),
         (Ok(Some(Elsewhere { title, out })), Wanted::Page) => {
@@ -46,8 +47,10 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
         (Ok(_), Wanted::Json) => StatusCode::NO_CONTENT.into_response(),
         (Err(problem), _) => refusal::answer(wanted, problem.of_request(visit.request)),
     };
-    // Whatever became of the session, this browser is done with it.
-    response.headers_mut().insert(header::SET_COOKIE, cookie::clear(visit.scheme));
+    if is_over {
+        // Else it goes on, and whoever asks again has to be able to.
+        response.headers_mut().insert(header::SET_COOKIE, cookie::clear(visit.scheme));
+    }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -66,15 +69,15 @@ async fn end(
 ) -> Result<Option<Elsewhere>, Problem> {
     let unavailable = |error| Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5);
     let federation = control_plane.sessions.federation(tenant.id, signed_in.session).await.map_err(unavailable)?;
-    let was_there = control_plane.sessions.end(tenant.id, signed_in.session).await.map_err(unavailable)?;
-    if !was_there {
-        return Ok(None);
-    }
+    let ending = control_plane.sessions.end_own(tenant.id, signed_in.principal, signed_in.session).await;
+    let Some(ending) = ending.map_err(unavailable)? else { return Ok(None) };
     let who = Some((signed_in.principal, signed_in.session));
     let event = signin_event(&visit, &tenant, SigninResult::SignedOut, who)
         .map_err(|error| Problem::new(FAILED).because(error))?;
     let unrecorded = |error| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
     control_plane.recorder.record(event).await.map_err(unrecorded)?;
+    let ended = ending.commit().await.map_err(unavailable)?;
+    control_plane.sessions.forget_federated(ended);
     Ok(match federation {
         Some(federation) => elsewhere(&control_plane, &visit, &tenant, &federation).await,
         None => None,

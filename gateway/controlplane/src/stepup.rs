@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use cedargate_identity::{Begun, Replaced, StepUpError};
-use cedargate_idp_adapters::SignInError;
+use cedargate_identity::{Begun, Ready, Replaced, StepUpError};
 use cedargate_idp_adapters::local::PresentedPassword;
 use cedargate_idp_adapters::second::{PresentedCode, Proven};
+use cedargate_idp_adapters::{Client, SignInError};
 use cedargate_model::{AccountAct, FactorId, ProofKind, RefusalCode};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -61,36 +61,49 @@ impl Presented {
 
 /// `POST /auth/step-up`: a form from the page, or the same as JSON from a program.
 pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, own: Own, request: Request) -> Response {
+    let client = own.client(&control_plane, request.headers());
     let Body { code, password, level, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return own.refuse(problem),
     };
     let asked = stepup::Asked::of(&level, &return_to, own.visit.identity.level);
-    let outcome = match Presented::read(code, password) {
+    let presented = Presented::read(code, password);
+    let is_factor = presented.as_ref().is_ok_and(|presented| presented.kind() != ProofKind::Password);
+    let outcome = match presented {
         Ok(presented) => {
             // On a task of its own: a client that goes away must not keep a failure from being counted and recorded.
-            let proving = prove_again(Arc::clone(&control_plane), own.clone(), presented);
+            let proving = prove_again(Arc::clone(&control_plane), own.clone(), presented, client);
             tokio::spawn(proving).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)))
         }
         Err(problem) => Err(problem),
     };
     let back: &ReturnTo = &asked.return_to;
     match (outcome.and_then(|begun| signin::answer(&own.visit, own.wanted, back, &begun)), own.wanted) {
-        (Ok(response), _) => response,
+        (Ok(mut response), _) => {
+            if is_factor {
+                own.remember_device(&control_plane, client, &mut response);
+            }
+            response
+        }
         (Err(problem), Wanted::Page) => stepup::show_again(&control_plane, &own, asked, problem).await,
         (Err(problem), Wanted::Json) => own.refuse(problem),
     }
 }
 
 /// Judges the proof, replaces the session, and makes the event durable. Nobody learns the outcome before that.
-async fn prove_again(control_plane: Arc<ControlPlane>, own: Own, presented: Presented) -> Result<Begun, Problem> {
+async fn prove_again(
+    control_plane: Arc<ControlPlane>,
+    own: Own,
+    presented: Presented,
+    client: Client,
+) -> Result<Begun, Problem> {
     let kind = presented.kind();
     // Before it is judged: else the answer would tell whether a guess was right, and a code would be spent for nothing.
     if level_of(kind) < own.visit.identity.level {
         return Err(Problem::new(PROOF_TOO_WEAK));
     }
-    match judge(&control_plane, &own, presented).await {
-        Ok(proven) => replace_session(&control_plane, &own, proven).await,
+    match judge(&control_plane, &own, presented, client).await {
+        Ok((proven, spent)) => replace_session(&control_plane, &own, proven, spent).await,
         Err(error) => Err(refused(&control_plane, &own, kind, error).await),
     }
 }
@@ -103,22 +116,44 @@ pub(crate) fn level_of(kind: ProofKind) -> u8 {
     }
 }
 
-async fn judge(control_plane: &ControlPlane, own: &Own, presented: Presented) -> Result<Proven, SignInError> {
+/// What was proved, and what is spent by that, once it is committed with what comes of it.
+async fn judge(
+    control_plane: &ControlPlane,
+    own: &Own,
+    presented: Presented,
+    client: Client,
+) -> Result<(Proven, Option<Ready<()>>), SignInError> {
     let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
-    let (client, now) = (own.visit.client, own.visit.now);
+    let now = own.visit.now;
     match presented {
-        Presented::Code(code) => control_plane.second.prove(tenant, principal, &code, client, now).await,
+        Presented::Code(code) => {
+            let (proven, spent) = control_plane.second.prove(tenant, principal, &code, client, now).await?;
+            Ok((proven, Some(spent)))
+        }
         Presented::Password(password) => {
             let again = control_plane.local.confirm(tenant, principal, password, client, now).await?;
-            Ok(Proven { kind: ProofKind::Password, factor: None, strength: again.strength })
+            Ok((Proven { kind: ProofKind::Password, factor: None, strength: again.strength }, None))
         }
     }
 }
 
-/// The session of somebody who has just proved who they are, in place of the one that they had.
-pub(crate) async fn replace_session(control_plane: &ControlPlane, own: &Own, proven: Proven) -> Result<Begun, Problem> {
+/// The session of somebody who has just proved who they are, in place of the one that they had. What is `spent` by the proof is spent with
+/// that, once the event is durable: where the session is over or nothing can be recorded, the code is as good as before.
+pub(crate) async fn replace_session(
+    control_plane: &ControlPlane,
+    own: &Own,
+    proven: Proven,
+    spent: Option<Ready<()>>,
+) -> Result<Begun, Problem> {
     let Proven { kind, factor, strength } = proven;
-    let replaced = control_plane.sessions.step_up(own.tenant.id, own.signed_in.session, strength, own.visit.now).await;
+    let (sessions, session, now) = (&control_plane.sessions, own.signed_in.session, own.visit.now);
+    let replaced = match spent {
+        Some(spent) => {
+            let both = sessions.step_up_with(spent, session, strength, now).await;
+            both.map(|both| both.map(|((), replaced)| replaced))
+        }
+        None => sessions.step_up(own.tenant.id, session, strength, now).await,
+    };
     let replaced = replaced.map_err(not_replaced)?;
     own.record(control_plane, stepped_up(kind, factor, replaced.change())).await?;
     let replaced = replaced.commit().await.map_err(unavailable)?;

@@ -9,9 +9,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::identity::{Identity, Issuer, Subject};
+use crate::provider_endings::Ended;
 use crate::session_cache::Key;
 use crate::session_rows::token_of;
-use crate::{Begun, CreateSessionError, OperatorError, Ready, Sessions, SignIn, operator_events};
+use crate::{Begun, CreateSessionError, Grounds, OperatorError, Ready, Sessions, SignIn, operator_events};
 
 /// How long a sealed ID token may be to be kept, in octets. A longer one is not: the provider then asks the person before it
 /// signs them out.
@@ -36,14 +37,17 @@ pub struct Federation {
 
 /// A provider's word for a session that begins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Vouched<'f> {
-    pub(crate) federation: &'f Federation,
-    /// When the person last proved to the provider who they are, by its clock, which may be ahead of ours.
-    pub(crate) said_at: Micros,
-    /// When the person proved to the provider anew who they are, if they were asked to there and then.
-    pub(crate) proved_anew_at: Option<Micros>,
+pub struct Vouched<'f> {
+    /// Where the session comes from.
+    pub federation: &'f Federation,
+    /// When the person last proved to the provider who they are, by its clock, which may be ahead of ours: policies ask for it.
+    pub authenticated_at: Micros,
+    /// Whether that was because they were asked to, there and then. Such a session may enrol a first factor for a few minutes.
+    pub anew: bool,
     /// When the session has to be over, if the provider says.
-    pub(crate) ends_by: Option<Micros>,
+    pub ends_by: Option<Micros>,
+    /// When the sign-in was begun: whatever ended sessions of this person since then ends this one, too.
+    pub begun_at: Micros,
 }
 
 /// An ID token that was sealed under the gateway's master key.
@@ -79,7 +83,7 @@ pub struct EndedSession {
 pub struct EndedSessions {
     /// Which.
     pub sessions: Vec<EndedSession>,
-    keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
 }
 
 /// What makes a logout token one that counts once.
@@ -111,44 +115,20 @@ impl std::fmt::Debug for Federation {
 }
 
 impl Sessions {
-    /// Begins a session that an identity provider vouches for. `authenticated_at` is when the person last proved to the
-    /// provider who they are: policies ask for it. With `ends_by` the session is over by then, if it would not be before.
+    /// Begins a session that an identity provider vouches for and of which no record is kept: tests do.
     ///
     /// # Errors
     /// [`CreateSessionError`].
     pub async fn create_federated(
         &self,
         sign_in: SignIn,
-        federation: &Federation,
-        authenticated_at: Micros,
-        ends_by: Option<Micros>,
+        vouched: Vouched<'_>,
         now: Micros,
     ) -> Result<Begun, CreateSessionError> {
-        // A provider's clock may be ahead of ours; nobody has proved anything in the future.
-        let vouched = Vouched { federation, said_at: authenticated_at, proved_anew_at: None, ends_by };
-        self.create_in(sign_in, Some(vouched), authenticated_at.min(now), now).await
-    }
-
-    /// The same for a person who was asked to prove to the provider anew who they are, and did: such a session may enrol a first
-    /// factor for a few minutes.
-    ///
-    /// # Security
-    /// The caller has asked the provider for a proof there and then, and has checked that `authenticated_at` is that proof's.
-    ///
-    /// # Errors
-    /// [`CreateSessionError`].
-    pub async fn create_proved_anew(
-        &self,
-        sign_in: SignIn,
-        federation: &Federation,
-        authenticated_at: Micros,
-        ends_by: Option<Micros>,
-        now: Micros,
-    ) -> Result<Begun, CreateSessionError> {
-        let said_at = authenticated_at;
-        let authenticated_at = authenticated_at.min(now);
-        let vouched = Vouched { federation, said_at, proved_anew_at: Some(authenticated_at), ends_by };
-        self.create_in(sign_in, Some(vouched), authenticated_at, now).await
+        let nothing = Ready::new(self.pool().tenant(sign_in.tenant).begin().await?, ());
+        let ready = self.begin_federated(nothing, sign_in, vouched, &Grounds::default(), now).await?;
+        let ((), beginning) = ready.commit().await?;
+        Ok(self.take_up_begun(beginning))
     }
 
     /// Where a session came from; none where it is over, or was no provider's.
@@ -170,9 +150,10 @@ impl Sessions {
         connection: &ConnectionName,
         issuer: &Issuer,
         ending: &Ending,
+        now: Micros,
     ) -> Result<Vec<EndedSession>, StoreError> {
         let mut tx = self.pool().tenant(tenant).begin().await?;
-        let ended = end_in(&mut tx, connection, issuer, ending).await?;
+        let ended = end_in(&mut tx, connection, issuer, ending, now).await?;
         tx.commit().await?;
         Ok(self.forget_federated(ended))
     }
@@ -195,7 +176,7 @@ impl Sessions {
         if !take(&mut tx, connection, token, now).await? {
             return Ok(None);
         }
-        let ended = end_in(&mut tx, connection, issuer, ending).await?;
+        let ended = end_in(&mut tx, connection, issuer, ending, now).await?;
         Ok(Some(Ready::new(tx, ended)))
     }
 
@@ -221,14 +202,15 @@ impl Sessions {
         let mut ended = EndedSessions { sessions: Vec::new(), keys: Vec::new() };
         for ending in request.endings {
             hold(&mut tx, connection, ending, &request, now).await?;
-            let EndedSessions { sessions, keys } = end_in(&mut tx, connection, issuer, ending).await?;
+            let EndedSessions { sessions, keys } = end_in(&mut tx, connection, issuer, ending, now).await?;
             ended.sessions.extend(sessions);
             ended.keys.extend(keys);
         }
         Ok(Some(Ready::new(tx, ended)))
     }
 
-    /// Ends every session that came by this connection, and leaves word of it for the record: an operator's act. Says which there were.
+    /// Ends every session that came by this connection, or by this connection to one issuer, also of whoever is on their way, and leaves
+    /// word of it for the record: an operator's act. Says which there were.
     ///
     /// # Errors
     /// [`OperatorError`]; the sessions then go on.
@@ -236,6 +218,7 @@ impl Sessions {
         &self,
         tenant: TenantId,
         connection: &ConnectionName,
+        issuer: Option<&Issuer>,
         now: Micros,
     ) -> Result<Vec<EndedSession>, OperatorError> {
         const BY_CONNECTION: &str = "
@@ -246,50 +229,23 @@ WHERE tenant_id = $1
     FROM federated_sessions AS f
     WHERE f.tenant_id = $1
       AND f.connection = $2
+      AND f.issuer = COALESCE($3, f.issuer)
   )
 RETURNING id, account_id, token_hash";
         let mut tx = self.pool().tenant(tenant).begin().await?;
-        let rows = tx.query(BY_CONNECTION).bind(connection.as_str()).fetch_all().await?;
+        let query = tx.query(BY_CONNECTION).bind(connection.as_str()).bind(issuer.map(Issuer::as_str));
+        let rows = query.fetch_all().await?;
         let ended = ended_of(tenant, rows)?;
+        let noted = issuer.map_or(Ended::Connection(connection), |issuer| Ended::OfIssuer(connection, issuer));
+        noted.note(&mut tx, now).await?;
         leave_word(&mut tx, connection, &ended.sessions, now).await?;
         tx.commit().await?;
         Ok(self.forget_federated(ended))
     }
 
-    /// Ends the sessions of connections that are none of these any more: whoever came by one could not come again. Says of which
-    /// connections there were any.
-    ///
-    /// # Errors
-    /// [`OperatorError`]; some of the sessions then go on.
-    pub async fn end_of_removed(
-        &self,
-        tenant: TenantId,
-        connections: &[ConnectionName],
-        now: Micros,
-    ) -> Result<Vec<ConnectionName>, OperatorError> {
-        const CONNECTIONS: &str = "
-SELECT DISTINCT connection
-FROM federated_sessions
-WHERE tenant_id = $1";
-        let mut tx = self.pool().tenant(tenant).read().await?;
-        let found: Vec<(String,)> = tx.query(CONNECTIONS).fetch_all().await?;
-        drop(tx);
-        let impossible =
-            |_| StoreError::Impossible { table: "federated_sessions", column: "connection", id: String::new() };
-        let mut removed = Vec::new();
-        for (name,) in found {
-            let name = ConnectionName::parse(&name).map_err(impossible)?;
-            if !connections.contains(&name) {
-                let _ended = self.end_connection(tenant, &name, now).await?;
-                removed.push(name);
-            }
-        }
-        Ok(removed)
-    }
-
     /// Hears of sessions that ended together: from memory they are gone at once.
     pub fn forget_federated(&self, ended: EndedSessions) -> Vec<EndedSession> {
-        self.forget(ended.keys);
+        self.forget(&ended);
         ended.sessions
     }
 }
@@ -373,12 +329,22 @@ async fn end_in(
     connection: &ConnectionName,
     issuer: &Issuer,
     ending: &Ending,
+    now: Micros,
 ) -> Result<EndedSessions, StoreError> {
+    match ending {
+        Ending::Subject(subject) => Ended::Subject(connection, issuer, subject).note(tx, now).await?,
+        Ending::ProviderSession { session, subject } => {
+            Ended::Session(connection, issuer, session).note(tx, now).await?;
+            if let Some(subject) = subject {
+                Ended::SessionUnsaid(connection, issuer, subject).note(tx, now).await?;
+            }
+        }
+    }
     let rows = delete(tx, connection, issuer, ending).await?;
     ended_of(tx.tenant(), rows)
 }
 
-fn ended_of(tenant: TenantId, rows: Vec<EndedRow>) -> Result<EndedSessions, StoreError> {
+pub(crate) fn ended_of(tenant: TenantId, rows: Vec<EndedRow>) -> Result<EndedSessions, StoreError> {
     let mut ended = EndedSessions { sessions: Vec::with_capacity(rows.len()), keys: Vec::with_capacity(rows.len()) };
     for row in rows {
         ended.sessions.push(EndedSession { principal: PrincipalId(row.account_id), session: SessionId(row.id) });
@@ -399,8 +365,12 @@ RETURNING id, account_id, token_hash";
 }
 
 /// Ends what came from one identity, in the middle of a unit of work.
-pub(crate) async fn end_identity(tx: &mut TenantTx, identity: &Identity) -> Result<EndedSessions, StoreError> {
-    end_in(tx, &identity.connection, &identity.issuer, &Ending::Subject(identity.subject.clone())).await
+pub(crate) async fn end_identity(
+    tx: &mut TenantTx,
+    identity: &Identity,
+    now: Micros,
+) -> Result<EndedSessions, StoreError> {
+    end_in(tx, &identity.connection, &identity.issuer, &Ending::Subject(identity.subject.clone()), now).await
 }
 
 /// Leaves one event for each account whose sessions an operator ended.
@@ -498,7 +468,9 @@ pub(crate) async fn insert(
 INSERT INTO federated_sessions
     (tenant_id, session_id, connection, issuer, subject, provider_session, sealed_id_token, proved_anew_at, name_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let Vouched { federation, said_at, proved_anew_at, ends_by: _ } = vouched;
+    let Vouched { federation, authenticated_at: said_at, anew, .. } = vouched;
+    // A provider's clock may be ahead of ours; nobody has proved anything in the future.
+    let proved_anew_at = anew.then(|| said_at.min(now));
     // In the transaction that begins the session: whichever of the two comes second knows of the first.
     if federation.name_id.is_some() && is_ended(tx, federation, said_at, now).await? {
         return Err(CreateSessionError::EndedByProvider);
@@ -521,7 +493,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 }
 
 #[derive(FromRow)]
-struct EndedRow {
+pub(crate) struct EndedRow {
     id: Uuid,
     account_id: Uuid,
     token_hash: Vec<u8>,

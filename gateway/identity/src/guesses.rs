@@ -5,6 +5,8 @@ use std::time::Duration;
 use cedargate_migrations::{Pool, StoreError, TenantTx};
 use cedargate_model::{Micros, PrincipalId, ProofKind, TenantId};
 
+use crate::Ready;
+
 /// Failures of one account with one kind of proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guesses {
@@ -12,6 +14,34 @@ pub struct Guesses {
     pub count: u32,
     /// When the last one was.
     pub last_at: Micros,
+}
+
+/// A device on which the person proved a factor before, as its browser says by a sealed cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceId(pub [u8; 8]);
+
+/// What is guessed at, and from where. Known devices have a count of their own: whoever has the password, and guesses at the rest, keeps
+/// nobody waiting who is at a device of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessedAt {
+    /// The kind of proof.
+    pub kind: ProofKind,
+    /// The device, where it is known; all others count together.
+    pub device: Option<DeviceId>,
+}
+
+impl GuessedAt {
+    /// From a device that nobody knows.
+    pub fn from_anywhere(kind: ProofKind) -> Self {
+        Self { kind, device: None }
+    }
+
+    fn text(self) -> String {
+        match self.device {
+            None => self.kind.as_str().to_owned(),
+            Some(DeviceId(octets)) => format!("{}:{:016x}", self.kind.as_str(), u64::from_be_bytes(octets)),
+        }
+    }
 }
 
 /// The guesses that a store counts.
@@ -35,7 +65,7 @@ impl ProofGuesses {
         &self,
         tenant: TenantId,
         account: PrincipalId,
-        kind: ProofKind,
+        at: GuessedAt,
         judge: impl FnOnce(Option<Guesses>) -> Result<Guesses, Duration>,
     ) -> Result<Result<(), Duration>, StoreError> {
         const FIND: &str = "
@@ -49,7 +79,7 @@ INSERT INTO proof_guesses (tenant_id, account_id, kind, failures, last_at)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, account_id, kind) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let known: Option<(i64, i64)> = tx.query(FIND).bind(account.0).bind(kind.as_str()).fetch_optional().await?;
+        let known: Option<(i64, i64)> = tx.query(FIND).bind(account.0).bind(at.text()).fetch_optional().await?;
         let known = known.map(|(failures, last_at)| Guesses {
             count: u32::try_from(failures).unwrap_or(u32::MAX),
             last_at: Micros(last_at),
@@ -60,7 +90,7 @@ ON CONFLICT (tenant_id, account_id, kind) DO UPDATE SET failures = excluded.fail
         };
         tx.query(PUT)
             .bind(account.0)
-            .bind(kind.as_str())
+            .bind(at.text())
             .bind(i64::from(counted.count))
             .bind(counted.last_at.0)
             .execute()
@@ -73,17 +103,32 @@ ON CONFLICT (tenant_id, account_id, kind) DO UPDATE SET failures = excluded.fail
     ///
     /// # Errors
     /// [`StoreError`]; they are then remembered.
-    pub async fn forget(&self, tenant: TenantId, account: PrincipalId, kind: ProofKind) -> Result<(), StoreError> {
+    pub async fn forget(&self, tenant: TenantId, account: PrincipalId, at: GuessedAt) -> Result<(), StoreError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        forget(&mut tx, account, kind).await?;
+        forget(&mut tx, account, at).await?;
         tx.commit().await
+    }
+
+    /// The same, together with what shows it: both happen or neither does.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then the other does not happen either.
+    pub async fn forget_with<T>(
+        &self,
+        shown: Ready<T>,
+        account: PrincipalId,
+        at: GuessedAt,
+    ) -> Result<Ready<T>, StoreError> {
+        let (mut tx, shown) = shown.into_parts();
+        forget(&mut tx, account, at).await?;
+        Ok(Ready::new(tx, shown))
     }
 
     /// We could not try one that was counted, so nobody failed.
     ///
     /// # Errors
     /// [`StoreError`]; it then counts.
-    pub async fn uncount(&self, tenant: TenantId, account: PrincipalId, kind: ProofKind) -> Result<(), StoreError> {
+    pub async fn uncount(&self, tenant: TenantId, account: PrincipalId, at: GuessedAt) -> Result<(), StoreError> {
         const UNCOUNT: &str = "
 UPDATE proof_guesses
 SET failures = failures - 1
@@ -92,18 +137,18 @@ WHERE tenant_id = $1
   AND kind = $3
   AND failures > 1";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        if tx.query(UNCOUNT).bind(account.0).bind(kind.as_str()).execute().await? == 0 {
-            forget(&mut tx, account, kind).await?;
+        if tx.query(UNCOUNT).bind(account.0).bind(at.text()).execute().await? == 0 {
+            forget(&mut tx, account, at).await?;
         }
         tx.commit().await
     }
 }
 
-async fn forget(tx: &mut TenantTx, account: PrincipalId, kind: ProofKind) -> Result<(), StoreError> {
+async fn forget(tx: &mut TenantTx, account: PrincipalId, at: GuessedAt) -> Result<(), StoreError> {
     const FORGET: &str = "
 DELETE FROM proof_guesses
 WHERE tenant_id = $1
   AND account_id = $2
   AND kind = $3";
-    tx.query(FORGET).bind(account.0).bind(kind.as_str()).execute().await.map(drop)
+    tx.query(FORGET).bind(account.0).bind(at.text()).execute().await.map(drop)
 }

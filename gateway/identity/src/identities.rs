@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::accounts::{grantable, insert_account, replace_roles};
 use crate::identity::{Identity, Issuer, Subject};
+use crate::provider_endings::Ended;
 use crate::random::{EntropyError, uuid_at};
 use crate::{
     Account, AccountState, Accounts, Email, EndedSessions, OperatorError, Provisioning, Ready, RolesError, federated,
@@ -185,7 +186,12 @@ impl Identities {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn depart(&self, tenant: TenantId, identity: &Identity) -> Result<Option<Ready<Departed>>, StoreError> {
+    pub async fn depart(
+        &self,
+        tenant: TenantId,
+        identity: &Identity,
+        now: Micros,
+    ) -> Result<Option<Ready<Departed>>, StoreError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let Some(account) = find_in(&mut tx, identity).await? else { return Ok(None) };
         let roles_taken = !account.roles.is_empty();
@@ -193,6 +199,8 @@ impl Identities {
             replace_roles(&mut tx, account.id, &[]).await?;
         }
         let ended = federated::end_account(&mut tx, account.id).await?;
+        // What is on its way by an earlier word must not give back what is taken.
+        Ended::Subject(&identity.connection, &identity.issuer, &identity.subject).note(&mut tx, now).await?;
         let is_gone = !roles_taken && ended.sessions.is_empty();
         Ok((!is_gone).then(|| Ready::new(tx, Departed { account: account.id, roles_taken, ended })))
     }
@@ -218,7 +226,7 @@ WHERE tenant_id = $1
         let Some(account) = find_in(&mut tx, identity).await? else { return Ok(None) };
         let query = tx.query(UNLINK).bind(identity.connection.as_str()).bind(identity.issuer.as_str());
         query.bind(identity.subject.as_str()).execute().await?;
-        let ended = federated::end_identity(&mut tx, identity).await?.sessions;
+        let ended = federated::end_identity(&mut tx, identity, now).await?.sessions;
         let act = AccountAct::IdentityUnlinked;
         operator_events::leave(&mut tx, account.id, Some(&identity.connection), act, now).await?;
         federated::leave_word(&mut tx, &identity.connection, &ended, now).await?;

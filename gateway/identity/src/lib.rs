@@ -63,6 +63,7 @@ mod identity;
 mod operator_events;
 mod principal;
 mod program_secret;
+mod provider_endings;
 mod random;
 mod ready;
 mod recovery;
@@ -84,16 +85,16 @@ pub use account::{
     UpdateAccountError,
 };
 pub use accounts::{Accounts, Passkeys, PasswordSet};
-pub use attempts::{
-    ATTEMPT_TTL, Attempt, BeginAttemptError, BegunAttempt, BrowserSecret, SigninAttempts, SpendAttemptError,
-};
+pub use attempts::{ATTEMPT_TTL, Attempt, BrowserSecret, OneUse, OneUseOf, SpentAttempts};
 pub use cedargate_migrations::StoreError;
 pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
 pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
 pub use factors::{Factors, Removed};
-pub use federated::{EndedSession, EndedSessions, Ending, Federation, LogoutRequested, LogoutTokenId, SealedIdToken};
-pub use guesses::{Guesses, ProofGuesses};
+pub use federated::{
+    EndedSession, EndedSessions, Ending, Federation, LogoutRequested, LogoutTokenId, SealedIdToken, Vouched,
+};
+pub use guesses::{DeviceId, GuessedAt, Guesses, ProofGuesses};
 pub use holder::{FACTORS_FRESH, Holder, HolderError, Shown};
 pub use identities::{Arrival, ArriveError, Arrived, Departed, Identities, LinkError};
 pub use identity::{Identity, IdentityError, Issuer, Subject};
@@ -115,14 +116,17 @@ pub use service_account::{
 };
 pub use service_accounts::ServiceAccounts;
 pub use session::{
-    Begun, CreateSessionError, EndedGrant, ExchangeError, FindProgramError, Granted, Maintained, OwnSession,
-    ProgramRefused, RefreshError, Replaced, SessionSettings, SessionStats, Sessions, ShownToken, SignIn, StepUpError,
+    Beginning, Begun, CreateSessionError, EndedGrant, ExchangeError, FindProgramError, Granted, Grounds, Maintained,
+    OwnSession, ProgramRefused, RefreshError, Replaced, SessionSettings, SessionStats, Sessions, ShownToken, SignIn,
+    StepUpError,
 };
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
-pub use token::{PresentedToken, SessionToken, session_cookie_name, signin_cookie_name};
+pub use token::{PresentedToken, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};
 pub use totp_factors::{EnrolError, Enrolled, SealedTotp};
 pub use webauthn_ceremonies::{
-    BeginCeremonyError, CEREMONY_TTL, CeremonyBinding, CeremonyPurpose, NewCeremony, SpendCeremonyError, SpentCeremony,
+    BeginCeremonyError, CEREMONY_TTL, CeremonyPurpose, NewCeremony, SpendCeremonyError, SpentCeremony,
     WebauthnCeremonies,
 };
-pub use webauthn_credentials::{AddCredentialError, SealedCredential, UserHandle, UserHandleError, WebauthnKind};
+pub use webauthn_credentials::{
+    AddCredentialError, SealedCredential, UseCredentialError, UsedCredential, UserHandle, UserHandleError, WebauthnKind,
+};

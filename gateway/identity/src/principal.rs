@@ -28,8 +28,8 @@ pub(crate) fn methods_to_text(methods: &[AuthnMethod]) -> String {
 
 /// The reverse. `None` where a word is no method of ours.
 pub(crate) fn methods_from_text(text: &str) -> Option<Vec<AuthnMethod>> {
-    const ALL: [AuthnMethod; 5] =
-        [AuthnMethod::Pwd, AuthnMethod::Otp, AuthnMethod::Hwk, AuthnMethod::Fed, AuthnMethod::Swk];
+    const ALL: [AuthnMethod; 6] =
+        [AuthnMethod::Pwd, AuthnMethod::Otp, AuthnMethod::Hwk, AuthnMethod::Fed, AuthnMethod::Swk, AuthnMethod::Pop];
     text.split(' ').map(|word| ALL.into_iter().find(|method| method.as_str() == word)).collect()
 }
 

@@ -22,6 +22,11 @@ impl<T> Ready<T> {
         &self.change
     }
 
+    /// The same change, told otherwise.
+    pub fn map<U>(self, told: impl FnOnce(T) -> U) -> Ready<U> {
+        Ready { tx: self.tx, change: told(self.change) }
+    }
+
     /// Does it.
     ///
     /// # Errors

@@ -113,7 +113,7 @@ impl Factors {
         Ok(Some(Ready::new(tx, codes)))
     }
 
-    /// Spends a recovery code. Says whether it counts: it does once, at whichever gateway it is shown first.
+    /// Spends a recovery code, once that is committed. None where it does not count: it does once, at whichever gateway it is shown first.
     ///
     /// Looking its hash up leaks nothing useful through time: an attacker does not choose hashes.
     ///
@@ -124,7 +124,7 @@ impl Factors {
         tenant: TenantId,
         account: PrincipalId,
         code: &RecoveryCode,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Ready<()>>, StoreError> {
         const SPEND: &str = "
 DELETE FROM recovery_codes
 WHERE tenant_id = $1
@@ -134,11 +134,10 @@ WHERE tenant_id = $1
         let mut tx = self.pool.tenant(tenant).begin().await?;
         // A code stands in for a factor, so it counts while there is one.
         if list(&mut tx, account).await?.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let spent = tx.query(SPEND).bind(account.0).bind(hash.as_slice()).execute().await?;
-        tx.commit().await?;
-        Ok(spent == 1)
+        Ok((spent == 1).then(|| Ready::new(tx, ())))
     }
 
     /// How many recovery codes are left.

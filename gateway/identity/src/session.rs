@@ -7,20 +7,21 @@ use cedargate_migrations::{Pool, StoreError};
 use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
 use tokio::sync::Mutex;
 
-use crate::federated::{self, Vouched};
-use crate::random::{EntropyError, uuid_at};
+use crate::random::EntropyError;
 use crate::session_cache::{Hot, Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
-use crate::session_rows::{self as rows, NewRow};
+use crate::session_rows as rows;
 use crate::totp_factors::prune_enrolments;
-use crate::{Device, PresentedToken, SessionToken};
+use crate::{Device, EndedSessions, OneUseOf, PresentedToken, SessionToken};
 
+mod begin;
 mod grants;
 mod own;
 mod programs;
 mod scim_tokens;
 mod tokens;
 
+pub use begin::{Beginning, Grounds};
 pub use grants::{EndedGrant, ExchangeError, Granted, RefreshError};
 pub use own::{OwnSession, Replaced, StepUpError};
 pub use programs::{FindProgramError, ProgramRefused};
@@ -92,12 +93,24 @@ pub struct Begun {
 /// Why no session began.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateSessionError {
-    /// The account is gone or disabled.
+    /// The account is gone, disabled, or another one than was judged.
     #[error("the account `{0}` may not sign in")]
     AccountUnusable(PrincipalId),
     /// The provider signed the person out after it signed them in.
     #[error("the provider has ended what this session would come from")]
     EndedByProvider,
+    /// What counts once has counted before.
+    #[error("it was used before")]
+    UsedBefore(OneUseOf),
+    /// What the provider said ended, or was taken back, while the sign-in was on its way.
+    #[error("sessions of this person, or of this connection, were ended meanwhile")]
+    EndedMeanwhile,
+    /// The credential that signed was removed meanwhile.
+    #[error("the credential was removed")]
+    CredentialGone,
+    /// The signature counter is one that was seen before.
+    #[error("the credential's signature counter did not grow")]
+    CounterRegressed,
     /// No token could be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -140,88 +153,6 @@ impl Sessions {
     /// The sessions in this store. Clones share one cache.
     pub fn new(pool: Pool, settings: SessionSettings) -> Self {
         Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)), known: Arc::default() }
-    }
-
-    /// Begins a session with a fresh token and ends the one that it replaces, in one transaction.
-    ///
-    /// # Errors
-    /// [`CreateSessionError`].
-    pub async fn create(&self, sign_in: SignIn, now: Micros) -> Result<Begun, CreateSessionError> {
-        self.create_in(sign_in, None, now, now).await
-    }
-
-    /// The same for somebody who was judged by what the account was at this `version`. Judging takes its time: a password that was set
-    /// meanwhile has ended every session, and the former one must not begin another behind that.
-    ///
-    /// # Errors
-    /// [`CreateSessionError`]; `AccountUnusable` also where the account is another one by now.
-    pub async fn create_as_judged(
-        &self,
-        sign_in: SignIn,
-        version: i64,
-        now: Micros,
-    ) -> Result<Begun, CreateSessionError> {
-        self.create_when(sign_in, Some(version), None, now, now).await
-    }
-
-    pub(crate) async fn create_in(
-        &self,
-        sign_in: SignIn,
-        vouched: Option<Vouched<'_>>,
-        authenticated_at: Micros,
-        now: Micros,
-    ) -> Result<Begun, CreateSessionError> {
-        self.create_when(sign_in, None, vouched, authenticated_at, now).await
-    }
-
-    async fn create_when(
-        &self,
-        sign_in: SignIn,
-        version: Option<i64>,
-        vouched: Option<Vouched<'_>>,
-        authenticated_at: Micros,
-        now: Micros,
-    ) -> Result<Begun, CreateSessionError> {
-        let token = SessionToken::draw()?;
-        let ends_by = vouched.and_then(|vouched| vouched.ends_by);
-        let row = NewRow {
-            id: SessionId(uuid_at(now)?),
-            account: sign_in.principal,
-            token: token.hash(),
-            strength: sign_in.strength,
-            authenticated_at,
-            now,
-            began_at: now,
-            device: sign_in.device,
-            expires_at: ends_by.unwrap_or(Micros(i64::MAX)).min(now.after(self.settings.absolute_timeout)),
-        };
-        let mut tx = self.pool.tenant(sign_in.tenant).begin().await?;
-        let replaced = match sign_in.replaces {
-            Some(session) => rows::delete(&mut tx, session).await?,
-            None => None,
-        };
-        rows::insert(&mut tx, &row).await.map_err(|error| match error {
-            // The account's row is gone: only a foreign key of this table can say so.
-            StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
-            error => CreateSessionError::Store(error),
-        })?;
-        if let Some(vouched) = vouched {
-            federated::insert(&mut tx, row.id, vouched, now).await?;
-        }
-        let dropped = rows::delete_beyond_bound(&mut tx, sign_in.principal).await?;
-        let loaded = rows::find_by_token(&mut tx, row.token).await?;
-        let is_as_judged = |loaded: &rows::Loaded| version.is_none_or(|version| loaded.principal.version == version);
-        let loaded = loaded.filter(is_as_judged).ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
-        tx.commit().await?;
-
-        let dropped_any = !dropped.is_empty();
-        let ended = replaced.map(|(hash, _)| hash).into_iter().chain(dropped);
-        self.cache.forget(ended.map(|hash| Key::new(sign_in.tenant, hash)));
-        let dropped_of = dropped_any.then_some(sign_in.principal);
-        for account in replaced.map(|(_, account)| account).into_iter().chain(dropped_of) {
-            self.cache.changed(sign_in.tenant, account);
-        }
-        Ok(Begun { token, principal: loaded.principal, expires_at: row.expires_at })
     }
 
     /// What memory knows of a session, if it knows enough: none of it where it does not, and then no principal where the session is
@@ -450,8 +381,11 @@ impl Sessions {
     }
 
     /// Forgets sessions that were ended in the store just now.
-    pub(crate) fn forget(&self, keys: impl IntoIterator<Item = Key>) {
-        self.cache.forget(keys);
+    pub(crate) fn forget(&self, ended: &EndedSessions) {
+        self.cache.forget(ended.keys.iter().copied());
+        for (key, session) in ended.keys.iter().zip(&ended.sessions) {
+            self.cache.changed(key.tenant, session.principal);
+        }
     }
 
     /// What the cache did since the start.

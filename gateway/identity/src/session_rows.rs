@@ -125,7 +125,10 @@ RETURNING token_hash";
 
 /// Deletes an account's oldest sessions, so that at most [`PER_ACCOUNT_MAX`] remain. Those that began first: their ids say so, and
 /// `authenticated_at` may be a provider's, long before.
-pub(crate) async fn delete_beyond_bound(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<TokenHash>, StoreError> {
+pub(crate) async fn delete_beyond_bound(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
     const DELETE: &str = "
 DELETE FROM sessions
 WHERE tenant_id = $1
@@ -138,10 +141,8 @@ WHERE tenant_id = $1
     ORDER BY id DESC
     LIMIT $4 OFFSET $3
   )
-RETURNING token_hash";
-    let ended: Vec<(Vec<u8>,)> =
-        tx.query(DELETE).bind(account.0).bind(PER_ACCOUNT_MAX).bind(PRUNE_MAX).fetch_all().await?;
-    ended.into_iter().map(token_of).collect()
+RETURNING id, token_hash";
+    tx.query(DELETE).bind(account.0).bind(PER_ACCOUNT_MAX).bind(PRUNE_MAX).fetch_all().await
 }
 
 /// Writes down that a session was used, unless another gateway noted a later use.

@@ -27,6 +27,14 @@ pub fn signin_cookie_name(scheme: Scheme) -> &'static str {
     }
 }
 
+/// The name of the cookie by which a browser says that its person proved a second factor in it before.
+pub fn device_cookie_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Https => "__Host-cedargate-device",
+        Scheme::Http => "cedargate-device",
+    }
+}
+
 /// How many random octets a token has: 256 bits cannot be guessed, so neither salt nor stretching is needed.
 const TOKEN_BYTES: usize = 32;
 

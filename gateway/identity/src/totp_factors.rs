@@ -206,8 +206,8 @@ LIMIT 100";
         rows.into_iter().map(TotpRow::into_sealed).collect()
     }
 
-    /// Spends the time step of a code that is right. Says whether it counts: of all who show codes of one step, or of an
-    /// earlier one, to any gateway, the first alone is told so (RFC 6238 §5.2).
+    /// Spends the time step of a code that is right, once that is committed, and forgets the wrong ones before it. None where it does
+    /// not count: of all who show codes of one step, or of an earlier one, to any gateway, the first alone may (RFC 6238 §5.2).
     ///
     /// # Errors
     /// [`StoreError`]; then it was not spent.
@@ -218,7 +218,7 @@ LIMIT 100";
         factor: FactorId,
         step: i64,
         now: Micros,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Ready<()>>, StoreError> {
         const SPEND: &str = "
 UPDATE totp_factors
 SET last_step = $4, last_used_at = $5
@@ -229,8 +229,7 @@ WHERE tenant_id = $1
   AND last_step < $4";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let moved = tx.query(SPEND).bind(account.0).bind(factor.0).bind(step).bind(now.0).execute().await?;
-        tx.commit().await?;
-        Ok(moved == 1)
+        Ok((moved == 1).then(|| Ready::new(tx, ())))
     }
 }
 

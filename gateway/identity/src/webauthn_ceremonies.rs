@@ -1,4 +1,5 @@
-//! WebAuthn ceremonies under way: what an authenticator was asked, until it answers, once.
+//! WebAuthn ceremonies of people who are signed in: what an authenticator was asked, until it answers, once. Those of people who sign in
+//! are kept by their browsers.
 
 use std::time::Duration;
 
@@ -7,16 +8,10 @@ use cedargate_model::{Micros, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::BrowserSecret;
 use crate::random::{EntropyError, uuid_at};
 
 /// How long somebody may take to fetch and touch an authenticator (WebAuthn §15.1: five minutes are recommended).
 pub const CEREMONY_TTL: Duration = Duration::from_secs(5 * 60);
-
-/// How many ceremonies of people who are not signed in one tenant may have. Anybody can begin one, so there is a bound; with at most a
-/// few kilobytes each, this many take some tens of megabytes. Beyond it the oldest give way: whoever fills it slows nobody who answers
-/// before as many more are begun.
-const OF_STRANGERS_MAX: i64 = 20_000;
 
 /// How many one session may have under way: a window, a second one, and some that were broken off.
 const OF_SESSION_MAX: i64 = 8;
@@ -31,8 +26,6 @@ pub enum CeremonyPurpose {
     Enrolment,
     /// Proving again who one is.
     StepUp,
-    /// Signing in.
-    SignIn,
 }
 
 impl CeremonyPurpose {
@@ -40,18 +33,8 @@ impl CeremonyPurpose {
         match self {
             Self::Enrolment => "enrolment",
             Self::StepUp => "step_up",
-            Self::SignIn => "sign_in",
         }
     }
-}
-
-/// Whose a ceremony is.
-#[derive(Clone, Copy, Debug)]
-pub enum CeremonyBinding<'b> {
-    /// A session's: it ends with it.
-    Session(SessionId),
-    /// A browser's, by the secret in its cookie: nobody is signed in.
-    Browser(&'b BrowserSecret),
 }
 
 /// A ceremony that begins.
@@ -61,8 +44,8 @@ pub struct NewCeremony<'n> {
     pub id: Uuid,
     /// What for.
     pub purpose: CeremonyPurpose,
-    /// Whose.
-    pub binding: CeremonyBinding<'n>,
+    /// Whose: it ends with that session.
+    pub session: SessionId,
     /// What the answer is held against, sealed.
     pub sealed_state: &'n str,
 }
@@ -97,9 +80,6 @@ pub enum SpendCeremonyError {
     /// It took longer than [`CEREMONY_TTL`].
     #[error("the ceremony took too long")]
     Expired,
-    /// It was begun by another browser.
-    #[error("the ceremony was begun by another browser")]
-    BrowserDiffers,
     /// The store failed.
     #[error("the ceremony could not be read")]
     Store(#[from] StoreError),
@@ -137,27 +117,17 @@ WHERE tenant_id = $1
   AND id = $2
   AND expires_at > $3";
         const INSERT: &str = "
-INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let (session, browser) = match new.binding {
-            CeremonyBinding::Session(session) => (Some(session.0), None),
-            CeremonyBinding::Browser(secret) => (None, Some(secret.hash().to_vec())),
-        };
+INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, sealed_state, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         prune(&mut tx, now).await?;
-        match new.binding {
-            CeremonyBinding::Session(session) => {
-                let live: Option<(Uuid,)> = tx.query(LIVE).bind(session.0).bind(now.0).fetch_optional().await?;
-                live.ok_or(BeginCeremonyError::SessionGone(session))?;
-                forget_oldest(&mut tx, session).await?;
-            }
-            CeremonyBinding::Browser(_) => forget_strangers(&mut tx).await?,
-        }
+        let live: Option<(Uuid,)> = tx.query(LIVE).bind(new.session.0).bind(now.0).fetch_optional().await?;
+        live.ok_or(BeginCeremonyError::SessionGone(new.session))?;
+        forget_oldest(&mut tx, new.session).await?;
         tx.query(INSERT)
             .bind(new.id)
             .bind(new.purpose.as_str())
-            .bind(session)
-            .bind(browser)
+            .bind(new.session.0)
             .bind(new.sealed_state)
             .bind(now.after(CEREMONY_TTL).0)
             .execute()
@@ -176,12 +146,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)";
         tenant: TenantId,
         id: Uuid,
         purpose: CeremonyPurpose,
-        session: Option<SessionId>,
-        browser: Option<&BrowserSecret>,
+        session: SessionId,
         now: Micros,
     ) -> Result<SpentCeremony, SpendCeremonyError> {
         const FIND: &str = "
-SELECT session_id, browser_hash, sealed_state, expires_at
+SELECT session_id, sealed_state, expires_at
 FROM webauthn_ceremonies
 WHERE tenant_id = $1
   AND id = $2
@@ -197,12 +166,8 @@ WHERE tenant_id = $1
         let found: Option<CeremonyRow> = tx.query(FIND).bind(id).bind(purpose.as_str()).fetch_optional().await?;
         drop(tx);
         let row = found.ok_or(SpendCeremonyError::Unknown)?;
-        if row.session_id != session.map(|session| session.0) {
+        if row.session_id != session.0 {
             return Err(SpendCeremonyError::Unknown);
-        }
-        // Hashes of random secrets: comparing them tells nothing through time.
-        if row.browser_hash != browser.map(|browser| browser.hash().to_vec()) {
-            return Err(SpendCeremonyError::BrowserDiffers);
         }
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let spent = tx.query(SPEND).bind(id).bind(now.0).execute().await?;
@@ -251,26 +216,9 @@ WHERE tenant_id = $1
     tx.query(FORGET).bind(session.0).bind(OF_SESSION_MAX - 1).execute().await.map(drop)
 }
 
-/// Makes room for one more of somebody who is not signed in. Those of sessions have a bound of their own and are no stranger's to end.
-async fn forget_strangers(tx: &mut TenantTx) -> Result<(), StoreError> {
-    const FORGET: &str = "
-DELETE FROM webauthn_ceremonies
-WHERE tenant_id = $1
-  AND id IN (
-    SELECT id
-    FROM webauthn_ceremonies
-    WHERE tenant_id = $1
-      AND session_id IS NULL
-    ORDER BY expires_at DESC
-    LIMIT $3 OFFSET $2
-  )";
-    tx.query(FORGET).bind(OF_STRANGERS_MAX - 1).bind(PRUNE_MAX).execute().await.map(drop)
-}
-
 #[derive(FromRow)]
 struct CeremonyRow {
-    session_id: Option<Uuid>,
-    browser_hash: Option<Vec<u8>>,
+    session_id: Uuid,
     sealed_state: String,
     expires_at: i64,
 }

@@ -104,6 +104,29 @@ impl From<DrawCodesError> for AddCredentialError {
     }
 }
 
+/// A credential that signed, and the signature counter that its authenticator said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedCredential {
+    /// Which.
+    pub factor: FactorId,
+    /// The counter; 0 where the authenticator counts nothing.
+    pub sign_count: u32,
+}
+
+/// Why a signature does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum UseCredentialError {
+    /// A counter was seen that is as high: there is a copy of the authenticator, or an answer was shown twice.
+    #[error("the signature counter did not grow")]
+    Regressed,
+    /// The account has no such credential any more.
+    #[error("the credential was removed")]
+    Gone,
+    /// The store failed.
+    #[error("the credential could not be read or written")]
+    Store(#[from] StoreError),
+}
+
 /// Why nobody has a user handle.
 #[derive(Debug, thiserror::Error)]
 pub enum UserHandleError {
@@ -259,32 +282,51 @@ ON CONFLICT (tenant_id, credential_id) DO NOTHING";
         Ok(Ready::new(tx, Enrolled { recovery_codes }))
     }
 
-    /// Notes that a credential was used, with the signature counter that it said. Says whether that counts: a counter has grown
-    /// or was never there (WebAuthn §6.1.1). Of all who show one counter, to any gateway, the first alone is told so.
+    /// Notes that a credential was used, once that is committed. Of all who show one counter, to any gateway, the first alone may.
     ///
     /// # Errors
-    /// [`StoreError`]; then it does not count.
+    /// [`UseCredentialError`]; then it does not count.
     pub async fn use_credential(
         &self,
         tenant: TenantId,
         account: PrincipalId,
-        factor: FactorId,
-        sign_count: u32,
+        used: UsedCredential,
         now: Micros,
-    ) -> Result<bool, StoreError> {
-        const USE: &str = "
+    ) -> Result<Ready<()>, UseCredentialError> {
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        use_credential_in(&mut tx, account, used, now).await?;
+        Ok(Ready::new(tx, ()))
+    }
+}
+
+/// The same, in the middle of a unit of work: a counter has grown or was never there (WebAuthn §6.1.1).
+pub(crate) async fn use_credential_in(
+    tx: &mut TenantTx,
+    account: PrincipalId,
+    used: UsedCredential,
+    now: Micros,
+) -> Result<(), UseCredentialError> {
+    const USE: &str = "
 UPDATE webauthn_credentials
 SET sign_count = $4, last_used_at = $5
 WHERE tenant_id = $1
   AND account_id = $2
   AND id = $3
   AND (sign_count < $4 OR (sign_count = 0 AND $4 = 0))";
-        let mut tx = self.pool.tenant(tenant).begin().await?;
-        let query = tx.query(USE).bind(account.0).bind(factor.0).bind(i64::from(sign_count));
-        let moved = query.bind(now.0).execute().await?;
-        tx.commit().await?;
-        Ok(moved == 1)
+    const STANDS: &str = "
+SELECT sign_count
+FROM webauthn_credentials
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND id = $3";
+    let UsedCredential { factor, sign_count } = used;
+    let query = tx.query(USE).bind(account.0).bind(factor.0).bind(i64::from(sign_count));
+    if query.bind(now.0).execute().await? == 1 {
+        return Ok(());
     }
+    let stands: Option<(i64,)> = tx.query(STANDS).bind(account.0).bind(factor.0).fetch_optional().await?;
+    // One is the alarm that somebody has a copy, the other is none.
+    Err(if stands.is_some() { UseCredentialError::Regressed } else { UseCredentialError::Gone })
 }
 
 pub(crate) async fn rename(

@@ -119,12 +119,14 @@ pub enum AuthnMethod {
     Pwd,
     /// A one-time password.
     Otp,
-    /// A key that stays in one authenticator, as that says: security keys, and passkeys of one device.
+    /// A key that stays in hardware, by the word of somebody who vouches for that.
     Hwk,
     /// Single sign-on at another identity provider.
     Fed,
     /// A key that its keeper may copy between devices: passkeys that are synchronised.
     Swk,
+    /// A key that stays in one authenticator, as that says of itself: security keys, and passkeys of one device. Nobody vouches for it.
+    Pop,
 }
 
 impl AuthnMethod {
@@ -136,6 +138,7 @@ impl AuthnMethod {
             Self::Hwk => "hwk",
             Self::Fed => "fed",
             Self::Swk => "swk",
+            Self::Pop => "pop",
         }
     }
 }

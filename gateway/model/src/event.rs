@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, KeyEvent, Micros, PolicyId,
-    PrincipalId, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId, SigninReason, SnapshotId, Stage,
-    TenantName, TokenEvent,
+    AccountEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId, KeyEvent, Micros,
+    PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId, SigninReason,
+    SnapshotId, Stage, TenantName, TokenEvent,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -262,6 +262,15 @@ pub struct Signin {
     /// Why it failed, where more than one thing can be wrong. Nobody but the record's readers learns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<SigninReason>,
+    /// How the person proved it to us, where they did: a password, a passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<ProofKind>,
+    /// By which factor, where it was one of theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<FactorId>,
+    /// The sessions that ended because this one begins: the one that the browser had, and the oldest of too many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<SessionId>,
 }
 
 /// What came of a sign-in.

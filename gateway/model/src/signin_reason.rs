@@ -33,7 +33,7 @@ signin_reasons! {
     ProviderRefused = "provider_refused";
     /// More sign-ins were under way than a tenant may have. Gateways say so no more: the oldest gives way.
     AttemptsExhausted = "attempts_exhausted";
-    /// The answer has no `state`, two, or one that is none of ours.
+    /// The answer has no `state`, or two.
     StateUnknown = "state_unknown";
     /// The `state` was used before.
     StateSpent = "state_spent";
@@ -41,7 +41,7 @@ signin_reasons! {
     StateExpired = "state_expired";
     /// The answer came to another connection's address than the one that was asked (mix-up).
     ConnectionMismatch = "connection_mismatch";
-    /// The answer came from another browser than the one that began.
+    /// The answer belongs to nothing that this browser began: another one did, or nobody.
     BrowserMismatch = "browser_mismatch";
     /// The provider promises `iss` in its answers, and this one has none (RFC 9207).
     IssuerMissing = "issuer_missing";
@@ -147,6 +147,10 @@ signin_reasons! {
     SignatureInvalid = "signature_invalid";
     /// The signature counter did not grow: there may be a copy of the authenticator.
     CounterRegressed = "counter_regressed";
+    /// The stored credential does not open: it is another row's, or sealed under another master key.
+    CredentialUnreadable = "credential_unreadable";
+    /// Sessions of this person, or of the connection, were ended while the sign-in was on its way.
+    EndedMeanwhile = "ended_meanwhile";
     /// The account's people sign in by their identity provider, which alone knows whether they still may.
     AccountOfProvider = "account_of_provider";
     /// The answer has no SAML message, two, or one that is longer than it may be or not encoded as it has to be.

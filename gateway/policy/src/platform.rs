@@ -111,8 +111,9 @@ pub(crate) fn parse_ladder(file: &Arc<str>, text: &str) -> Result<Ladder, Proble
     }
     let mut weaker = 1;
     for (place, strength) in &entries {
-        if !(2..=3).contains(&strength.level) || strength.level <= weaker {
-            problems.add(place.clone(), "levels are 2 and 3, weakest first, each once");
+        // Of one level there may be several, by different methods.
+        if !(2..=3).contains(&strength.level) || strength.level < weaker {
+            problems.add(place.clone(), "levels are 2 and 3, weakest first");
         }
         weaker = strength.level;
     }
@@ -143,12 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn of_one_level_there_may_be_several_methods() {
+        let text = "fresh_seconds = []\n[[strength]]\nlevel = 2\nmethods = [\"otp\"]\n[[strength]]\nlevel = 2\n\
+                    methods = [\"pop\"]\n";
+        let ladder = parse_ladder(&"l".into(), text).unwrap();
+        assert_eq!(ladder.strengths.iter().map(|step| step.level).collect::<Vec<_>>(), [2, 2]);
+    }
+
+    #[test]
     fn a_ladder_rises() {
         let text = "fresh_seconds = [60, 300]\n[[strength]]\nlevel = 3\nmethods = [\"hwk\"]\n[[strength]]\nlevel = 2\n\
                     methods = [\"otp\"]\n";
         assert_eq!(
             parse_ladder(&"l".into(), text).unwrap_err().to_string(),
-            "l:1:22: ages stand oldest first, each once\nl:5:1: levels are 2 and 3, weakest first, each once"
+            "l:1:22: ages stand oldest first, each once\nl:5:1: levels are 2 and 3, weakest first"
         );
     }
 }

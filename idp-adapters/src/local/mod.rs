@@ -15,7 +15,7 @@ pub use password::{NewPassword, NewPasswordError, PASSWORD_BYTES_MAX, PASSWORD_C
 use crate::guessing::Guessing;
 use crate::throttle::{Admission, Throttle};
 pub use crate::throttle::{DelayCurve, DelaySettings};
-use crate::{Authenticated, SignInAdapter, SignInError};
+use crate::{Authenticated, Client, SignInAdapter, SignInError};
 use hasher::{PasswordHasher, Verification};
 
 /// How local accounts are kept.
@@ -77,7 +77,7 @@ impl LocalAccounts {
         tenant: TenantId,
         account: PrincipalId,
         password: PresentedPassword,
-        client: IpAddr,
+        client: Client,
         now: Micros,
     ) -> Result<Authenticated, SignInError> {
         let judged = self.confirming.judged(tenant, account, client, now, async {

@@ -13,7 +13,6 @@ mod totp;
 mod tests;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId,
 pub use code::PresentedCode;
 pub use totp::TotpKey;
 
+use crate::Client;
 use crate::guessing::Guessing;
 use crate::local::DelayCurve;
 use crate::{SignInError, Vault, VaultError};
@@ -40,6 +40,7 @@ pub struct SecondFactors {
     vault: Arc<dyn Vault>,
     totp: Arc<Guessing>,
     recovery: Arc<Guessing>,
+    enrolling: Arc<Guessing>,
 }
 
 /// Somebody has just proved something beside their sign-in.
@@ -94,7 +95,9 @@ impl SecondFactors {
         let totp = Guessing::at(ProofKind::Totp, TOTP_GUESSES, factors.guesses());
         // Nobody guesses 120 bits, so nobody is delayed for another's guesses: addresses alone are.
         let recovery = Guessing::at_what_nobody_guesses();
-        Self { factors, vault, totp: Arc::new(totp), recovery: Arc::new(recovery) }
+        let enrolling = Guessing::at_what_nobody_guesses();
+        let (totp, recovery, enrolling) = (Arc::new(totp), Arc::new(recovery), Arc::new(enrolling));
+        Self { factors, vault, totp, recovery, enrolling }
     }
 
     /// Where they are kept.
@@ -152,18 +155,17 @@ impl SecondFactors {
         holder: Holder,
         factor: FactorId,
         code: &PresentedCode,
-        client: IpAddr,
+        client: Client,
         now: Micros,
     ) -> Result<(Ready<Enrolled>, Proven), FinishError> {
         let Holder { tenant, account, .. } = holder;
-        // Before anything is judged: a right code forgets wrong ones, and must be good for something.
-        let may_change = self.factors.may_change(holder, now).await;
-        match may_change {
+        // Before anything is judged: whoever may not is told so, whatever the code.
+        match self.factors.may_change(holder, now).await {
             Ok(()) | Err(HolderError::SessionOver) => {}
             Err(error) => return Err(FinishError::Enrol(error.into())),
         }
-        // Judged before the transaction that makes it count: whoever judges counts guesses in one of its own.
-        let step = self.totp.judged(tenant, account, client, now, async {
+        // A code of one's own enrolment is nobody's to guess: it neither counts as a guess at the account's factors nor forgets any.
+        let step = self.enrolling.judged(tenant, account, client, now, async {
             let Some(enrolment) = self.enrolment(holder, factor, now).await? else { return Ok(None) };
             Ok(code.as_totp().and_then(|code| enrolment.key.step_of(code, now)))
         });
@@ -174,7 +176,7 @@ impl SecondFactors {
         Ok((enrolled, Proven::by_code(ProofKind::Totp, Some(factor))))
     }
 
-    /// Judges a code of a person who is signed in.
+    /// Judges a code of a person who is signed in. It is spent once that is committed, with what comes of it.
     ///
     /// # Errors
     /// [`SignInError`]; `Failed` whatever is wrong with it: no such code, used already, no such factor.
@@ -183,20 +185,20 @@ impl SecondFactors {
         tenant: TenantId,
         account: PrincipalId,
         code: &PresentedCode,
-        client: IpAddr,
+        client: Client,
         now: Micros,
-    ) -> Result<Proven, SignInError> {
+    ) -> Result<(Proven, Ready<()>), SignInError> {
         let guessing = match code.kind() {
             ProofKind::RecoveryCode => &self.recovery,
             ProofKind::Totp | ProofKind::Password | ProofKind::Passkey | ProofKind::SecurityKey => &self.totp,
         };
-        let judged = guessing.judged(tenant, account, client, now, async {
+        let judged = guessing.judged_with(tenant, account, client, now, async {
             if let Some(code) = code.as_totp() {
                 return self.prove_totp(tenant, account, code, now).await;
             }
             let Some(code) = code.as_recovery() else { return Ok(None) };
             let spent = self.factors.spend_recovery_code(tenant, account, code).await?;
-            Ok(spent.then(|| Proven::by_code(ProofKind::RecoveryCode, None)))
+            Ok(spent.map(|spent| (Proven::by_code(ProofKind::RecoveryCode, None), spent)))
         });
         judged.await
     }
@@ -207,7 +209,7 @@ impl SecondFactors {
         account: PrincipalId,
         code: &str,
         now: Micros,
-    ) -> Result<Option<Proven>, SignInError> {
+    ) -> Result<Option<(Proven, Ready<()>)>, SignInError> {
         let mut right = Vec::new();
         // All of them, so that the time it takes does not tell which of several apps is the right one.
         for sealed in self.factors.totps(tenant, account).await? {
@@ -215,8 +217,8 @@ impl SecondFactors {
             right.extend(step.map(|step| (sealed.id, step)));
         }
         for (factor, step) in right {
-            if self.factors.spend_totp(tenant, account, factor, step, now).await? {
-                return Ok(Some(Proven::by_code(ProofKind::Totp, Some(factor))));
+            if let Some(spent) = self.factors.spend_totp(tenant, account, factor, step, now).await? {
+                return Ok(Some((Proven::by_code(ProofKind::Totp, Some(factor)), spent)));
             }
         }
         Ok(None)

@@ -1,6 +1,7 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
-use cedargate_identity::{Accounts, Device, Email, NewAccount, SessionSettings, Sessions, SignIn, Tenants};
+use cedargate_identity::{Accounts, Device, DeviceId, Email, NewAccount, SessionSettings, Sessions, SignIn, Tenants};
 use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
 use cedargate_model::TenantName;
 use tempfile::TempDir;
@@ -73,19 +74,21 @@ impl House {
     }
 
     async fn prove(&self, account: PrincipalId, code: &str, at: Micros) -> Result<Proven, SignInError> {
-        self.second.prove(self.acme, account, &PresentedCode::new(code), home(), at).await
+        let (proven, spent) = self.second.prove(self.acme, account, &PresentedCode::new(code), home(), at).await?;
+        spent.commit().await?;
+        Ok(proven)
     }
 }
 
-fn home() -> IpAddr {
-    IpAddr::from([192, 0, 2, 1])
+fn home() -> Client {
+    Client::at(IpAddr::from([192, 0, 2, 1]))
 }
 
 fn later(seconds: u64) -> Micros {
     NOW.after(Duration::from_secs(seconds))
 }
 
-fn failed(result: &Result<Proven, SignInError>) -> bool {
+fn failed<T>(result: &Result<T, SignInError>) -> bool {
     matches!(result, Err(SignInError::Failed))
 }
 
@@ -148,7 +151,8 @@ async fn guesses_at_one_gateway_count_at_the_others() {
     }
     let at = later(121);
     let right = PresentedCode::new(&key.code_at(at));
-    assert!(elsewhere.prove(house.acme, house.ada, &right, home(), at).await.is_ok());
+    let (_, spent) = elsewhere.prove(house.acme, house.ada, &right, home(), at).await.unwrap();
+    spent.commit().await.unwrap();
     assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await), "and what was right forgets them at all");
 }
 
@@ -168,6 +172,71 @@ async fn who_guesses_at_one_kind_of_code_waits_and_the_other_kind_still_works() 
     assert_eq!((recovered.kind, recovered.strength.level), (ProofKind::RecoveryCode, 2));
     assert!(failed(&house.prove(house.ada, &codes.first().unwrap().expose(), at).await), "once");
     assert!(house.prove(house.ada, &key.code_at(later(121)), later(121)).await.is_ok(), "after the delay");
+}
+
+/// The timeline that this stops: a code is spent, and what comes of it cannot be recorded; the person has one code less, and no session.
+#[tokio::test]
+async fn a_code_that_nothing_came_of_is_as_good_as_before() {
+    let house = House::new().await;
+    let (_, key) = house.enrol().await;
+    let codes = house.second.store().draw_recovery_codes(house.own, NOW).await.unwrap().unwrap();
+    let code = codes.commit().await.unwrap().first().unwrap().expose();
+    let at = later(60);
+    for code in [key.code_at(at), code.to_string()] {
+        let code = PresentedCode::new(&code);
+        drop(house.second.prove(house.acme, house.ada, &code, home(), at).await.unwrap());
+        let (_, spent) = house.second.prove(house.acme, house.ada, &code, home(), at).await.unwrap();
+        spent.commit().await.unwrap();
+        assert!(failed(&house.second.prove(house.acme, house.ada, &code, home(), at).await), "once");
+    }
+}
+
+/// The key of an enrolment is known to whoever began it: its codes are no guesses, and forget none.
+#[tokio::test]
+async fn a_code_of_an_enrolment_forgets_no_guesses_at_the_accounts_factors() {
+    let house = House::new().await;
+    let (_, key) = house.enrol().await;
+    let at = later(60);
+    let (factor, own_key) = house.begin().await;
+    for _ in 0..4 {
+        assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await));
+    }
+    let right = PresentedCode::new(&own_key.code_at(at));
+    let (enrolled, _) = house.second.finish(house.own, factor, &right, home(), at).await.unwrap();
+    enrolled.commit().await.unwrap();
+    assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await));
+    let delayed = house.prove(house.ada, &key.code_at(at), at).await;
+    assert!(matches!(delayed, Err(SignInError::Delayed { .. })), "{delayed:?}");
+}
+
+/// The timeline that this stops: somebody has the password, and shows wrong codes at the end of each delay; the owner, at a device of theirs,
+/// is never let in.
+#[tokio::test]
+async fn whoever_guesses_elsewhere_keeps_nobody_waiting_at_a_device_of_theirs() {
+    let house = House::new().await;
+    let (_, key) = house.enrol().await;
+    let at = later(120);
+    for _ in 0..5 {
+        assert!(failed(&house.prove(house.ada, &wrong(&key, at), at).await));
+    }
+    let known = Client { device: Some(DeviceId([1; 8])), ..home() };
+    let prove = async |code: &str, client| {
+        let code = PresentedCode::new(code);
+        let (proven, spent) = house.second.prove(house.acme, house.ada, &code, client, at).await?;
+        spent.commit().await?;
+        Ok::<_, SignInError>(proven)
+    };
+    for _ in 0..4 {
+        assert!(failed(&prove(&wrong(&key, at), known).await));
+    }
+    assert!(prove(&key.code_at(at), known).await.is_ok());
+    let delayed = house.prove(house.ada, &key.code_at(at), at).await;
+    assert!(matches!(delayed, Err(SignInError::Delayed { .. })), "elsewhere they wait: {delayed:?}");
+    for _ in 0..5 {
+        assert!(failed(&prove(&wrong(&key, at), known).await));
+    }
+    let delayed = prove(&wrong(&key, at), known).await;
+    assert!(matches!(delayed, Err(SignInError::Delayed { .. })), "nor is a device a way around: {delayed:?}");
 }
 
 #[tokio::test]

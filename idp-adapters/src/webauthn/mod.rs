@@ -3,7 +3,8 @@
 //! Four things are always true of what stands here:
 //! - the RP ID is the host that was asked, never a domain above it, and the origin is that host's alone, with the scheme and port
 //!   of the configuration: what was made for one tenant is nothing to another;
-//! - what an authenticator was asked stays here: sealed in the store, for one answer, of one session or one browser;
+//! - what an authenticator was asked is sealed, in the store or in the browser that asks, and is good for one answer that is right, of one
+//!   session or one browser;
 //! - a signature counter only grows, whichever gateway it is shown to: the store says so;
 //! - each thing that can be wrong has a reason of its own for the record, and whoever sent it learns none of them.
 //!
@@ -32,14 +33,15 @@ use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, Micros, PrincipalId,
 use uuid::Uuid;
 use webauthn_rs_core::proto::Credential;
 
+pub use assertion::PasskeySignIn;
 pub use refused::{RefusedAnswer, WebauthnError};
 pub use registration::{NewCredential, Registrant};
 pub use relying_party::{PublicPlace, RelyingParty};
 
-use crate::Vault;
 use crate::local::{DelayCurve, DelaySettings};
 use crate::second::Proven;
 use crate::throttle::{Admission, Throttle};
+use crate::{BrowserKept, Vault};
 
 /// What a verified person, or a second thing that they have, is good for (NIST SP 800-63B-4 §2.2). Level 3 asks for keys that
 /// cannot leave their hardware, and without attestation that is an authenticator's word alone.
@@ -78,20 +80,27 @@ pub struct Webauthn {
     ceremonies: WebauthnCeremonies,
     vault: Arc<dyn Vault>,
     place: PublicPlace,
-    throttle: Arc<Throttle>,
+    kept: BrowserKept,
+    signing_in: Arc<Throttle>,
+    /// Apart from the other: whoever fails to sign in from an address keeps nobody there from proving again who they are.
+    signed_in: Arc<Throttle>,
 }
 
 impl Webauthn {
-    /// The credentials of a store, sealed in this vault, for hosts that people reach at this place.
+    /// The credentials of a store, sealed in this vault, for hosts that people reach at this place. Browsers keep what people who sign
+    /// in were asked.
     pub fn new(
         factors: Factors,
         accounts: Accounts,
         ceremonies: WebauthnCeremonies,
         vault: Arc<dyn Vault>,
+        kept: BrowserKept,
         place: PublicPlace,
     ) -> Self {
-        let throttle = Arc::new(Throttle::new(DelaySettings { account: ATTEMPTS, ..DelaySettings::default() }));
-        Self { factors, accounts, ceremonies, vault, place, throttle }
+        let throttle =
+            || Arc::new(Throttle::of_tenants_apart(DelaySettings { account: ATTEMPTS, ..DelaySettings::default() }));
+        let (signing_in, signed_in) = (throttle(), throttle());
+        Self { factors, accounts, ceremonies, vault, place, kept, signing_in, signed_in }
     }
 
     /// The relying party that a host is; none where the host is an address, which no authenticator takes.
@@ -113,21 +122,21 @@ impl Webauthn {
 
     /// Judges unless there were too many failures from this address before.
     async fn throttled<T>(
-        &self,
+        throttle: &Throttle,
         asking: Asking<'_>,
         whose: &str,
         judging: impl Future<Output = Result<T, WebauthnError>>,
     ) -> Result<T, WebauthnError> {
-        let attempt = match self.throttle.admit(asking.tenant, whose, asking.client, asking.now) {
+        let attempt = match throttle.admit(asking.tenant, whose, asking.client, asking.now) {
             Admission::Admitted(attempt) => attempt,
             Admission::Delayed { retry_after } => return Err(WebauthnError::Delayed { retry_after }),
         };
         let judged = judging.await;
         match &judged {
-            Ok(_) => self.throttle.succeeded(attempt),
+            Ok(_) => throttle.succeeded(attempt),
             // Counted as a failure already.
             Err(WebauthnError::Refused(_)) => {}
-            Err(_) => self.throttle.not_tried(attempt),
+            Err(_) => throttle.not_tried(attempt),
         }
         judged
     }
@@ -139,9 +148,10 @@ impl fmt::Debug for Webauthn {
     }
 }
 
-/// What a credential proves. A key that may be copied between devices says so, and policies hear it (RFC 8176 §2).
+/// What a credential proves. A key that may be copied between devices says so, and policies hear it (RFC 8176 §2). That one stays in its
+/// hardware is an authenticator's own word, which a program may give as well: without attestation it proves possession, and no more.
 fn proven(kind: WebauthnKind, factor: FactorId, credential: &Credential) -> Proven {
-    let method = if credential.backup_eligible { AuthnMethod::Swk } else { AuthnMethod::Hwk };
+    let method = if credential.backup_eligible { AuthnMethod::Swk } else { AuthnMethod::Pop };
     let strength = AuthnStrength { level: LEVEL, methods: vec![method] };
     Proven { kind: kind.proof(), factor: Some(factor), strength }
 }

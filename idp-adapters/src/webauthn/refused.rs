@@ -7,6 +7,8 @@ use cedargate_identity::{AddCredentialError, BeginCeremonyError, HolderError, Sp
 use cedargate_model::{FactorId, PrincipalId, ProofKind, SigninReason};
 use webauthn_rs_core::error::WebauthnError as CoreError;
 
+use crate::FindError;
+
 /// An answer that proved nothing, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusedAnswer {
@@ -95,8 +97,21 @@ impl From<SpendCeremonyError> for WebauthnError {
             SpendCeremonyError::Unknown => SigninReason::CeremonyUnknown,
             SpendCeremonyError::Spent => SigninReason::CeremonySpent,
             SpendCeremonyError::Expired => SigninReason::CeremonyExpired,
-            SpendCeremonyError::BrowserDiffers => SigninReason::BrowserMismatch,
             SpendCeremonyError::Store(error) => return Self::Store(error),
+        };
+        RefusedAnswer::for_reason(reason).into()
+    }
+}
+
+impl From<FindError> for WebauthnError {
+    fn from(error: FindError) -> Self {
+        let reason = match error {
+            FindError::BrowserDiffers => SigninReason::BrowserMismatch,
+            FindError::Expired => SigninReason::CeremonyExpired,
+            FindError::Spent => SigninReason::CeremonySpent,
+            // Passkeys are asked for by no connection.
+            FindError::ConnectionDiffers => SigninReason::CeremonyUnknown,
+            FindError::Store(error) => return Self::Store(error),
         };
         RefusedAnswer::for_reason(reason).into()
     }

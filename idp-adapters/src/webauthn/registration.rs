@@ -1,14 +1,13 @@
 //! Adding a passkey or a security key.
 
 use cedargate_identity::{
-    CeremonyBinding, CeremonyPurpose, Enrolled, FactorName, Holder, Ready, SealedCredential, Shown, UserHandleError,
-    WebauthnKind,
+    CeremonyPurpose, Enrolled, FactorName, Holder, Ready, SealedCredential, Shown, UserHandleError, WebauthnKind,
 };
 use cedargate_model::SigninReason;
 use uuid::Uuid;
 use webauthn_rs_core::proto::{
-    AttestationConveyancePreference, AuthenticatorAttachment, COSEAlgorithm, CredProtect, Credential,
-    CredentialProtectionPolicy, ParsedAttestation, PublicKeyCredentialHints, RegisterPublicKeyCredential,
+    AttestationConveyancePreference, AuthenticatorAttachment, AuthenticatorTransport, COSEAlgorithm, CredProtect,
+    Credential, CredentialProtectionPolicy, ParsedAttestation, PublicKeyCredentialHints, RegisterPublicKeyCredential,
     RequestRegistrationExtensions, UserVerificationPolicy,
 };
 
@@ -77,8 +76,7 @@ impl Webauthn {
             .extensions(Some(wanted.extensions));
         let (options, asked) = party.core.generate_challenge_register(builder).map_err(WebauthnError::broken)?;
         let state = Registration::new(new.name, new.kind, asked);
-        let binding = CeremonyBinding::Session(session);
-        let id = self.keep(tenant, CeremonyPurpose::Enrolment, binding, &state, now).await?;
+        let id = self.keep(tenant, CeremonyPurpose::Enrolment, session, &state, now).await?;
         let options = serde_json::to_value(options.public_key).map_err(WebauthnError::broken)?;
         Ok(BegunCeremony { id, options })
     }
@@ -97,7 +95,7 @@ impl Webauthn {
     ) -> Result<(Ready<Enrolled>, Proven), WebauthnError> {
         let Asking { tenant, relying_party: party, now, .. } = asking;
         let purpose = CeremonyPurpose::Enrolment;
-        let state: Registration = self.take(tenant, ceremony, purpose, Some(holder.session), None, now).await?;
+        let state: Registration = self.take(tenant, ceremony, purpose, holder.session, now).await?;
         let (name, kind) = (state.name()?, state.kind());
 
         let answered: RegisterPublicKeyCredential =
@@ -112,6 +110,16 @@ impl Webauthn {
         check_kind(kind, &credential, &answered)?;
         // Nobody asked for it, nobody checked whom it is from, and it may tell one device from another.
         credential.attestation = ParsedAttestation::default();
+        // Each once, and none that nobody knows: a hint for browsers, of which an authenticator may send any number.
+        if let Some(transports) = &mut credential.transports {
+            let mut known = Vec::new();
+            for transport in transports.drain(..) {
+                if transport != AuthenticatorTransport::Unknown && !known.contains(&transport) {
+                    known.push(transport);
+                }
+            }
+            *transports = known;
+        }
 
         let id = self.factors.draw_id(now).map_err(WebauthnError::broken)?;
         let text = serde_json::to_string(&credential).map_err(WebauthnError::broken)?;

@@ -1,6 +1,6 @@
-//! What an authenticator was asked, sealed in the store until it answers.
+//! What an authenticator was asked, sealed until it answers: in the store for a session, in their browser for whoever signs in.
 
-use cedargate_identity::{BrowserSecret, CeremonyBinding, CeremonyPurpose, FactorName, NewCeremony, WebauthnKind};
+use cedargate_identity::{CeremonyPurpose, FactorName, NewCeremony, WebauthnKind};
 use cedargate_model::{Micros, SessionId, TenantId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,19 +39,19 @@ impl Registration {
 }
 
 impl Webauthn {
-    /// Keeps what was asked, and says under which id.
+    /// Keeps what somebody who is signed in was asked, and says under which id.
     pub(super) async fn keep<S: Serialize + Sync>(
         &self,
         tenant: TenantId,
         purpose: CeremonyPurpose,
-        binding: CeremonyBinding<'_>,
+        session: SessionId,
         state: &S,
         now: Micros,
     ) -> Result<Uuid, WebauthnError> {
         let id = self.ceremonies.draw_id(now).map_err(WebauthnError::broken)?;
         let text = serde_json::to_string(state).map_err(WebauthnError::broken)?;
         let sealed_state = self.vault.seal(&ceremony_name(tenant, id), &text).map_err(WebauthnError::broken)?;
-        let new = NewCeremony { id, purpose, binding, sealed_state: &sealed_state };
+        let new = NewCeremony { id, purpose, session, sealed_state: &sealed_state };
         self.ceremonies.begin(tenant, new, now).await?;
         Ok(id)
     }
@@ -62,11 +62,10 @@ impl Webauthn {
         tenant: TenantId,
         id: Uuid,
         purpose: CeremonyPurpose,
-        session: Option<SessionId>,
-        browser: Option<&BrowserSecret>,
+        session: SessionId,
         now: Micros,
     ) -> Result<S, WebauthnError> {
-        let spent = self.ceremonies.spend(tenant, id, purpose, session, browser, now).await?;
+        let spent = self.ceremonies.spend(tenant, id, purpose, session, now).await?;
         let text = self.vault.open(&ceremony_name(tenant, id), &spent.sealed_state).map_err(WebauthnError::broken)?;
         serde_json::from_str(&text).map_err(WebauthnError::broken)
     }

@@ -372,7 +372,7 @@ fn end_sessions(config: &Config, which: &Which, output: &Output) -> Result<Endin
         let ended = async {
             let tenant = tenant::find(&Tenants::new(pool.clone()), &which.tenant).await?.id;
             let sessions = Sessions::new(pool.clone(), config.sessions);
-            let ended = sessions.end_connection(tenant, &which.connection, SystemClock.now()).await;
+            let ended = sessions.end_connection(tenant, &which.connection, None, SystemClock.now()).await;
             let count = ended.map_err(|error| Failure::unavailable(&error))?.len();
             let value = json!({ "connection": which.connection.as_str(), "sessions_ended": count });
             output.answer(&value, format!("sessions ended: {count}"));

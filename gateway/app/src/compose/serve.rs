@@ -12,13 +12,13 @@ use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, Metrics, Server};
 use cedargate_identity::{
-    Accounts, Factors, Identities, OperatorEvents, Sessions, SigninAttempts, Tenants, WebauthnCeremonies,
+    Accounts, Factors, Identities, OperatorEvents, Sessions, SpentAttempts, Tenants, WebauthnCeremonies,
 };
-use cedargate_idp_adapters::Vault;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::Webauthn;
+use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
@@ -154,11 +154,13 @@ fn start(
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
     let vault: Arc<dyn Vault> = Arc::new(ring.vault());
     let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
+    let kept = BrowserKept::new(Arc::clone(&vault), SpentAttempts::new(pool.clone()));
     let webauthn = Webauthn::new(
         Factors::new(pool.clone()),
         accounts.clone(),
         WebauthnCeremonies::new(pool.clone()),
         Arc::clone(&vault),
+        kept.clone(),
         config.listen.base_url.public_place(),
     );
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
@@ -224,7 +226,8 @@ fn start(
         local,
         connections: Arc::clone(&connections),
         identities: Identities::new(pool.clone()),
-        attempts: SigninAttempts::new(pool.clone()),
+        attempts: SigninAttempts::new(kept.clone()),
+        devices: KnownDevices::new(kept),
         second,
         webauthn,
         vault,

@@ -3,7 +3,7 @@
 //! So a master key that lives in a KMS would only ever see keys, and changing it rewrites 32 octets a file.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
@@ -70,22 +70,45 @@ pub(super) fn open(master: &MasterKey, name: &str, file: &str) -> Result<Zeroizi
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// Seals a text under a name as shortly as that goes, for a browser to keep: nonce and XChaCha20-Poly1305 under the master key, in base64url
+/// without padding. Nonces of 192 bits are drawn at random, however many strangers ask for one.
+pub(super) fn seal_short(master: &MasterKey, name: &str, text: &str) -> Result<String, SealError> {
+    let sealed = encrypt_octets(master.expose(), &covered(name, "short"), text.as_bytes())?;
+    Ok(URL_SAFE_NO_PAD.encode(sealed))
+}
+
+/// Opens what [`seal_short`] made under the same name.
+pub(super) fn open_short(master: &MasterKey, name: &str, sealed: &str) -> Result<Zeroizing<String>, SealError> {
+    let octets = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Malformed)?;
+    let text = decrypt_octets(master.expose(), &covered(name, "short"), &octets)?;
+    let text = std::str::from_utf8(&text).map_err(|_| SealError::Malformed)?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
 /// What a tag covers: so neither file nor part can stand for another.
 fn covered(name: &str, part: &str) -> String {
     format!("cedargate-sealed/{VERSION} {name} {part}")
 }
 
 fn encrypt(key: &[u8; 32], covered: &str, plain: &[u8]) -> Result<String, SealError> {
+    encrypt_octets(key, covered, plain).map(|octets| STANDARD.encode(octets))
+}
+
+fn encrypt_octets(key: &[u8; 32], covered: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(SealError::RandomUnavailable)?;
     let payload = Payload { msg: plain, aad: covered.as_bytes() };
     let cipher = XChaCha20Poly1305::new(key.into());
     let encrypted = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Encoding)?;
-    Ok(STANDARD.encode([nonce.as_slice(), &encrypted].concat()))
+    Ok([nonce.as_slice(), &encrypted].concat())
 }
 
 fn decrypt(key: &[u8; 32], covered: &str, text: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let octets = STANDARD.decode(text).map_err(|_| SealError::Malformed)?;
+    decrypt_octets(key, covered, &octets)
+}
+
+fn decrypt_octets(key: &[u8; 32], covered: &str, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (nonce, encrypted) = octets.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Malformed)?;
     let payload = Payload { msg: encrypted, aad: covered.as_bytes() };
     let cipher = XChaCha20Poly1305::new(key.into());

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod commands;
+mod connections;
 mod house;
 mod ingest;
 mod serving;

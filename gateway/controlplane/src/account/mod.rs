@@ -1,5 +1,6 @@
 //! What people see and change of their own account: factors, recovery codes, sessions.
 
+mod added;
 pub(crate) mod factor;
 pub(crate) mod passkey;
 pub(crate) mod recovery;

@@ -2,31 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cedargate_identity::{Begun, FactorName, RecoveryCode, WebauthnKind};
+use cedargate_identity::{FactorName, WebauthnKind};
 use cedargate_idp_adapters::local::PresentedPassword;
 use cedargate_idp_adapters::webauthn::{Asking, BegunCeremony, NewCredential, Registrant};
-use cedargate_model::{AccountAct, FactorId};
-use http::header;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
+use super::added::Added;
+use super::to_the_end;
 use super::totp::{Missing, onward_to};
-use super::{recovery, to_the_end, uncached};
 use crate::own::{Own, unavailable};
+use crate::page::passkey as page;
 use crate::page::signin::Onward;
-use crate::page::{enrolment, passkey as page};
 use crate::passkey::{asking, begun, ceremony_id, refused, relying_party};
-use crate::problem::{FACTOR_NAME_INVALID, FAILED, PASSKEY_FAILED, Problem, REQUEST_MALFORMED};
+use crate::problem::{FACTOR_NAME_INVALID, PASSKEY_FAILED, Problem, REQUEST_MALFORMED};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
-use crate::stepup::{not_replaced, stepped_up};
 use crate::submitted::submitted;
 use crate::wanted::Wanted;
-use crate::{cookie, own, sso};
+use crate::{own, sso};
 
 /// `GET /auth/account/passkey`: asks what it is to be called, of which kind it is, and for what else has to be shown.
 pub(crate) async fn new(
@@ -110,14 +107,6 @@ struct Finish {
     return_to: String,
 }
 
-/// What a program is told once it is added.
-#[derive(Serialize)]
-struct Finished<'c> {
-    id: FactorId,
-    /// Empty where the account has some already.
-    recovery_codes: Vec<&'c str>,
-}
-
 /// `POST /auth/account/passkey/{ceremony}`: the answer. It proves that the person has it, so the session says so from now on.
 pub(crate) async fn finish(
     State(control_plane): State<Arc<ControlPlane>>,
@@ -125,6 +114,7 @@ pub(crate) async fn finish(
     ceremony: Result<Path<Uuid>, PathRejection>,
     request: Request,
 ) -> Response {
+    let client = own.client(&control_plane, request.headers());
     let Finish { credential, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return own.refuse(problem),
@@ -132,24 +122,7 @@ pub(crate) async fn finish(
     let return_to = ReturnTo::parse(&return_to);
     let finishing = finish_proven(Arc::clone(&control_plane), own.clone(), ceremony_id(ceremony), credential);
     match (to_the_end(finishing).await, own.wanted) {
-        (Ok(added), wanted) => {
-            let mut response = match wanted {
-                Wanted::Page => enrolment::finished(&own.visit.view, &added.codes, &return_to),
-                Wanted::Json => {
-                    let shown: Vec<_> = added.codes.iter().map(RecoveryCode::expose).collect();
-                    let recovery_codes = shown.iter().map(|code| code.as_str()).collect();
-                    uncached(Json(Finished { id: added.factor, recovery_codes }))
-                }
-            };
-            match added.begun.map(|begun| cookie::set(own.visit.scheme, &begun.token)) {
-                Some(Ok(cookie)) => {
-                    response.headers_mut().insert(header::SET_COOKIE, cookie);
-                    response
-                }
-                None => response,
-                Some(Err(error)) => own.refuse(Problem::new(FAILED).because(error)),
-            }
-        }
+        (Ok(added), _) => added.answer(&control_plane, &own, client, &return_to),
         (Err(problem), Wanted::Page) if problem.kind == PASSKEY_FAILED => {
             let problem = problem.of_request(own.visit.request);
             let again = show(&control_plane, &own, &return_to, Some(&problem)).await;
@@ -159,16 +132,7 @@ pub(crate) async fn finish(
     }
 }
 
-/// What was added, and what came with it.
-struct Added {
-    factor: FactorId,
-    /// The session from now on, where it became a stronger one.
-    begun: Option<Begun>,
-    codes: Vec<RecoveryCode>,
-}
-
-/// Judges the answer, adds the credential, draws the first recovery codes and replaces the session: all of it, once its events are
-/// durable, or nothing.
+/// Judges the answer, and adds the credential.
 async fn finish_proven(
     control_plane: Arc<ControlPlane>,
     own: Own,
@@ -179,27 +143,8 @@ async fn finish_proven(
     // The moment at which all of the body was there.
     let now = control_plane.clock.now();
     let asking = Asking { now, ..asking(&own.visit, own.tenant.id, &party) };
-    let finished = control_plane.webauthn.finish_registration(asking, own.holder(), ceremony, &credential).await;
-    let (enrolled, proven) = match finished {
-        Ok(finished) => finished,
-        Err(error) => return Err(refused(&control_plane, &own, error).await),
-    };
-    let Some(factor) = proven.factor else { return Err(Problem::new(FAILED)) };
-    let added = AccountAct::FactorAdded { factor, method: proven.kind };
-    let drawn = &enrolled.change().recovery_codes;
-    let drawn = (!drawn.is_empty()).then(|| recovery::drawn_act(drawn));
-    let events = [Some(added), drawn].into_iter().flatten();
-    // A session that has a stronger factor behind it already stays as it is.
-    if own.visit.identity.level > proven.strength.level {
-        own.record_all(&control_plane, events).await?;
-        let enrolled = enrolled.commit().await.map_err(unavailable)?;
-        return Ok(Added { factor, begun: None, codes: enrolled.recovery_codes });
+    match control_plane.webauthn.finish_registration(asking, own.holder(), ceremony, &credential).await {
+        Ok((enrolled, proven)) => Added::commit(&control_plane, &own, enrolled, proven, now).await,
+        Err(error) => Err(refused(&control_plane, &own, error).await),
     }
-    let stronger = control_plane.sessions.step_up_with(enrolled, own.signed_in.session, proven.strength, now).await;
-    let stronger = stronger.map_err(not_replaced)?;
-    let (_, replaced) = stronger.change();
-    let stepped_up = stepped_up(proven.kind, proven.factor, replaced);
-    own.record_all(&control_plane, events.chain([stepped_up])).await?;
-    let (enrolled, replaced) = stronger.commit().await.map_err(unavailable)?;
-    Ok(Added { factor, begun: Some(control_plane.sessions.take_up(replaced)), codes: enrolled.recovery_codes })
 }

@@ -6,17 +6,17 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cedargate_identity::{Begun, EnrolError, FactorName, HolderError, RecoveryCode, Shown};
-use cedargate_idp_adapters::SignInError;
+use cedargate_identity::{EnrolError, FactorName, HolderError, Shown};
 use cedargate_idp_adapters::local::PresentedPassword;
 use cedargate_idp_adapters::second::{EnrolTotpError, Enrolment, FinishError, PresentedCode};
-use cedargate_model::{AccountAct, ConnectionName, FactorId, ProofKind, RefusalCode};
-use http::header;
+use cedargate_idp_adapters::{Client, SignInError};
+use cedargate_model::{ConnectionName, FactorId, ProofKind, RefusalCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{recovery, to_the_end, uncached};
+use super::added::Added;
+use super::{to_the_end, uncached};
 use crate::own::{Own, unavailable};
 use crate::page::enrolment;
 use crate::page::signin::Onward;
@@ -25,10 +25,10 @@ use crate::problem::{
 };
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
-use crate::stepup::{not_replaced, refused, stepped_up};
+use crate::stepup::refused;
 use crate::submitted::submitted;
 use crate::wanted::Wanted;
-use crate::{cookie, otpauth, own, sso};
+use crate::{otpauth, own, sso};
 
 /// `GET /auth/account/totp`: asks for the app's name, and for what else has to be shown.
 pub(crate) async fn new(
@@ -169,7 +169,7 @@ async fn begin_named(
 
 async fn confirm(control_plane: &ControlPlane, own: &Own, password: PresentedPassword) -> Result<Shown, Problem> {
     let (tenant, principal) = (own.tenant.id, own.signed_in.principal);
-    match control_plane.local.confirm(tenant, principal, password, own.visit.client, own.visit.now).await {
+    match control_plane.local.confirm(tenant, principal, password, Client::at(own.visit.client), own.visit.now).await {
         Ok(_) => Ok(Shown::Password),
         Err(error) => Err(refused(control_plane, own, ProofKind::Password, error).await),
     }
@@ -247,14 +247,6 @@ struct Finish {
     return_to: String,
 }
 
-/// What a program is told once an app is enrolled.
-#[derive(Serialize)]
-struct Finished<'c> {
-    id: FactorId,
-    /// Empty where the account has some already.
-    recovery_codes: Vec<&'c str>,
-}
-
 /// `POST /auth/account/totp/{id}`: a first code. It proves the app, so the session says so from now on.
 pub(crate) async fn finish(
     State(control_plane): State<Arc<ControlPlane>>,
@@ -262,31 +254,15 @@ pub(crate) async fn finish(
     id: Result<Path<Uuid>, PathRejection>,
     request: Request,
 ) -> Response {
+    let client = own.client(&control_plane, request.headers());
     let (id, body) = match (factor_id(id), submitted::<Finish>(request).await) {
         (Ok(id), Ok(body)) => (id, body),
         (Err(problem), _) | (_, Err(problem)) => return own.refuse(problem),
     };
     let (code, return_to) = (Zeroizing::new(body.code), ReturnTo::parse(&body.return_to));
-    let finishing = finish_proven(Arc::clone(&control_plane), own.clone(), id, PresentedCode::new(&code));
+    let finishing = finish_proven(Arc::clone(&control_plane), own.clone(), id, PresentedCode::new(&code), client);
     match (to_the_end(finishing).await, own.wanted) {
-        (Ok((begun, codes)), wanted) => {
-            let mut response = match wanted {
-                Wanted::Page => enrolment::finished(&own.visit.view, &codes, &return_to),
-                Wanted::Json => {
-                    let shown: Vec<_> = codes.iter().map(RecoveryCode::expose).collect();
-                    let recovery_codes = shown.iter().map(|code| code.as_str()).collect();
-                    uncached(Json(Finished { id, recovery_codes }))
-                }
-            };
-            match begun.map(|begun| cookie::set(own.visit.scheme, &begun.token)) {
-                Some(Ok(cookie)) => {
-                    response.headers_mut().insert(header::SET_COOKIE, cookie);
-                    response
-                }
-                None => response,
-                Some(Err(error)) => own.refuse(Problem::new(FAILED).because(error)),
-            }
-        }
+        (Ok(added), _) => added.answer(&control_plane, &own, client, &return_to),
         (Err(problem), Wanted::Page) if problem.kind == PROOF_FAILED => {
             let problem = problem.of_request(own.visit.request);
             let again = show_key(&control_plane, &own, id, &return_to, Some(&problem)).await;
@@ -296,37 +272,20 @@ pub(crate) async fn finish(
     }
 }
 
-/// Judges the code, adds the app, draws the first recovery codes and replaces the session: all of it, once its events are durable, or
-/// nothing.
+/// Judges the code, and adds the app.
 async fn finish_proven(
     control_plane: Arc<ControlPlane>,
     own: Own,
     id: FactorId,
     code: PresentedCode,
-) -> Result<(Option<Begun>, Vec<RecoveryCode>), Problem> {
+    client: Client,
+) -> Result<Added, Problem> {
     let now = control_plane.clock.now();
-    let (enrolled, proven) = match control_plane.second.finish(own.holder(), id, &code, own.visit.client, now).await {
-        Ok(finished) => finished,
-        Err(FinishError::Proof(error)) => return Err(refused(&control_plane, &own, ProofKind::Totp, error).await),
-        Err(FinishError::Enrol(error)) => return Err(not_enrolled(&own, error)),
-    };
-    let added = AccountAct::FactorAdded { factor: id, method: ProofKind::Totp };
-    let drawn = &enrolled.change().recovery_codes;
-    let drawn = (!drawn.is_empty()).then(|| recovery::drawn_act(drawn));
-    let events = [Some(added), drawn].into_iter().flatten();
-    // A session that has a stronger factor behind it already stays as it is.
-    if own.visit.identity.level > proven.strength.level {
-        own.record_all(&control_plane, events).await?;
-        let enrolled = enrolled.commit().await.map_err(unavailable)?;
-        return Ok((None, enrolled.recovery_codes));
+    match control_plane.second.finish(own.holder(), id, &code, client, now).await {
+        Ok((enrolled, proven)) => Added::commit(&control_plane, &own, enrolled, proven, now).await,
+        Err(FinishError::Proof(error)) => Err(refused(&control_plane, &own, ProofKind::Totp, error).await),
+        Err(FinishError::Enrol(error)) => Err(not_enrolled(&own, error)),
     }
-    let stronger = control_plane.sessions.step_up_with(enrolled, own.signed_in.session, proven.strength, now).await;
-    let stronger = stronger.map_err(not_replaced)?;
-    let (_, replaced) = stronger.change();
-    let stepped_up = stepped_up(proven.kind, proven.factor, replaced);
-    own.record_all(&control_plane, events.chain([stepped_up])).await?;
-    let (enrolled, replaced) = stronger.commit().await.map_err(unavailable)?;
-    Ok((Some(control_plane.sessions.take_up(replaced)), enrolled.recovery_codes))
 }
 
 pub(super) fn factor_id(id: Result<Path<Uuid>, PathRejection>) -> Result<FactorId, Problem> {

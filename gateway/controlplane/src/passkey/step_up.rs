@@ -52,6 +52,7 @@ pub(crate) async fn finish(
     ceremony: Result<Path<Uuid>, PathRejection>,
     request: Request,
 ) -> Response {
+    let client = own.client(&control_plane, request.headers());
     let Body { credential, level, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return own.refuse(problem),
@@ -62,7 +63,10 @@ pub(crate) async fn finish(
     let outcome = tokio::spawn(proving).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)));
     let answered = outcome.and_then(|begun| signin::answer(&own.visit, own.wanted, &asked.return_to, &begun));
     match (answered, own.wanted) {
-        (Ok(response), _) => response,
+        (Ok(mut response), _) => {
+            own.remember_device(&control_plane, client, &mut response);
+            response
+        }
         (Err(problem), Wanted::Page) => stepup::show_again(&control_plane, &own, asked, problem).await,
         (Err(problem), Wanted::Json) => own.refuse(problem),
     }
@@ -82,7 +86,7 @@ async fn prove_again(
     let party = relying_party(&control_plane, &own.visit)?;
     let asking = asking(&own.visit, own.tenant.id, &party);
     match control_plane.webauthn.finish_step_up(asking, own.holder(), ceremony, &credential).await {
-        Ok(proven) => replace_session(&control_plane, &own, proven).await,
+        Ok((proven, spent)) => replace_session(&control_plane, &own, proven, Some(spent)).await,
         Err(error) => Err(refused(&control_plane, &own, error).await),
     }
 }

@@ -7,7 +7,8 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Attempt, Begun, BrowserSecret, Federation};
+use cedargate_identity::{Attempt, Begun, Federation, OneUse};
+use cedargate_idp_adapters::InBrowser;
 use cedargate_idp_adapters::oidc::SignedIn;
 use cedargate_model::{RefusalCode, Scheme, SigninReason, SigninResult};
 use http::{HeaderMap, header};
@@ -19,7 +20,7 @@ use crate::page::refusal;
 use crate::problem::{FAILED, Problem, SSO_FAILED};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
-use crate::sso::callback::{Ended, begin, store_unavailable, unspent, welcome};
+use crate::sso::callback::{Arriving, Ended, begin, not_found, welcome};
 use crate::sso::{Became, log_cause, origin, record};
 use crate::visit::{Site, Visit};
 
@@ -46,9 +47,9 @@ pub(crate) async fn post(
     };
     let tenant = tenant.clone();
     let posted = form.ok().map(|Form(posted)| posted);
-    let browser = cookie::signin_secret(visit.scheme, &headers);
-    // On a task of its own: a browser that goes away must not keep the attempt from being spent and recorded.
-    let arriving = arrive(control_plane, visit.clone(), tenant, name, posted, browser);
+    let kept = cookie::signin_kept(visit.scheme, &headers);
+    // On a task of its own: a browser that goes away must not keep what comes of it from being recorded.
+    let arriving = arrive(control_plane, visit.clone(), tenant, name, posted, kept);
     let outcome = match tokio::spawn(arriving).await {
         Ok(outcome) => outcome,
         Err(lost) => Err(Problem::new(FAILED).because(lost)),
@@ -71,20 +72,21 @@ async fn arrive(
     tenant: TenantScope,
     name: String,
     posted: Option<Posted>,
-    browser: Option<BrowserSecret>,
+    kept: Option<InBrowser>,
 ) -> Result<Response, Problem> {
     let connections = control_plane.connections.load_full();
     let asked = Asked::of(&visit, &connections, &name);
     let arrived = match &asked {
-        Some(asked) => complete(&control_plane, &visit, asked, posted, browser.as_ref()).await,
+        Some(asked) => complete(&control_plane, &visit, asked, posted, kept.as_ref()).await,
         None => Err(Ended::Refused(SigninReason::ConnectionUnknown)),
     };
     let connection = asked.as_ref().map(|asked| &asked.live.connection.name);
     match arrived {
-        Ok((begun, attempt)) => welcome(&control_plane, &visit, &tenant, connection, &begun, &attempt).await,
+        Ok((begun, attempt)) => welcome(&visit, &begun, &attempt),
         Err(Ended::Problem(problem)) => Err(problem),
         Err(Ended::Refused(reason)) => {
-            let became = Became { connection, result: SigninResult::Failed, reason: Some(reason), who: None };
+            let became =
+                Became { connection, result: SigninResult::Failed, reason: Some(reason), who: None, ended: &[] };
             record(&control_plane, &visit, &tenant, became).await?;
             // One answer for all of them: what was wrong is the record's to know.
             Err(Problem::new(SSO_FAILED))
@@ -92,13 +94,13 @@ async fn arrive(
     }
 }
 
-/// Spends the attempt and the assertion, believes the provider or not, and begins a session.
+/// Finds the attempt that this browser keeps, believes the provider or not, and begins a session.
 async fn complete(
     control_plane: &ControlPlane,
     visit: &Visit,
     asked: &Asked<'_>,
     posted: Option<Posted>,
-    browser: Option<&BrowserSecret>,
+    kept: Option<&InBrowser>,
 ) -> Result<(Begun, Attempt), Ended> {
     let (tenant, connection) = (asked.tenant, &asked.live.connection.name);
     let refused = |refused| {
@@ -109,25 +111,22 @@ async fn complete(
     // Before anything is spent: whoever waited in vain may bring the same answer again.
     let turn = asked.client.turn().await.map_err(refused)?;
     let answer = asked.client.read(&turn, posted.message).await.map_err(refused)?;
-    let attempt = match answer.unverified_state() {
+    let found = match answer.unverified_state() {
         Some(state) => {
-            let spent = control_plane.attempts.spend(tenant.id, connection, state, browser, visit.now).await;
-            Some(spent.map_err(unspent)?)
+            let found = control_plane.attempts.find(tenant.id, connection, state, kept, visit.now).await;
+            Some(found.map_err(not_found)?)
         }
         None => None,
     };
-    let believed = asked.client.complete(turn, connection, &asked.sp, answer, attempt.as_ref(), visit.now).await;
+    let asked_for = found.as_ref().map(|found| &found.attempt);
+    let believed = asked.client.complete(turn, connection, &asked.sp, answer, asked_for, visit.now).await;
     let believed = believed.map_err(refused)?;
-    let taken = control_plane.attempts.take_saml_message(
-        tenant.id,
-        connection,
-        &believed.assertion_id,
-        believed.remember_until,
-        visit.now,
-    );
-    if !taken.await.map_err(|error| Ended::Problem(store_unavailable(error)))? {
-        return Err(Ended::Refused(SigninReason::SamlReplayed));
-    }
+    let message = OneUse::of_saml_message(connection, &believed.assertion_id, believed.remember_until);
+    // Where it began at the provider, there is nothing of before.
+    let (attempt, once, begun_at) = match found {
+        Some(found) => (Some(found.attempt), vec![found.once, message], found.begun_at),
+        None => (None, vec![message], visit.now),
+    };
     let attempt = attempt.unwrap_or_else(|| Attempt {
         connection: connection.clone(),
         return_to: where_to(visit, &posted.relay_state).as_str().to_owned(),
@@ -148,7 +147,8 @@ async fn complete(
         ends_by: believed.ends_by,
         id_token: None,
     };
-    let begun = begin(control_plane, visit, tenant, asked.live, &attempt, signed_in).await?;
+    let arriving = Arriving { attempt: &attempt, once, begun_at };
+    let begun = begin(control_plane, visit, tenant, asked.live, arriving, signed_in).await?;
     Ok((begun, attempt))
 }
 

@@ -114,9 +114,16 @@ async fn end(
     };
     // Recorded before it is done. Where that fails, nothing was done and the request has not counted: it may come again.
     let meant = ended.change().sessions.clone();
+    if meant.is_empty() {
+        // It was believed, and has counted: whoever asks later why finds it.
+        let (result, reason) = (SigninResult::EndedByProvider, None);
+        let became = Became { connection: Some(connection), result, reason, who: None, ended: &[] };
+        record(&control_plane, &visit, tenant, became).await?;
+    }
     for session in &meant {
         let who = Some((session.principal, session.session));
-        let became = Became { connection: Some(connection), result: SigninResult::EndedByProvider, reason: None, who };
+        let (result, reason) = (SigninResult::EndedByProvider, None);
+        let became = Became { connection: Some(connection), result, reason, who, ended: &[] };
         record(&control_plane, &visit, tenant, became).await?;
     }
     sessions.forget_federated(ended.commit().await.map_err(store_unavailable)?);
@@ -142,6 +149,7 @@ async fn refuse(
         result: SigninResult::EndingRefused,
         reason: Some(reason),
         who: None,
+        ended: &[],
     };
     record(control_plane, visit, asked.tenant, became).await?;
     Err(Problem::new(LOGOUT_REQUEST_REFUSED))

@@ -7,15 +7,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{
-    Account, Arrival, ArriveError, Arrived, Attempt, Begun, BrowserSecret, CreateSessionError, Departed, Federation,
-    Identity, Ready, SealedIdToken, SignIn, SpendAttemptError, StoreError,
+    Arrival, ArriveError, Attempt, Beginning, Begun, CreateSessionError, Departed, Federation, Grounds, Identity,
+    OneUse, OneUseOf, Ready, SealedIdToken, SignIn, StoreError, Vouched,
 };
 use cedargate_idp_adapters::connection::{Judgement, LiveConnection, Verdict};
 use cedargate_idp_adapters::oidc::{AuthorizationResponse, SignedIn, UnderWay};
 use cedargate_idp_adapters::saml::NameId;
+use cedargate_idp_adapters::{FindError, FoundAttempt, InBrowser};
 use cedargate_model::{AccountAct, ConnectionName, Micros, PrincipalId, RefusalCode, SigninReason, SigninResult};
 use http::{HeaderMap, HeaderValue, header};
 
+use super::came::Came;
 use super::provisioned::Confirming;
 use super::{Became, log_cause, provisioned, record, redirect_uri, sealed_name};
 use crate::cookie;
@@ -59,9 +61,9 @@ pub(crate) async fn get(
     };
     let tenant = tenant.clone();
     let brought = Brought::read(query.as_deref().unwrap_or_default());
-    let browser = cookie::signin_secret(visit.scheme, &headers);
-    // On a task of its own: a browser that goes away must not keep the attempt from being spent and recorded.
-    let arriving = arrive(control_plane, visit.clone(), tenant, name, brought, browser);
+    let kept = cookie::signin_kept(visit.scheme, &headers);
+    // On a task of its own: a browser that goes away must not keep what comes of it from being recorded.
+    let arriving = arrive(control_plane, visit.clone(), tenant, name, brought, kept);
     let outcome = match tokio::spawn(arriving).await {
         Ok(outcome) => outcome,
         Err(lost) => Err(Problem::new(FAILED).because(lost)),
@@ -78,20 +80,21 @@ async fn arrive(
     tenant: TenantScope,
     name: String,
     brought: Brought,
-    browser: Option<BrowserSecret>,
+    kept: Option<InBrowser>,
 ) -> Result<Response, Problem> {
     let connections = control_plane.connections.load_full();
     let live = connections.find(&tenant.name, &name);
     let arrived = match live {
-        Some(live) => complete(&control_plane, &visit, &tenant, live, &brought, browser.as_ref()).await,
+        Some(live) => complete(&control_plane, &visit, &tenant, live, &brought, kept.as_ref()).await,
         None => Err(Ended::Refused(SigninReason::ConnectionUnknown)),
     };
     let connection = live.map(|live| &live.connection.name);
     match arrived {
-        Ok((begun, attempt)) => welcome(&control_plane, &visit, &tenant, connection, &begun, &attempt).await,
+        Ok((begun, attempt)) => welcome(&visit, &begun, &attempt),
         Err(Ended::Problem(problem)) => Err(problem),
         Err(Ended::Refused(reason)) => {
-            let became = Became { connection, result: SigninResult::Failed, reason: Some(reason), who: None };
+            let became =
+                Became { connection, result: SigninResult::Failed, reason: Some(reason), who: None, ended: &[] };
             record(&control_plane, &visit, &tenant, became).await?;
             // One answer for all of them: what was wrong is the record's to know.
             Err(Problem::new(SSO_FAILED))
@@ -99,76 +102,80 @@ async fn arrive(
     }
 }
 
-/// Spends the attempt, believes the provider or not, and begins a session.
+/// Finds the attempt that this browser keeps, believes the provider or not, and begins a session.
 async fn complete(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
     live: &LiveConnection,
     brought: &Brought,
-    browser: Option<&BrowserSecret>,
+    kept: Option<&InBrowser>,
 ) -> Result<(Begun, Attempt), Ended> {
     let name = &live.connection.name;
-    let (state, attempt) = spend(control_plane, visit, tenant, name, brought, browser).await?;
-    let browser = browser.ok_or(Ended::Refused(SigninReason::BrowserMismatch))?;
+    let state = brought.state.as_deref().filter(|_| !brought.repeated);
+    let state = state.ok_or(Ended::Refused(SigninReason::StateUnknown))?;
+    let found = control_plane.attempts.find(tenant.id, name, state, kept, visit.now).await.map_err(not_found)?;
+    let FoundAttempt { attempt, browser, once, begun_at } = found;
     let response = AuthorizationResponse {
         code: brought.code.as_deref(),
         error: brought.error.as_deref(),
         iss: brought.iss.as_deref(),
     };
     let redirect_uri = redirect_uri(visit, name);
-    let under_way = UnderWay { attempt: &attempt, state, browser, redirect_uri: &redirect_uri };
+    let under_way = UnderWay { attempt: &attempt, state, browser: &browser, redirect_uri: &redirect_uri };
     let client = live.oidc().ok_or(Ended::Refused(SigninReason::ConnectionUnknown))?;
     let signed_in = client.complete(name, response, under_way, visit.now).await.map_err(|refused| {
         log_cause(visit, name, &refused);
         Ended::Refused(refused.reason)
     })?;
-    let begun = begin(control_plane, visit, tenant, live, &attempt, signed_in).await?;
+    let arriving = Arriving { attempt: &attempt, once: vec![once], begun_at };
+    let begun = begin(control_plane, visit, tenant, live, arriving, signed_in).await?;
     Ok((begun, attempt))
 }
 
-async fn spend<'b>(
-    control_plane: &ControlPlane,
-    visit: &Visit,
-    tenant: &TenantScope,
-    connection: &ConnectionName,
-    brought: &'b Brought,
-    browser: Option<&BrowserSecret>,
-) -> Result<(&'b str, Attempt), Ended> {
-    let state = brought.state.as_deref().filter(|_| !brought.repeated);
-    let state = state.ok_or(Ended::Refused(SigninReason::StateUnknown))?;
-    let spent = control_plane.attempts.spend(tenant.id, connection, state, browser, visit.now).await;
-    Ok((state, spent.map_err(unspent)?))
-}
-
-/// What an answer ends in that belongs to no sign-in.
-pub(crate) fn unspent(error: SpendAttemptError) -> Ended {
+/// What an answer ends in that belongs to no sign-in of this browser.
+pub(crate) fn not_found(error: FindError) -> Ended {
     match error {
-        SpendAttemptError::Unknown => Ended::Refused(SigninReason::StateUnknown),
-        SpendAttemptError::Spent => Ended::Refused(SigninReason::StateSpent),
-        SpendAttemptError::Expired => Ended::Refused(SigninReason::StateExpired),
-        SpendAttemptError::ConnectionDiffers => Ended::Refused(SigninReason::ConnectionMismatch),
-        SpendAttemptError::BrowserDiffers => Ended::Refused(SigninReason::BrowserMismatch),
-        SpendAttemptError::Store(error) => Ended::Problem(store_unavailable(error)),
+        FindError::BrowserDiffers => Ended::Refused(SigninReason::BrowserMismatch),
+        FindError::Spent => Ended::Refused(SigninReason::StateSpent),
+        FindError::Expired => Ended::Refused(SigninReason::StateExpired),
+        FindError::ConnectionDiffers => Ended::Refused(SigninReason::ConnectionMismatch),
+        FindError::Store(error) => Ended::Problem(store_unavailable(error)),
     }
 }
 
-/// Finds or makes the account, and begins a session: always a new one, whatever the browser had.
+/// A sign-in whose answer is believed.
+pub(crate) struct Arriving<'a> {
+    pub(crate) attempt: &'a Attempt,
+    /// What counts once: the attempt, a SAML provider's assertion.
+    pub(crate) once: Vec<OneUse>,
+    pub(crate) begun_at: Micros,
+}
+
+/// Finds or makes the account, and begins a session: always a new one, whatever the browser had. One transaction, which the record goes
+/// before: no session without its event, and no answer used up without its session.
 pub(crate) async fn begin(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
     live: &LiveConnection,
-    attempt: &Attempt,
+    arriving: Arriving<'_>,
     signed_in: SignedIn,
 ) -> Result<Begun, Ended> {
+    let Arriving { attempt, once, begun_at } = arriving;
     let SignedIn { mut federation, claims, auth_time, ends_by, id_token } = signed_in;
     let judged = live.connection.judge(&claims);
+    // Asking the provider took its time: a connection that was removed or leads elsewhere by now lets nobody in.
+    let connections = control_plane.connections.load_full();
+    let still = connections.find(&tenant.name, live.connection.name.as_str());
+    if still.is_none_or(|still| still.connection.kind.issuer() != &federation.identity.issuer) {
+        return Err(Ended::Refused(SigninReason::ConnectionUnknown));
+    }
     // Of whom the provider told before, that decides; of all others, what it says now.
     let told = (&federation, &claims);
     let confirming = Confirming { person: attempt.person, is_too_weak: is_too_weak(attempt, &judged) };
-    let account = match provisioned::arrive(control_plane, visit, tenant, live, told, confirming).await? {
-        Some(account) => account,
+    let came = match provisioned::arrive(control_plane, tenant, live, told, confirming, visit.now).await? {
+        Some(came) => came,
         None => by_claims(control_plane, visit, tenant, attempt, &federation, &judged).await?,
     };
     if let Some(id_token) = id_token {
@@ -179,29 +186,29 @@ pub(crate) async fn begin(
     }
     let sign_in = SignIn {
         tenant: tenant.id,
-        principal: account.id,
+        principal: came.change().account.id,
         strength: judged.strength,
         // A form of another site's page brings no session cookie: then the session is the one that the sign-in was begun from.
         replaces: visit.signed_in().map(|signed_in| signed_in.session).or(attempt.session),
         device: visit.device(),
     };
-    let sessions = &control_plane.sessions;
-    let begun = match (auth_time, attempt.max_age_seconds) {
+    let vouched = Vouched {
+        federation: &federation,
+        authenticated_at: auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE)),
         // Asked for there and then, and said: whoever let it through has held one against the other.
-        (Some(auth_time), Some(0)) => {
-            sessions.create_proved_anew(sign_in, &federation, auth_time, ends_by, visit.now).await
-        }
-        (auth_time, _) => {
-            let authenticated_at = auth_time.unwrap_or_else(|| earlier(visit.now, UNSAID_AGE));
-            sessions.create_federated(sign_in, &federation, authenticated_at, ends_by, visit.now).await
-        }
+        anew: auth_time.is_some() && attempt.max_age_seconds == Some(0),
+        ends_by,
+        begun_at,
     };
-    begun.map_err(|error| match error {
-        CreateSessionError::AccountUnusable(_) => Ended::Refused(SigninReason::AccountDisabled),
-        CreateSessionError::EndedByProvider => Ended::Refused(SigninReason::SamlSessionOver),
-        CreateSessionError::Entropy(error) => Ended::Problem(Problem::new(FAILED).because(error)),
-        CreateSessionError::Store(error) => Ended::Problem(store_unavailable(error)),
-    })
+    let grounds = Grounds { once, ..Grounds::default() };
+    let begun = control_plane.sessions.begin_federated(came, sign_in, vouched, &grounds, visit.now).await;
+    let begun = begun.map_err(not_begun)?;
+    record_arrival(control_plane, visit, tenant, &federation.identity.connection, begun.change()).await?;
+    let (came, beginning) = begun.commit().await.map_err(|error| Ended::Problem(store_unavailable(error)))?;
+    if let Some(ended) = came.ended {
+        control_plane.sessions.forget_federated(ended);
+    }
+    Ok(control_plane.sessions.take_up_begun(beginning))
 }
 
 fn is_too_weak(attempt: &Attempt, judged: &Judgement) -> bool {
@@ -216,7 +223,7 @@ async fn by_claims(
     attempt: &Attempt,
     federation: &Federation,
     judged: &Judgement,
-) -> Result<Account, Ended> {
+) -> Result<Ready<Came>, Ended> {
     let identity = &federation.identity;
     let admit = match judged.verdict {
         Verdict::Admitted => true,
@@ -245,39 +252,55 @@ async fn by_claims(
         admit,
         name_id_format: name_id.map(|name_id| name_id.format().to_owned()),
     };
-    let arrived = match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
-        Ok(arrived) => arrived,
-        Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
-        Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
-        Err(ArriveError::FormatDiffers(_)) => return Err(Ended::Refused(SigninReason::SamlNameId)),
-        Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
-        Err(error @ (ArriveError::Roles(_) | ArriveError::Entropy(_))) => {
-            return Err(Ended::Problem(Problem::new(FAILED).because(error)));
-        }
-    };
-    admitted(control_plane, visit, tenant, &identity.connection, arrived).await
+    match control_plane.identities.arrive(tenant.id, &arrival, visit.now).await {
+        Ok(arrived) => Ok(arrived.map(Came::by_claims)),
+        Err(error) => Err(not_arrived(error)),
+    }
 }
 
-/// Makes durable what an arrival does to an account, and then does it.
-async fn admitted(
+/// Why somebody for whom a provider vouches has no account here.
+pub(super) fn not_arrived(error: ArriveError) -> Ended {
+    match error {
+        ArriveError::NotAdmitted => Ended::Refused(SigninReason::NotAdmitted),
+        ArriveError::AccountDisabled(_) => Ended::Refused(SigninReason::AccountDisabled),
+        ArriveError::FormatDiffers(_) => Ended::Refused(SigninReason::SamlNameId),
+        ArriveError::Store(error) => Ended::Problem(store_unavailable(error)),
+        error @ (ArriveError::Roles(_) | ArriveError::Entropy(_)) => {
+            Ended::Problem(Problem::new(FAILED).because(error))
+        }
+    }
+}
+
+fn not_begun(error: CreateSessionError) -> Ended {
+    match error {
+        CreateSessionError::AccountUnusable(_) => Ended::Refused(SigninReason::AccountDisabled),
+        CreateSessionError::UsedBefore(OneUseOf::Attempt) => Ended::Refused(SigninReason::StateSpent),
+        CreateSessionError::UsedBefore(OneUseOf::SamlMessage(_)) => Ended::Refused(SigninReason::SamlReplayed),
+        CreateSessionError::EndedMeanwhile => Ended::Refused(SigninReason::EndedMeanwhile),
+        CreateSessionError::EndedByProvider => Ended::Refused(SigninReason::SamlSessionOver),
+        error @ (CreateSessionError::Entropy(_)
+        | CreateSessionError::CredentialGone
+        | CreateSessionError::CounterRegressed) => Ended::Problem(Problem::new(FAILED).because(error)),
+        CreateSessionError::Store(error) => Ended::Problem(store_unavailable(error)),
+    }
+}
+
+/// Makes durable what an arrival does to an account, and that a session begins.
+async fn record_arrival(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
     connection: &ConnectionName,
-    arrived: Ready<Arrived>,
-) -> Result<Account, Ended> {
-    let Arrived { account, created, roles_changed } = arrived.change();
-    let roles = account.roles.clone();
-    let act = match (created, roles_changed) {
-        (true, _) => Some(AccountAct::AccountCreated { roles }),
-        (false, true) => Some(AccountAct::RolesChanged { roles }),
-        (false, false) => None,
-    };
-    if let Some(act) = act {
-        record_of_provider(control_plane, visit, tenant, connection, account.id, act).await?;
+    (came, beginning): &(Came, Beginning),
+) -> Result<(), Ended> {
+    for (principal, act) in &came.acts {
+        record_of_provider(control_plane, visit, tenant, connection, *principal, act.clone()).await?;
     }
-    let arrived = arrived.commit().await.map_err(|error| Ended::Problem(store_unavailable(error)))?;
-    Ok(arrived.account)
+    let principal = &beginning.begun().principal;
+    let who = Some((principal.id, principal.session));
+    let (connection, ended) = (Some(connection), beginning.ended());
+    let became = Became { connection, result: SigninResult::Succeeded, reason: None, who, ended };
+    record(control_plane, visit, tenant, became).await.map_err(Ended::Problem)
 }
 
 /// The provider's word no longer lets this person in: what they had from an earlier one goes, now that it is known.
@@ -288,7 +311,8 @@ async fn depart(
     identity: &Identity,
 ) -> Result<(), Ended> {
     let unavailable = |error| Ended::Problem(store_unavailable(error));
-    let Some(departing) = control_plane.identities.depart(tenant.id, identity).await.map_err(unavailable)? else {
+    let Some(departing) = control_plane.identities.depart(tenant.id, identity, visit.now).await.map_err(unavailable)?
+    else {
         return Ok(());
     };
     let &Departed { account, roles_taken, ref ended } = departing.change();
@@ -303,7 +327,7 @@ async fn depart(
     Ok(())
 }
 
-pub(crate) async fn record_of_provider(
+async fn record_of_provider(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,
@@ -317,26 +341,10 @@ pub(crate) async fn record_of_provider(
     control_plane.recorder.record(event).await.map_err(unrecorded)
 }
 
-/// Records that somebody is signed in, and only then tells the browser.
-pub(crate) async fn welcome(
-    control_plane: &ControlPlane,
-    visit: &Visit,
-    tenant: &TenantScope,
-    connection: Option<&ConnectionName>,
-    begun: &Begun,
-    attempt: &Attempt,
-) -> Result<Response, Problem> {
-    let who = Some((begun.principal.id, begun.principal.session));
-    let became = Became { connection, result: SigninResult::Succeeded, reason: None, who };
-    if let Err(problem) = record(control_plane, visit, tenant, became).await {
-        // Nobody has its token, and now nobody gets it.
-        if let Err(error) = control_plane.sessions.end(tenant.id, begun.principal.session).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an unrecorded session could not be ended");
-        }
-        return Err(problem);
-    }
+/// Tells the browser that somebody is signed in: that was recorded.
+pub(crate) fn welcome(visit: &Visit, begun: &Begun, attempt: &Attempt) -> Result<Response, Problem> {
     let session = cookie::set(visit.scheme, &begun.token).map_err(|error| Problem::new(FAILED).because(error))?;
-    // Checked when it was stored, and again now: a `Location` is not taken from a store on trust.
+    // Checked when it was sealed, and again now: a `Location` is not taken from a cookie on trust.
     let mut response = Redirect::to(ReturnTo::parse(&attempt.return_to).as_str()).into_response();
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, session);

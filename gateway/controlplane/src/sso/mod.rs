@@ -1,6 +1,7 @@
 //! Sign-in by an identity provider: out to it, back from it, and what it says later.
 
 pub(crate) mod callback;
+mod came;
 pub(crate) mod client_keys;
 pub(crate) mod discover;
 pub(crate) mod provider_logout;
@@ -25,6 +26,8 @@ pub(crate) struct Became<'b> {
     pub(crate) result: SigninResult,
     pub(crate) reason: Option<SigninReason>,
     pub(crate) who: Option<(PrincipalId, SessionId)>,
+    /// The sessions that end because this one begins.
+    pub(crate) ended: &'b [SessionId],
 }
 
 /// Makes the event durable. Nobody learns the outcome before that.
@@ -39,6 +42,7 @@ pub(crate) async fn record(
     if let EventBody::Signin(signin) = &mut event.body {
         signin.connection = became.connection.cloned();
         signin.reason = became.reason;
+        signin.ended = became.ended.to_vec();
     }
     let unrecorded =
         |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);

@@ -78,9 +78,16 @@ async fn end(
     };
     // Recorded before it is done. Where that fails, nothing was done and the token has not counted: the provider may send it again.
     let meant = ended.change().sessions.clone();
+    if meant.is_empty() {
+        // It was believed, and has counted: whoever asks later why finds it.
+        let (result, reason) = (SigninResult::EndedByProvider, None);
+        let became = Became { connection: Some(name), result, reason, who: None, ended: &[] };
+        record(&control_plane, &visit, &tenant, became).await?;
+    }
     for session in meant {
         let who = Some((session.principal, session.session));
-        let became = Became { connection: Some(name), result: SigninResult::EndedByProvider, reason: None, who };
+        let became =
+            Became { connection: Some(name), result: SigninResult::EndedByProvider, reason: None, who, ended: &[] };
         record(&control_plane, &visit, &tenant, became).await?;
     }
     let ended = ended.commit().await.map_err(store)?;
@@ -100,6 +107,7 @@ async fn refuse(
         result: SigninResult::EndingRefused,
         reason: Some(reason),
         who: None,
+        ended: &[],
     };
     record(control_plane, visit, tenant, became).await?;
     Err(Problem::new(crate::problem::LOGOUT_TOKEN_REFUSED))

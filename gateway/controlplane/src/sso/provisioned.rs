@@ -1,16 +1,15 @@
 //! Somebody arrives of whom their provider told before (SCIM).
 
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Account, ArriveError, Federation, MatchedPerson};
+use cedargate_identity::{Federation, MatchedPerson, ProvisionedArrival, Ready};
 use cedargate_idp_adapters::connection::{Claims, LiveConnection};
 use cedargate_idp_adapters::saml::NameId;
-use cedargate_model::{AccountAct, PrincipalId, RoleName, SigninReason};
+use cedargate_model::{AccountAct, Micros, PrincipalId, RoleName, SigninReason};
 use cedargate_scim::{Membership, Resource};
 
-use super::callback::{Ended, record_of_provider, store_unavailable};
-use crate::problem::{FAILED, Problem};
+use super::callback::{Ended, not_arrived};
+use super::came::Came;
 use crate::router::ControlPlane;
-use crate::visit::Visit;
 
 /// What else must hold of a sign-in.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +27,12 @@ pub(super) struct Confirming {
 /// Why nobody is signed in: somebody whom the provider took away is not, whatever the admission is.
 pub(super) async fn arrive(
     control_plane: &ControlPlane,
-    visit: &Visit,
     tenant: &TenantScope,
     live: &LiveConnection,
     (federation, claims): (&Federation, &Claims),
     confirming: Confirming,
-) -> Result<Option<Account>, Ended> {
+    now: Micros,
+) -> Result<Option<Ready<Came>>, Ended> {
     let Some(rule) = &live.connection.provisioning else { return Ok(None) };
     let rules = |user: &Resource, groups: &[Membership]| -> Vec<RoleName> {
         live.connection.roles_of_provisioned(user, groups)
@@ -43,43 +42,27 @@ pub(super) async fn arrive(
     let format = name_id.map(|name_id| name_id.format().to_owned());
     let person = MatchedPerson { name_id_format: format.as_deref(), ..rule.person(claims) };
     let provisioning = control_plane.identities.provisioning();
-    let arriving = provisioning.arrive(tenant.id, identity, person, &rules, visit.now).await;
-    let ready = match arriving {
-        Ok(Some(ready)) => ready,
-        Ok(None) => return Ok(None),
-        Err(ArriveError::NotAdmitted) => return Err(Ended::Refused(SigninReason::NotAdmitted)),
-        Err(ArriveError::AccountDisabled(_)) => return Err(Ended::Refused(SigninReason::AccountDisabled)),
-        Err(ArriveError::FormatDiffers(_)) => return Err(Ended::Refused(SigninReason::SamlNameId)),
-        Err(ArriveError::Store(error)) => return Err(Ended::Problem(store_unavailable(error))),
-        Err(error @ (ArriveError::Roles(_) | ArriveError::Entropy(_))) => {
-            return Err(Ended::Problem(Problem::new(FAILED).because(error)));
-        }
-    };
+    let arriving = provisioning.arrive(tenant.id, identity, person, &rules, now).await;
+    let Some(ready) = arriving.map_err(not_arrived)? else { return Ok(None) };
     live.connection.admits_provisioned(claims).map_err(Ended::Refused)?;
     if confirming.is_too_weak {
         return Err(Ended::Refused(SigninReason::StrengthTooLow));
     }
-    let arrived = ready.change();
-    if confirming.person.is_some_and(|person| person != arrived.account.id) {
+    if confirming.person.is_some_and(|person| person != ready.change().account.id) {
         return Err(Ended::Refused(SigninReason::PersonDiffers));
     }
-    let ended = arrived.ended.as_ref().map(|ended| ended.sessions.as_slice()).unwrap_or_default();
-    let mut acts: Vec<(PrincipalId, AccountAct)> = Vec::new();
-    for former in ended {
-        acts.push((former.principal, AccountAct::SessionsEnded { ended: vec![former.session] }));
+    Ok(Some(ready.map(came)))
+}
+
+fn came(ProvisionedArrival { account, roles, linked, ended }: ProvisionedArrival) -> Came {
+    let former = ended.iter().flat_map(|ended| &ended.sessions);
+    let mut acts: Vec<_> =
+        former.map(|former| (former.principal, AccountAct::SessionsEnded { ended: vec![former.session] })).collect();
+    if linked {
+        acts.push((account.id, AccountAct::IdentityLinked));
     }
-    if arrived.linked {
-        acts.push((arrived.account.id, AccountAct::IdentityLinked));
+    if let Some(roles) = roles {
+        acts.push((account.id, AccountAct::RolesChanged { roles }));
     }
-    if let Some(roles) = arrived.roles.clone() {
-        acts.push((arrived.account.id, AccountAct::RolesChanged { roles }));
-    }
-    for (principal, act) in acts {
-        record_of_provider(control_plane, visit, tenant, &identity.connection, principal, act).await?;
-    }
-    let arrived = ready.commit().await.map_err(|error| Ended::Problem(store_unavailable(error)))?;
-    if let Some(ended) = arrived.ended {
-        control_plane.sessions.forget_federated(ended);
-    }
-    Ok(Some(arrived.account))
+    Came { account, acts, ended }
 }

@@ -6,7 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Attempt, BeginAttemptError};
+use cedargate_identity::Attempt;
 use cedargate_idp_adapters::connection::{Client, LiveConnection};
 use cedargate_idp_adapters::oidc::Ask;
 use cedargate_idp_adapters::saml::{Outgoing, Sp};
@@ -96,25 +96,21 @@ async fn begin(
         person: visit.signed_in().filter(|_| is_confirmation).map(|signed_in| signed_in.principal),
         session: visit.signed_in().map(|signed_in| signed_in.session),
     };
-    let begun = match control_plane.attempts.begin(tenant.id, &attempt, visit.client, visit.now).await {
-        Ok(begun) => begun,
-        Err(BeginAttemptError::Entropy(error)) => return Err(Problem::new(FAILED).because(error)),
-        Err(BeginAttemptError::Store(error)) => {
-            return Err(Problem::new(RefusalCode::SessionStoreUnavailable).because(error).retry_after(5));
-        }
-    };
+    // Nothing is written for whoever begins one: the browser keeps it.
+    let begun = control_plane.attempts.begin(tenant.id, &attempt, visit.now);
+    let begun = begun.map_err(|error| Problem::new(FAILED).because(error))?;
     let classes = level.map(|level| live.connection.classes_for(level)).unwrap_or_default();
     let ask = Ask { classes: &classes, max_age_seconds: attempt.max_age_seconds };
     let back = redirect_uri(visit, name);
     let out = match &live.client {
         Client::Oidc(client) => {
             let url = client.authorization_url(&back, &begun.state, &begun.browser, ask, visit.now).await;
-            url.map(|url| (Outgoing::Redirect(url), cookie::set_signin(visit.scheme, &begun.browser)))
+            url.map(|url| (Outgoing::Redirect(url), cookie::set_signin(visit.scheme, &begun.kept)))
         }
         Client::Saml(client) => {
             let sp = Sp::of(&origin(visit), name);
             let out = client.authn_request(&sp, &begun.state, ask, visit.now);
-            out.map(|out| (out, cookie::set_signin_from_any_site(visit.scheme, &begun.browser)))
+            out.map(|out| (out, cookie::set_signin_from_any_site(visit.scheme, &begun.kept)))
         }
     };
     match out {
@@ -134,5 +130,11 @@ async fn begin(
 }
 
 fn failed(live: &LiveConnection, reason: SigninReason) -> Became<'_> {
-    Became { connection: Some(&live.connection.name), result: SigninResult::Failed, reason: Some(reason), who: None }
+    Became {
+        connection: Some(&live.connection.name),
+        result: SigninResult::Failed,
+        reason: Some(reason),
+        who: None,
+        ended: &[],
+    }
 }

@@ -467,6 +467,25 @@ async fn without_a_record_no_factor_comes_or_goes_and_nobody_is_signed_out() {
     assert_eq!(recovered.status, StatusCode::OK, "the codes that were shown count");
 }
 
+/// The timeline that this stops: a thief ends the owner's sessions while nothing can be recorded; a retry finds none, and nobody ever
+/// learns of it.
+#[tokio::test]
+async fn without_a_record_no_session_ends() {
+    let house = House::new().await;
+    let (own, other) = (house.sign_ada_in().await, house.sign_ada_in().await);
+    let session = house.recorder.take().last().unwrap().session.unwrap();
+    for path in ["/auth/account/sessions/end-others".to_owned(), format!("/auth/account/sessions/{session}/end")] {
+        house.recorder.broken.store(true, Ordering::SeqCst);
+        let refused = house.as_ada(&own).post_json(&path, "{}").await;
+        assert_eq!(text(&refused, "code"), "record_unavailable", "{path}");
+        assert!(house.knows(&other).await, "{path}");
+        house.recorder.broken.store(false, Ordering::SeqCst);
+    }
+    assert_eq!(house.as_ada(&own).post_json("/auth/account/sessions/end-others", "{}").await.status.as_u16(), 204);
+    assert_eq!(house.recorder.take_acts(), [AccountAct::SessionsEnded { ended: vec![session] }]);
+    assert!(!house.knows(&other).await && house.knows(&own).await);
+}
+
 #[tokio::test]
 async fn guesses_at_the_sign_in_keep_nobody_from_confirming_who_they_are() {
     let house = House::new().await;
@@ -477,6 +496,29 @@ async fn guesses_at_the_sign_in_keep_nobody_from_confirming_who_they_are() {
     let delayed = house.at(&house.acme).post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await;
     assert_eq!(delayed.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(house.step_up(&cookie, "password", PASSWORD).await.status, StatusCode::OK);
+}
+
+/// The timeline that this stops: a thief with the password shows wrong codes at the end of each delay, and the owner waits for ever.
+#[tokio::test]
+async fn whoever_guesses_with_the_password_keeps_nobody_waiting_at_a_device_of_theirs() {
+    let house = House::new().await;
+    let (key, codes, _) = house.enrol(&house.sign_ada_in().await).await;
+    let recovered = house.step_up(&house.sign_ada_in().await, "code", &codes[0]).await;
+    let device = recovered.cookie_named("cedargate-device").unwrap();
+    let thief = house.sign_ada_in().await;
+    for _ in 0..5 {
+        house.step_up(&thief, "code", &wrong(&house, &key)).await;
+    }
+    let right = format!(r#"{{"code": "{}"}}"#, code(&house, &key));
+    for cookie in ["theme=dark".to_owned(), format!("cedargate-device={}", "A".repeat(80))] {
+        let visitor = house.as_ada(&thief).holding(&cookie);
+        assert_eq!(visitor.post_json("/auth/step-up", &right).await.status, StatusCode::TOO_MANY_REQUESTS, "{cookie}");
+    }
+    let owner = house.sign_ada_in().await;
+    let at_home = house.as_ada(&owner).holding(&format!("cedargate-device={device}"));
+    let proved = at_home.post_json("/auth/step-up", &right).await;
+    assert_eq!(proved.status, StatusCode::OK, "{}", proved.body);
+    assert!(proved.cookie_named("cedargate-device").is_some(), "known for as long again");
 }
 
 #[tokio::test]
@@ -492,6 +534,10 @@ async fn without_a_record_nothing_is_stepped_up_or_enrolled() {
     );
     assert!(refused.cookie_value().is_none());
     assert!(house.knows(&cookie).await, "and the session before goes on");
+    house.recorder.broken.store(false, Ordering::SeqCst);
+    let again = house.step_up(&cookie, "code", &code(&house, &key)).await;
+    assert_eq!(again.status, StatusCode::OK, "the code is as good as before: {}", again.body);
+    house.recorder.broken.store(true, Ordering::SeqCst);
     let failed = house.step_up(&house.sign_in_unrecorded().await, "code", "000000").await;
     assert_eq!(text(&failed, "code"), "record_unavailable", "nor does anybody learn that it was wrong");
 }

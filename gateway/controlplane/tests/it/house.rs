@@ -15,13 +15,13 @@ use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
 use cedargate_identity::{
     Accounts, Device, Email, Factors, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn,
-    SigninAttempts, Tenants, WebauthnCeremonies, directory, session_cookie_name,
+    SpentAttempts, Tenants, WebauthnCeremonies, directory, session_cookie_name,
 };
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::{PublicPlace, Webauthn};
-use cedargate_idp_adapters::{Vault, VaultError};
+use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault, VaultError};
 use cedargate_migrations::testing::TestStore;
 use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{
@@ -86,11 +86,13 @@ impl House {
 
         let vault: Arc<dyn Vault> = Arc::new(Drawer);
         let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
+        let kept = BrowserKept::new(Arc::clone(&vault), SpentAttempts::new(pool.clone()));
         let webauthn = Webauthn::new(
             Factors::new(pool.clone()),
             accounts.clone(),
             WebauthnCeremonies::new(pool.clone()),
             Arc::clone(&vault),
+            kept.clone(),
             PublicPlace { scheme: Scheme::Http, port: Some(8080) },
         );
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
@@ -101,7 +103,8 @@ impl House {
         let app = router(ControlPlane {
             connections: connections.clone(),
             identities: Identities::new(pool.clone()),
-            attempts: SigninAttempts::new(pool.clone()),
+            attempts: SigninAttempts::new(kept.clone()),
+            devices: KnownDevices::new(kept),
             sessions: sessions.clone(),
             accounts: accounts.clone(),
             local: local.clone(),

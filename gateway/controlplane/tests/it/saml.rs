@@ -205,7 +205,7 @@ async fn what_is_no_answer_looks_as_any_failure() {
         saml.assert_refused(&saml.post(connection, None, &fields).await, reason);
     }
     let unknown = saml.signed(&saml.said(Some("_none")));
-    saml.assert_refused(&saml.post("corp", None, &[("SAMLResponse", &unknown)]).await, SigninReason::StateUnknown);
+    saml.assert_refused(&saml.post("corp", None, &[("SAMLResponse", &unknown)]).await, SigninReason::BrowserMismatch);
     let unsolicited = saml.signed(&saml.said(None));
     saml.assert_refused(
         &saml.post("corp", None, &[("SAMLResponse", &unsolicited)]).await,

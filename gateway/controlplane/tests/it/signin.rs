@@ -1,12 +1,12 @@
 //! Signing in and out, over a real store and with real cookies.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::house::{Answer, DECISION, House, PASSWORD, REQUEST, credentials};
-use cedargate_model::SigninResult;
+use cedargate_model::{ProofKind, SigninResult};
 use http::StatusCode;
 
 const FORM: &str = "email=ada%40example.com&password=correct+horse+battery";
@@ -55,6 +55,33 @@ async fn whatever_is_wrong_looks_and_costs_the_same() {
     assert!(programs.windows(2).all(|pair| pair[0] == pair[1]), "{programs:#?}");
     assert!(browsers.windows(2).all(|pair| pair[0] == pair[1]), "{browsers:#?}");
     assert_eq!(house.session_count().await, 0);
+}
+
+#[tokio::test]
+async fn a_sign_in_records_how_and_which_sessions_end_with_it_and_ends_none_without_a_record() {
+    let house = House::new().await;
+    let first = house.sign_ada_in().await;
+    let session = match house.recorder.take().as_slice() {
+        [signin] => signin.session.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let sign_in = async || {
+        let visitor = house.at(&house.acme).with_cookie(&first);
+        visitor.post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await
+    };
+    house.recorder.broken.store(true, Ordering::SeqCst);
+    assert_eq!(sign_in().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(house.knows(&first).await && house.session_count().await == 1);
+    house.recorder.broken.store(false, Ordering::SeqCst);
+    assert_eq!(sign_in().await.status, StatusCode::OK);
+    assert!(!house.knows(&first).await);
+    match house.recorder.take().as_slice() {
+        [signin] => {
+            assert_eq!((signin.method, signin.factor), (Some(ProofKind::Password), None));
+            assert_eq!(signin.ended, [session]);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -322,12 +349,15 @@ async fn signing_out_without_a_session_is_no_failure_and_no_event() {
 }
 
 #[tokio::test]
-async fn a_sign_out_without_a_record_is_503_and_the_session_is_over_all_the_same() {
+async fn a_sign_out_without_a_record_is_503_and_can_be_tried_again() {
     let house = House::new().await;
     let cookie = house.sign_ada_in().await;
     house.recorder.broken.store(true, Ordering::SeqCst);
     let answer = house.at(&house.acme).browser().with_cookie(&cookie).post("/auth/logout").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.header("set-cookie").is_none() && house.knows(&cookie).await, "what is not recorded is not done");
+    house.recorder.broken.store(false, Ordering::SeqCst);
+    let answer = house.at(&house.acme).browser().with_cookie(&cookie).post("/auth/logout").await;
     assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
     assert!(!house.knows(&cookie).await);
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cedargate_assertion::{DECISION_HEADER, IDENTITY_HEADER, REQUEST_HEADER, TenantScope};
-use cedargate_identity::signin_cookie_name;
+use cedargate_identity::{device_cookie_name, signin_cookie_name};
 use cedargate_model::{Canonical, Host, Micros, Refusal, RefusalCode, append_address};
 use cedargate_policy::Upgrade;
 use cedargate_texts::language_cookie_name;
@@ -62,8 +62,9 @@ pub(crate) fn prepare(
         headers.remove(&name);
     }
     let kept = match *pass.route.service == *GATEWAY_SERVICE {
-        true => [signin_cookie_name, language_cookie_name].map(|name| own_cookie(headers, name(canonical.scheme))),
-        false => [None, None],
+        true => [signin_cookie_name, device_cookie_name, language_cookie_name]
+            .map(|name| own_cookie(headers, name(canonical.scheme))),
+        false => [None, None, None],
     };
     strip_session_cookie(headers)?;
     if !authenticate::is_token_endpoint(&pass.route) {
@@ -154,8 +155,8 @@ fn strip_session_cookie(headers: &mut HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The cookie of a sign-in under way, which the gateway's own service needs to see. Two of them are none: somebody may have planted
-/// one.
+/// A cookie that the gateway's own service needs to see: of a sign-in under way, of a device that is known, of a language. Two of one name
+/// are none: somebody may have planted one.
 fn own_cookie(headers: &HeaderMap, name: &str) -> Option<HeaderValue> {
     match hygiene::session_cookie(headers, name) {
         CookieLookup::One(value) => HeaderValue::from_str(&format!("{name}={value}")).ok(),
@@ -434,6 +435,9 @@ mod tests {
         assert_eq!(own_cookie(&language, "cedargate-language"), text("cedargate-language=fa"));
         assert_eq!(cookies("cedargate-signin=a; cedargate-signin=a"), (None, None), "somebody may have planted one");
         assert_eq!(cookies("__Host-cedargate-signin=a"), (None, None), "another scheme's");
+        let device =
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("cedargate-device=d; cedargate=x"))]);
+        assert_eq!(own_cookie(&device, "cedargate-device"), text("cedargate-device=d"));
     }
 
     #[test]

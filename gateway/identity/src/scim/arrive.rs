@@ -100,8 +100,9 @@ impl Provisioning {
                 return Err(ArriveError::NotAdmitted);
             }
             match owner {
-                Some(_) => {
-                    ended = Some(federated::end_identity(&mut tx, identity).await?);
+                Some(former) => {
+                    // Nothing is noted of it, as where a provider ends sessions: this very sign-in goes on.
+                    ended = Some(federated::end_account(&mut tx, former.id).await?);
                     relink(&mut tx, identity, id).await?;
                 }
                 None => identities::insert(&mut tx, identity, id, now).await?,

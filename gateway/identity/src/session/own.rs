@@ -8,11 +8,12 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{Begun, Sessions};
+use crate::federated::{EndedRow, ended_of};
 use crate::principal::methods_from_text;
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::Key;
 use crate::session_rows::{self as rows, NewRow};
-use crate::{Agent, Device, Ready, Removed, SessionToken, federated};
+use crate::{Agent, Device, EndedSessions, Ready, Removed, SessionToken, federated};
 
 /// A session as its person is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ LIMIT 100";
         Ok(sessions)
     }
 
-    /// Ends one of a person's sessions, whosoever else's id is given. Says whether it was there.
+    /// Ends one of a person's sessions, once that is committed, whosoever else's id is given. None where it is not there.
     ///
     /// # Errors
     /// [`StoreError`]; the session then goes on.
@@ -157,23 +158,19 @@ LIMIT 100";
         tenant: TenantId,
         principal: PrincipalId,
         session: SessionId,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Ready<EndedSessions>>, StoreError> {
         const END: &str = "
 DELETE FROM sessions
 WHERE tenant_id = $1
   AND account_id = $2
   AND id = $3
-RETURNING token_hash";
+RETURNING id, account_id, token_hash";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let ended: Option<(Vec<u8>,)> = tx.query(END).bind(principal.0).bind(session.0).fetch_optional().await?;
-        let ended = ended.map(rows::token_of).transpose()?;
-        tx.commit().await?;
-        self.cache.forget(ended.map(|hash| Key::new(tenant, hash)));
-        self.cache.changed(tenant, principal);
-        Ok(ended.is_some())
+        let rows = tx.query(END).bind(principal.0).bind(session.0).fetch_all().await?;
+        some_of(tx, rows)
     }
 
-    /// Ends all of a person's sessions but one, and says which.
+    /// Ends all of a person's sessions but one, once that is committed, and says which. None where there are no others.
     ///
     /// # Errors
     /// [`StoreError`]; the sessions then go on.
@@ -182,26 +179,27 @@ RETURNING token_hash";
         tenant: TenantId,
         principal: PrincipalId,
         keep: SessionId,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<Option<Ready<EndedSessions>>, StoreError> {
         const END: &str = "
 DELETE FROM sessions
 WHERE tenant_id = $1
   AND account_id = $2
   AND id <> $3
-RETURNING id, token_hash";
+RETURNING id, account_id, token_hash";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END).bind(principal.0).bind(keep.0).fetch_all().await?;
-        let (ended, keys) = rows::ended_of(tenant, ended)?;
-        tx.commit().await?;
-        self.cache.forget(keys);
-        self.cache.changed(tenant, principal);
-        Ok(ended)
+        let rows = tx.query(END).bind(principal.0).bind(keep.0).fetch_all().await?;
+        some_of(tx, rows)
     }
 
     /// Hears of sessions that ended with a factor: from memory they are gone at once.
     pub fn forget_ended(&self, removed: &Removed) {
         self.cache.forget(removed.keys.iter().copied());
     }
+}
+
+fn some_of(tx: TenantTx, rows: Vec<EndedRow>) -> Result<Option<Ready<EndedSessions>>, StoreError> {
+    let ended = ended_of(tx.tenant(), rows)?;
+    Ok((!ended.sessions.is_empty()).then(|| Ready::new(tx, ended)))
 }
 
 async fn step_up_in(

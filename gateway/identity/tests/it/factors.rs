@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::house::{House, NOW};
 use cedargate_identity::{
-    Agent, Begun, Device, DrawCodesError, EnrolError, FACTORS_FRESH, FACTORS_MAX, FactorName, Factors, Guesses, Holder,
-    HolderError, OperatorEvents, PresentedToken, ProofGuesses, RECOVERY_CODES, RecoveryCode, SealedTotp,
-    SessionSettings, Sessions, Shown, SignIn, StepUpError,
+    Agent, Begun, Device, DrawCodesError, EnrolError, FACTORS_FRESH, FACTORS_MAX, FactorName, Factors, GuessedAt,
+    Guesses, Holder, HolderError, OperatorEvents, PresentedToken, ProofGuesses, RECOVERY_CODES, Ready, RecoveryCode,
+    SealedTotp, SessionSettings, Sessions, Shown, SignIn, StepUpError, StoreError,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{
@@ -111,6 +111,14 @@ impl Setting {
 }
 
 /// What a request that was let through with a session may not do once the session is over, or too old for it.
+/// Whether what was shown counts, once it is committed.
+async fn counts(spent: Result<Option<Ready<()>>, StoreError>) -> bool {
+    match spent.unwrap() {
+        Some(spent) => spent.commit().await.is_ok(),
+        None => false,
+    }
+}
+
 #[each_engine]
 async fn a_session_that_is_over_or_old_changes_no_factor() {
     let setting = Setting::new().await;
@@ -200,7 +208,7 @@ async fn what_is_not_committed_did_not_happen() {
     let never_shown = drawn.change().first().unwrap().expose();
     drop(drawn);
     let code = RecoveryCode::parse(&never_shown).unwrap();
-    assert!(!setting.factors.spend_recovery_code(acme, ada, &code).await.unwrap());
+    assert!(!counts(setting.factors.spend_recovery_code(acme, ada, &code).await).await);
     let otp = strength(2, &[AuthnMethod::Otp]);
     drop(setting.sessions.step_up(acme, holder.session, otp, NOW).await.unwrap());
     let known = setting.factors.list(acme, ada).await.unwrap();
@@ -220,7 +228,7 @@ async fn guesses_at_several_gateways_are_counted_one_by_one() {
         counting.push(tokio::spawn(async move {
             let more = |known: Option<Guesses>| Ok(Guesses { count: known.map_or(0, |k| k.count) + 1, last_at: NOW });
             for _ in 0..5 {
-                guesses.count(tenant, account, ProofKind::Totp, more).await.unwrap().unwrap();
+                guesses.count(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp), more).await.unwrap().unwrap();
             }
         }));
     }
@@ -234,15 +242,15 @@ async fn guesses_at_several_gateways_are_counted_one_by_one() {
             found = known;
             Err(Duration::ZERO)
         };
-        assert!(guesses.count(tenant, account, kind, look).await.unwrap().is_err());
+        assert!(guesses.count(tenant, account, GuessedAt::from_anywhere(kind), look).await.unwrap().is_err());
         found
     };
     assert_eq!(known(ProofKind::Totp).await, Some(Guesses { count: 20, last_at: NOW }));
     assert_eq!(known(ProofKind::Password).await, None, "each kind by itself");
-    guesses.uncount(tenant, account, ProofKind::Totp).await.unwrap();
+    guesses.uncount(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp)).await.unwrap();
     assert_eq!(known(ProofKind::Totp).await, Some(Guesses { count: 19, last_at: NOW }));
-    guesses.forget(tenant, account, ProofKind::Totp).await.unwrap();
-    guesses.uncount(tenant, account, ProofKind::Totp).await.unwrap();
+    guesses.forget(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp)).await.unwrap();
+    guesses.uncount(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp)).await.unwrap();
     assert_eq!(known(ProofKind::Totp).await, None);
 }
 
@@ -251,13 +259,13 @@ async fn a_step_is_spent_once_and_never_a_former_one() {
     let setting = Setting::new().await;
     let factor = setting.enrol(NOW).await;
     let spend = |step| setting.factors.spend_totp(setting.house.acme, setting.ada, factor, step, after_secs(60));
-    assert!(!spend(100).await.unwrap(), "the code that finished the enrolment");
-    assert!(spend(102).await.unwrap());
+    assert!(!counts(spend(100).await).await, "the code that finished the enrolment");
+    assert!(counts(spend(102).await).await);
     for spent in [102, 101, 0] {
-        assert!(!spend(spent).await.unwrap(), "{spent}");
+        assert!(!counts(spend(spent).await).await, "{spent}");
     }
     for (tenant, account) in setting.elsewhere() {
-        assert!(!setting.factors.spend_totp(tenant, account, factor, 200, NOW).await.unwrap());
+        assert!(!counts(setting.factors.spend_totp(tenant, account, factor, 200, NOW).await).await);
     }
     let [known] = <[_; 1]>::try_from(setting.factors.list(setting.house.acme, setting.ada).await.unwrap()).unwrap();
     assert_eq!((known.id, known.kind, known.last_used_at), (factor, ProofKind::Totp, Some(after_secs(60))));
@@ -271,8 +279,9 @@ async fn of_gateways_that_spend_one_step_at_once_one_does() {
     for _ in 0..4 {
         let elsewhere = Factors::new(setting.house.another_process().await);
         let (tenant, account) = (setting.house.acme, setting.ada);
-        spending
-            .push(tokio::spawn(async move { elsewhere.spend_totp(tenant, account, factor, 101, NOW).await.unwrap() }));
+        spending.push(tokio::spawn(async move {
+            counts(elsewhere.spend_totp(tenant, account, factor, 101, NOW).await).await
+        }));
     }
     let mut spent = 0;
     for one in spending {
@@ -298,7 +307,7 @@ async fn an_enrolment_counts_once_it_is_finished_and_only_in_time() {
     let factor = setting.begin(holder, NOW).await;
     assert!(setting.factors.list(acme, ada).await.unwrap().is_empty());
     assert!(setting.factors.totps(acme, ada).await.unwrap().is_empty());
-    assert!(!setting.factors.spend_totp(acme, ada, factor, 101, NOW).await.unwrap());
+    assert!(!counts(setting.factors.spend_totp(acme, ada, factor, 101, NOW).await).await);
     assert!(setting.factors.pending_totp(holder, factor, after_secs(60)).await.unwrap().is_some());
     for (tenant, account) in setting.elsewhere() {
         let other = Holder { tenant, account, ..holder };
@@ -336,17 +345,17 @@ async fn a_recovery_code_counts_once_and_for_its_account_alone() {
     assert_eq!(codes.len(), RECOVERY_CODES);
     let code = codes.first().unwrap();
     for (tenant, account) in setting.elsewhere() {
-        assert!(!setting.factors.spend_recovery_code(tenant, account, code).await.unwrap());
+        assert!(!counts(setting.factors.spend_recovery_code(tenant, account, code).await).await);
     }
-    assert!(setting.factors.spend_recovery_code(acme, ada, code).await.unwrap());
-    assert!(!setting.factors.spend_recovery_code(acme, ada, code).await.unwrap());
+    assert!(counts(setting.factors.spend_recovery_code(acme, ada, code).await).await);
+    assert!(!counts(setting.factors.spend_recovery_code(acme, ada, code).await).await);
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), RECOVERY_CODES - 1);
 
     let never_drawn = RecoveryCode::parse(&"a".repeat(24)).unwrap();
-    assert!(!setting.factors.spend_recovery_code(acme, ada, &never_drawn).await.unwrap());
+    assert!(!counts(setting.factors.spend_recovery_code(acme, ada, &never_drawn).await).await);
     let _ = setting.codes(NOW).await;
     let former = codes.last().unwrap();
-    assert!(!setting.factors.spend_recovery_code(acme, ada, former).await.unwrap(), "replaced by new ones");
+    assert!(!counts(setting.factors.spend_recovery_code(acme, ada, former).await).await, "replaced by new ones");
 }
 
 #[each_engine]
@@ -386,7 +395,7 @@ async fn a_removed_factor_ends_every_other_session_and_the_last_one_takes_the_co
     tx.query("DELETE FROM totp_factors WHERE tenant_id = $1").execute().await.unwrap();
     tx.commit().await.unwrap();
     for code in codes.iter().chain(&fresh) {
-        assert!(!setting.factors.spend_recovery_code(acme, ada, code).await.unwrap(), "codes outlive no factor");
+        assert!(!counts(setting.factors.spend_recovery_code(acme, ada, code).await).await, "codes outlive no factor");
     }
 }
 
@@ -481,14 +490,19 @@ async fn people_end_their_own_sessions_and_nobody_elses() {
     assert!(setting.knows(&other, NOW).await);
     let session = other.principal.session;
     for (tenant, account) in setting.elsewhere() {
-        assert!(!setting.sessions.end_own(tenant, account, session).await.unwrap());
-        assert_eq!(setting.sessions.end_others(tenant, account, session).await.unwrap(), []);
+        assert!(setting.sessions.end_own(tenant, account, session).await.unwrap().is_none());
+        assert!(setting.sessions.end_others(tenant, account, session).await.unwrap().is_none());
     }
-    assert!(!setting.sessions.end_own(acme, setting.ada, SessionId(Uuid::from_u128(5))).await.unwrap());
-    assert!(setting.sessions.end_own(acme, setting.ada, session).await.unwrap());
+    let nobodys = SessionId(Uuid::from_u128(5));
+    assert!(setting.sessions.end_own(acme, setting.ada, nobodys).await.unwrap().is_none());
+    drop(setting.sessions.end_own(acme, setting.ada, session).await.unwrap().unwrap());
+    assert!(setting.knows(&other, NOW).await, "not before it is recorded");
+    let ended = setting.sessions.end_own(acme, setting.ada, session).await.unwrap().unwrap();
+    setting.sessions.forget_federated(ended.commit().await.unwrap());
     assert!(!setting.knows(&other, NOW).await);
-    let ended = setting.sessions.end_others(acme, setting.ada, own.principal.session).await.unwrap();
-    assert_eq!(ended, [third.principal.session]);
+    let ended = setting.sessions.end_others(acme, setting.ada, own.principal.session).await.unwrap().unwrap();
+    let ended = setting.sessions.forget_federated(ended.commit().await.unwrap());
+    assert_eq!(ended.iter().map(|ended| ended.session).collect::<Vec<_>>(), [third.principal.session]);
     assert!(setting.knows(&own, NOW).await && !setting.knows(&third, NOW).await);
 }
 

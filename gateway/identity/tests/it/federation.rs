@@ -2,18 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use cedargate_identity::{
-    ATTEMPT_TTL, Account, AccountState, Arrival, ArriveError, Attempt, Begun, CreateSessionError, Device, Ending,
-    Factors, Federation, Holder, HolderError, Identities, Identity, Issuer, LinkError, LogoutRequested, LogoutTokenId,
-    OperatorEvents, PresentedToken, SealedIdToken, SessionSettings, Sessions, SignIn, SigninAttempts,
-    SpendAttemptError, Subject,
+    ATTEMPT_TTL, Account, AccountState, Arrival, ArriveError, Begun, CreateSessionError, Device, Ending, Factors,
+    Federation, Grounds, Holder, HolderError, Identities, Identity, Issuer, LinkError, LogoutRequested, LogoutTokenId,
+    OneUse, OneUseOf, OperatorEvents, PresentedToken, SealedIdToken, SessionSettings, Sessions, SignIn, SpentAttempts,
+    Subject, Vouched,
 };
-use cedargate_migrations::testing::{Engine, each_engine};
+use cedargate_migrations::testing::each_engine;
 use cedargate_model::{
-    AccountAct, AuthnMethod, AuthnStrength, By, ConnectionName, EventBody, Micros, PrincipalId, SessionId, TenantId,
+    AccountAct, AuthnMethod, AuthnStrength, By, ConnectionName, EventBody, Micros, PrincipalId, TenantId,
 };
 use uuid::Uuid;
 
@@ -35,6 +34,11 @@ fn ada() -> Identity {
     identity("okta", "https://idp.example", "00u1")
 }
 
+/// A word of the provider about a sign-in that was begun just now.
+fn vouched(federation: &Federation, authenticated_at: Micros) -> Vouched<'_> {
+    Vouched { federation, authenticated_at, anew: false, ends_by: None, begun_at: NOW }
+}
+
 fn arrival(identity: Identity, roles: &[&str]) -> Arrival {
     let roles = roles.iter().map(|name| role(name)).collect();
     Arrival { identity, display: Some("ada@example.com".to_owned()), roles, admit: true, name_id_format: None }
@@ -51,10 +55,6 @@ async fn arrive(
     Ok(arrived.commit().await?.account)
 }
 
-fn client() -> IpAddr {
-    IpAddr::from([192, 0, 2, 7])
-}
-
 fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
     let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Fed] };
     SignIn { tenant, principal, strength, replaces: None, device: Device::default() }
@@ -63,17 +63,6 @@ fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
 fn federation(identity: Identity, provider_session: Option<&str>) -> Federation {
     let provider_session = provider_session.map(|text| Subject::parse(text).unwrap());
     Federation { identity, provider_session, id_token: Some(SealedIdToken("sealed".to_owned())), name_id: None }
-}
-
-fn attempt() -> Attempt {
-    Attempt {
-        connection: connection("okta"),
-        return_to: "/inventory/items?after=a".to_owned(),
-        level: Some(2),
-        max_age_seconds: Some(300),
-        person: Some(PrincipalId(Uuid::from_u128(7))),
-        session: Some(SessionId(Uuid::from_u128(8))),
-    }
 }
 
 #[each_engine]
@@ -168,128 +157,106 @@ async fn an_operator_links_an_identity_once() {
     assert!(matches!(refused, Err(LinkError::AccountUnknown(_))), "an account of another tenant");
 }
 
+/// Whatever it rests on counts once, with the session, and nothing else of it happens where it counted before.
 #[each_engine]
-async fn an_attempt_comes_back_once_and_as_it_was_begun() {
+async fn what_a_sign_in_rests_on_counts_once_and_with_its_session() {
     let house = House::new().await;
-    let attempts = SigninAttempts::new(house.pool.clone());
-    let begun = attempts.begin(house.acme, &attempt(), client(), NOW).await.unwrap();
-    let okta = attempt().connection;
-    let spend = |tenant| attempts.spend(tenant, &okta, &begun.state, Some(&begun.browser), NOW);
-    assert!(matches!(spend(house.globex).await, Err(SpendAttemptError::Unknown)), "another tenant");
-    assert_eq!(spend(house.acme).await.unwrap(), attempt());
-    assert!(matches!(spend(house.acme).await, Err(SpendAttemptError::Spent)));
-}
-
-#[each_engine]
-async fn an_attempt_is_spent_by_a_wrong_answer_too() {
-    let house = House::new().await;
-    let attempts = SigninAttempts::new(house.pool.clone());
-    let okta = attempt().connection;
-    for wrong in 0..4 {
-        let begun = attempts.begin(house.acme, &attempt(), client(), NOW).await.unwrap();
-        let other = attempts.begin(house.acme, &attempt(), client(), NOW).await.unwrap();
-        let late = NOW.after(ATTEMPT_TTL);
-        let refused = match wrong {
-            0 => attempts.spend(house.acme, &okta, &begun.state, None, NOW).await,
-            1 => attempts.spend(house.acme, &okta, &begun.state, Some(&other.browser), NOW).await,
-            2 => attempts.spend(house.acme, &connection("entra"), &begun.state, Some(&begun.browser), NOW).await,
-            _ => attempts.spend(house.acme, &okta, &begun.state, Some(&begun.browser), late).await,
-        };
-        match (wrong, refused) {
-            (0 | 1, Err(SpendAttemptError::BrowserDiffers))
-            | (2, Err(SpendAttemptError::ConnectionDiffers))
-            | (3, Err(SpendAttemptError::Expired)) => {}
-            (wrong, refused) => panic!("{wrong}: {refused:?}"),
-        }
-        let again = attempts.spend(house.acme, &okta, &begun.state, Some(&begun.browser), NOW).await;
-        assert!(matches!(again, Err(SpendAttemptError::Spent)), "{wrong}");
-    }
-}
-
-#[each_engine]
-async fn attempts_that_are_long_over_are_forgotten() {
-    let house = House::new().await;
-    let attempts = SigninAttempts::new(house.pool.clone());
-    let begun = attempts.begin(house.acme, &attempt(), client(), NOW).await.unwrap();
-    let later = NOW.after(ATTEMPT_TTL * 2);
-    let _ = attempts.begin(house.acme, &attempt(), client(), later).await.unwrap();
-    let okta = attempt().connection;
-    let refused = attempts.spend(house.acme, &okta, &begun.state, Some(&begun.browser), later).await;
-    assert!(matches!(refused, Err(SpendAttemptError::Unknown)));
-}
-
-/// A stranger's many leave everybody else's alone, and what is spent or over takes nobody's place.
-#[each_engine]
-async fn of_too_many_attempts_the_oldest_of_their_own_network_give_way() {
-    let house = House::new().await;
-    let attempts = SigninAttempts::new(house.pool.clone());
-    let okta = attempt().connection;
-    let elsewhere = IpAddr::from([192, 0, 2, 9]);
-    let theirs = attempts.begin(house.acme, &attempt(), elsewhere, NOW).await.unwrap();
-    let first = attempts.begin(house.acme, &attempt(), client(), NOW).await.unwrap();
-    let later = NOW.after(Duration::from_secs(1));
-    fill(&house, &client().to_string(), 1_999, later, None).await;
-    let second = attempts.begin(house.acme, &attempt(), client(), later).await.unwrap();
-    for (begun, kept) in [(&theirs, true), (&second, true), (&first, false)] {
-        let spent = attempts.spend(house.acme, &okta, &begun.state, Some(&begun.browser), later).await;
-        assert!(spent.is_ok() == kept || matches!(spent, Err(SpendAttemptError::Unknown)), "{spent:?}");
-        assert_eq!(spent.is_ok(), kept);
-    }
-    assert_eq!(under_way(&house, later).await, 1_999, "two were spent, one gave way");
-}
-
-#[each_engine]
-async fn a_tenant_with_as_many_attempts_as_it_may_have_still_lets_people_sign_in() {
-    let house = House::new().await;
-    let attempts = SigninAttempts::new(house.pool.clone());
-    let okta = attempt().connection;
-    for number in 0..10 {
-        fill(&house, &format!("198.51.100.{number}"), 1_000, NOW, None).await;
-    }
-    fill(&house, "203.0.113.1", 1_000, NOW, Some(NOW)).await;
-    assert_eq!(under_way(&house, NOW).await, 10_000);
-    for round in 1..3 {
-        let later = NOW.after(Duration::from_secs(round));
-        let begun = attempts.begin(house.acme, &attempt(), client(), later).await.unwrap();
-        assert_eq!(under_way(&house, later).await, 10_000, "the oldest one gave way");
-        attempts.spend(house.acme, &okta, &begun.state, Some(&begun.browser), later).await.unwrap();
-    }
-}
-
-/// Attempts as a flood would leave them.
-async fn fill(house: &House, network: &str, count: i64, at: Micros, spent_at: Option<Micros>) {
-    const SQLITE: &str = "
-WITH RECURSIVE numbers (number) AS (
-    SELECT 1
-    UNION ALL
-    SELECT number + 1
-    FROM numbers
-    WHERE number < $2
-)
-INSERT INTO signin_attempts
-    (tenant_id, state_hash, browser_hash, connection, return_to, expires_at, spent_at, network)
-SELECT $1, randomblob(32), randomblob(32), 'okta', '/', $3, $4, $5
-FROM numbers";
-    const POSTGRES: &str = "
-INSERT INTO signin_attempts
-    (tenant_id, state_hash, browser_hash, connection, return_to, expires_at, spent_at, network)
-SELECT $1, sha256(uuid_send(gen_random_uuid())), sha256(uuid_send(gen_random_uuid())), 'okta', '/', $3, $4, $5
-FROM generate_series(1, $2)";
-    let sql = match Engine::current() {
-        Engine::Sqlite => SQLITE,
-        Engine::Postgres => POSTGRES,
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let elsewhere = Sessions::new(house.another_process().await, SessionSettings::default());
+    let (spent, ada) = (SpentAttempts::new(house.pool.clone()), house.account("ada@example.com", &[]).await);
+    let attempt = OneUse::of_attempt("drawn", NOW.after(ATTEMPT_TTL));
+    let message = OneUse::of_saml_message(&connection("okta"), "drawn", NOW.after(ATTEMPT_TTL));
+    let other = OneUse::of_saml_message(&connection("entra"), "drawn", NOW.after(ATTEMPT_TTL));
+    let begin = async |sessions: &Sessions, once: &[&OneUse]| {
+        let grounds = Grounds { once: once.iter().map(|once| (*once).clone()).collect(), ..Grounds::default() };
+        sessions.begin(sign_in(house.acme, ada), &grounds, NOW).await
     };
-    let mut tx = house.pool.tenant(house.acme).begin().await.unwrap();
-    let fill = tx.query(sql).bind(count).bind(at.after(ATTEMPT_TTL).0);
-    fill.bind(spent_at.map(|at| at.0)).bind(network).execute().await.unwrap();
-    tx.commit().await.unwrap();
+    drop(begin(&sessions, &[&attempt, &message]).await.unwrap());
+    assert!(!spent.is_spent(house.acme, &attempt).await.unwrap(), "what was not recorded did not happen");
+    let begun = begin(&sessions, &[&attempt, &message]).await.unwrap().commit().await.unwrap();
+    sessions.take_up_begun(begun);
+    assert!(spent.is_spent(house.acme, &attempt).await.unwrap());
+    assert!(!spent.is_spent(house.globex, &attempt).await.unwrap());
+    let again = begin(&elsewhere, &[&attempt]).await;
+    assert!(matches!(again, Err(CreateSessionError::UsedBefore(OneUseOf::Attempt))), "{again:?}");
+    let again = begin(&elsewhere, &[&other, &message]).await;
+    assert!(matches!(again, Err(CreateSessionError::UsedBefore(OneUseOf::SamlMessage(_)))), "{again:?}");
+    assert_eq!(sessions.list(house.acme, ada, NOW).await.unwrap().len(), 1);
+    let begun = begin(&elsewhere, &[&other]).await.unwrap().commit().await.unwrap();
+    elsewhere.take_up_begun(begun);
 }
 
-async fn under_way(house: &House, now: Micros) -> i64 {
-    let mut tx = house.pool.tenant(house.acme).read().await.unwrap();
-    let count =
-        tx.query("SELECT COUNT(*) FROM signin_attempts WHERE tenant_id = $1 AND spent_at IS NULL AND expires_at > $2");
-    count.bind(now.0).fetch_one::<(i64,)>().await.unwrap().0
+#[each_engine(flavor = "multi_thread", worker_threads = 4)]
+async fn of_gateways_that_one_answer_comes_to_at_once_one_begins_a_session() {
+    let house = House::new().await;
+    let ada = house.account("ada@example.com", &[]).await;
+    let mut beginning = Vec::new();
+    for _ in 0..4 {
+        let sessions = Sessions::new(house.another_process().await, SessionSettings::default());
+        let sign_in = sign_in(house.acme, ada);
+        beginning.push(tokio::spawn(async move {
+            let once = vec![OneUse::of_attempt("drawn", NOW.after(ATTEMPT_TTL))];
+            let begun = sessions.begin(sign_in, &Grounds { once, ..Grounds::default() }, NOW).await;
+            match begun {
+                Ok(begun) => begun.commit().await.is_ok(),
+                Err(_) => false,
+            }
+        }));
+    }
+    let mut begun = 0;
+    for one in beginning {
+        begun += usize::from(one.await.unwrap());
+    }
+    assert_eq!(begun, 1);
+}
+
+/// A session begins by no word from before what ended the person's others.
+#[each_engine]
+async fn a_sign_in_on_its_way_does_not_outlive_what_ends_sessions() {
+    let house = House::new().await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let identities = Identities::new(house.pool.clone());
+    let (okta, issuer) = (ada().connection, ada().issuer);
+    let (said, unsaid) = (federation(ada(), Some("s1")), federation(ada(), None));
+    let bob = federation(identity("okta", "https://idp.example", "00u2"), Some("s2"));
+    let at = |seconds| NOW.after(Duration::from_secs(seconds));
+    let begin = async |from: &Federation, begun_at: Micros| {
+        let arrived = identities.arrive(house.acme, &arrival(from.identity.clone(), &["clerk"]), NOW).await.unwrap();
+        let sign_in = sign_in(house.acme, arrived.change().account.id);
+        let vouched = Vouched { begun_at, ..vouched(from, NOW) };
+        match sessions.begin_federated(arrived, sign_in, vouched, &Grounds::default(), NOW).await {
+            Ok(begun) => {
+                drop(begun);
+                true
+            }
+            Err(CreateSessionError::EndedMeanwhile) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    let of_session =
+        |name: &str| Ending::ProviderSession { session: Subject::parse(name).unwrap(), subject: Some(ada().subject) };
+    assert!(begin(&said, NOW).await);
+    sessions.end_federated(house.acme, &okta, &issuer, &of_session("s1"), at(10)).await.unwrap();
+    assert_eq!((begin(&said, at(9)).await, begin(&unsaid, at(9)).await), (false, false));
+    assert_eq!((begin(&said, at(11)).await, begin(&bob, NOW).await), (true, true), "begun since, and somebody else's");
+    assert!(begin(&federation(ada(), Some("s9")), NOW).await, "another session at the provider");
+
+    identities.depart(house.acme, &ada(), at(20)).await.unwrap();
+    let account = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap().id;
+    assert!(begin(&said, at(11)).await, "there was nothing to take");
+    let departed = identities.depart(house.acme, &ada(), at(20)).await.unwrap().unwrap().commit().await.unwrap();
+    assert_eq!(departed.account, account);
+    assert_eq!((begin(&said, at(19)).await, begin(&said, at(21)).await), (false, true));
+
+    sessions
+        .end_connection(house.acme, &okta, Some(&Issuer::parse("https://other.example").unwrap()), at(30))
+        .await
+        .unwrap();
+    assert!(begin(&bob, at(25)).await, "another issuer's");
+    sessions.end_connection(house.acme, &okta, Some(&issuer), at(30)).await.unwrap();
+    assert_eq!((begin(&bob, at(25)).await, begin(&bob, at(31)).await), (false, true));
+    sessions.end_connection(house.acme, &okta, None, at(40)).await.unwrap();
+    assert_eq!((begin(&bob, at(35)).await, begin(&bob, at(41)).await), (false, true));
 }
 
 #[each_engine]
@@ -302,7 +269,7 @@ async fn a_logout_token_counts_once_until_it_is_over_and_with_what_it_ends() {
     let subject = Ending::Subject(ada().subject);
     let begin = async || {
         let from = federation(ada(), None);
-        sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap()
+        sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap()
     };
     let take = async |tenant, name, jti, now| {
         let token = LogoutTokenId { jti, remember_until: until };
@@ -363,7 +330,7 @@ async fn a_logout_request_ends_all_that_it_names_or_nothing() {
     });
     let begin = async |session, at| {
         let from = Federation { name_id: Some("{}".to_owned()), ..federation(ada(), session) };
-        sessions.create_federated(sign_in(house.acme, account), &from, at, None, NOW).await
+        sessions.create_federated(sign_in(house.acme, account), vouched(&from, at), NOW).await
     };
     for session in ["one", "two", "three"] {
         begin(Some(session), NOW).await.unwrap();
@@ -395,7 +362,7 @@ async fn a_logout_request_ends_all_that_it_names_or_nothing() {
     }
     let other = Federation { name_id: Some("{}".to_owned()), ..federation(ada(), Some("one")) };
     let elsewhere = Federation { identity: Identity { connection: connection("entra"), ..ada() }, ..other };
-    assert!(sessions.create_federated(sign_in(house.acme, account), &elsewhere, NOW, None, NOW).await.is_ok());
+    assert!(sessions.create_federated(sign_in(house.acme, account), vouched(&elsewhere, NOW), NOW).await.is_ok());
 }
 
 #[each_engine]
@@ -403,16 +370,16 @@ async fn whoever_is_let_in_no_more_loses_roles_and_sessions() {
     let house = House::new().await;
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let identities = Identities::new(house.pool.clone());
-    assert!(identities.depart(house.acme, &ada()).await.unwrap().is_none(), "nobody has such an account");
+    assert!(identities.depart(house.acme, &ada(), NOW).await.unwrap().is_none(), "nobody has such an account");
     let account = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap().id;
     let from = federation(ada(), None);
-    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap();
     let local = sessions.create(sign_in(house.acme, account), NOW).await.unwrap();
-    assert!(identities.depart(house.globex, &ada()).await.unwrap().is_none());
-    drop(identities.depart(house.acme, &ada()).await.unwrap().unwrap());
+    assert!(identities.depart(house.globex, &ada(), NOW).await.unwrap().is_none());
+    drop(identities.depart(house.acme, &ada(), NOW).await.unwrap().unwrap());
     assert_eq!(sessions.list(house.acme, account, NOW).await.unwrap().len(), 2, "not before it is recorded");
 
-    let departed = identities.depart(house.acme, &ada()).await.unwrap().unwrap().commit().await.unwrap();
+    let departed = identities.depart(house.acme, &ada(), NOW).await.unwrap().unwrap().commit().await.unwrap();
     assert!(departed.account == account && departed.roles_taken);
     assert_eq!(sessions.forget_federated(departed.ended).len(), 2);
     for token in [&begun.token, &local.token] {
@@ -420,7 +387,7 @@ async fn whoever_is_let_in_no_more_loses_roles_and_sessions() {
         assert!(sessions.find(house.acme, &token, NOW).await.unwrap().is_none());
     }
     assert_eq!(house.accounts.find(house.acme, account).await.unwrap().unwrap().roles, []);
-    assert!(identities.depart(house.acme, &ada()).await.unwrap().is_none(), "nothing is left to take");
+    assert!(identities.depart(house.acme, &ada(), NOW).await.unwrap().is_none(), "nothing is left to take");
 }
 
 #[each_engine]
@@ -435,7 +402,7 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     let other = arrive(&identities, house.acme, &arrival(entra.clone(), &[]), NOW).await.unwrap().id;
     for (account, from) in [(okta, ada()), (other, entra.clone()), (other, entra.clone())] {
         let from = federation(from, None);
-        let _ = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
+        let _ = sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap();
     }
     let _ = sessions.create(sign_in(house.acme, okta), NOW).await.unwrap();
     let count = async |account| sessions.list(house.acme, account, NOW).await.unwrap().len();
@@ -446,12 +413,13 @@ async fn an_operator_unlinks_a_person_and_ends_what_came_by_a_connection() {
     assert!(identities.unlink(house.acme, &ada(), NOW).await.unwrap().is_none());
     assert_eq!(identities.find(house.acme, &ada()).await.unwrap(), None);
 
-    let kept = [connection("okta"), connection("entra")];
-    assert_eq!(sessions.end_of_removed(house.acme, &kept, NOW).await.unwrap(), []);
-    assert_eq!(sessions.end_of_removed(house.globex, &[], NOW).await.unwrap(), []);
-    assert_eq!(count(other).await, 2);
-    let removed = sessions.end_of_removed(house.acme, &[connection("okta")], NOW).await.unwrap();
-    assert_eq!((removed, count(other).await), (vec![connection("entra")], 0));
+    let idp = Issuer::parse("https://idp.example").unwrap();
+    let other_idp = Issuer::parse("https://other.example").unwrap();
+    let end = async |tenant, issuer| {
+        sessions.end_connection(tenant, &connection("entra"), Some(issuer), NOW).await.unwrap().len()
+    };
+    assert_eq!((end(house.globex, &idp).await, end(house.acme, &other_idp).await, count(other).await), (0, 0, 2));
+    assert_eq!((end(house.acme, &idp).await, count(other).await), (2, 0));
 
     let taken = waiting.take(NOW).await.unwrap().unwrap();
     let mut acts = Vec::new();
@@ -481,10 +449,13 @@ async fn only_whoever_was_asked_to_prove_it_anew_enrols_a_first_factor_without_a
     let account = arrive(&identities, house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
     let from = federation(ada(), None);
     let holder = |begun: &Begun| Holder { tenant: house.acme, account, session: begun.principal.session };
-    let plain = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
+    let plain = sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap();
     let refused = factors.may_enrol(holder(&plain), NOW).await;
     assert!(matches!(refused, Err(HolderError::Unconfirmed)), "{refused:?}");
-    let anew = sessions.create_proved_anew(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
+    let anew = sessions
+        .create_federated(sign_in(house.acme, account), Vouched { anew: true, ..vouched(&from, NOW) }, NOW)
+        .await
+        .unwrap();
     factors.may_enrol(holder(&anew), NOW.after(Duration::from_secs(300))).await.unwrap();
     let refused = factors.may_enrol(holder(&anew), NOW.after(Duration::from_secs(301))).await;
     assert!(matches!(refused, Err(HolderError::Unconfirmed)), "{refused:?}");
@@ -498,16 +469,17 @@ async fn a_session_knows_its_provider_and_when_the_person_was_there() {
     let account = arrive(&identities, house.acme, &arrival(ada(), &["clerk"]), NOW).await.unwrap();
     let from = federation(ada(), Some("s1"));
     let hour_ago = Micros(NOW.0 - 3_600_000_000);
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, hour_ago, None, NOW).await.unwrap();
+    let begun =
+        sessions.create_federated(sign_in(house.acme, account.id), vouched(&from, hour_ago), NOW).await.unwrap();
     assert_eq!(begun.principal.authenticated_at, hour_ago);
     assert_eq!(begun.principal.display, "ada@example.com");
     assert!(sessions.federation(house.acme, begun.principal.session).await.unwrap() == Some(from.clone()));
     assert!(sessions.federation(house.globex, begun.principal.session).await.unwrap().is_none());
     let ahead = NOW.after(Duration::from_secs(60));
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &from, ahead, None, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account.id), vouched(&from, ahead), NOW).await.unwrap();
     assert_eq!(begun.principal.authenticated_at, NOW, "nobody has proved anything in the future");
     let long = Federation { id_token: Some(SealedIdToken("a".repeat(33_000))), ..from };
-    let begun = sessions.create_federated(sign_in(house.acme, account.id), &long, NOW, None, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account.id), vouched(&long, NOW), NOW).await.unwrap();
     let kept = sessions.federation(house.acme, begun.principal.session).await.unwrap().unwrap();
     assert_eq!(kept.id_token, None);
 }
@@ -524,7 +496,7 @@ async fn a_provider_ends_the_sessions_that_it_means_and_no_others() {
     let mut begun = Vec::new();
     for from in [Some("s1"), Some("s1"), Some("s2"), None] {
         let from = federation(ada(), from);
-        begun.push(sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap());
+        begun.push(sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap());
     }
     let local = sessions.create(sign_in(house.acme, account), NOW).await.unwrap();
     let tokens: Vec<_> = begun.iter().chain([&local]).map(|begun| begun.token.expose()).collect();
@@ -550,19 +522,19 @@ async fn a_provider_ends_the_sessions_that_it_means_and_no_others() {
         ("okta", "https://idp.example", of("s3", None)),
     ] {
         let by = Issuer::parse(by).unwrap();
-        let ended = sessions.end_federated(house.acme, &connection(name), &by, &ending).await.unwrap();
+        let ended = sessions.end_federated(house.acme, &connection(name), &by, &ending, NOW).await.unwrap();
         assert_eq!(ended, [], "{name} {by} {ending:?}");
     }
-    assert_eq!(sessions.end_federated(house.globex, &okta, &issuer, &of("s1", None)).await.unwrap(), []);
+    assert_eq!(sessions.end_federated(house.globex, &okta, &issuer, &of("s1", None), NOW).await.unwrap(), []);
     assert_eq!(alive().await, [true; 5]);
 
-    let ended = sessions.end_federated(house.acme, &okta, &issuer, &of("s1", Some("00u1"))).await.unwrap();
+    let ended = sessions.end_federated(house.acme, &okta, &issuer, &of("s1", Some("00u1")), NOW).await.unwrap();
     assert_eq!(ended.len(), 3, "one of which the provider did not say which session it was, is any of the person's");
     assert!(ended.iter().all(|ended| ended.principal == account));
     assert_eq!(alive().await, [false, false, true, false, true]);
 
     let subject = Ending::Subject(ada().subject);
-    assert_eq!(sessions.end_federated(house.acme, &okta, &issuer, &subject).await.unwrap().len(), 1);
+    assert_eq!(sessions.end_federated(house.acme, &okta, &issuer, &subject, NOW).await.unwrap().len(), 1);
     assert_eq!(alive().await, [false, false, false, false, true], "a sign-in without the provider is not its to end");
 }
 
@@ -573,13 +545,13 @@ async fn a_provider_still_ends_a_session_that_its_person_has_stepped_up() {
     let identities = Identities::new(house.pool.clone());
     let account = arrive(&identities, house.acme, &arrival(ada(), &[]), NOW).await.unwrap().id;
     let from = federation(ada(), Some("s1"));
-    let begun = sessions.create_federated(sign_in(house.acme, account), &from, NOW, None, NOW).await.unwrap();
+    let begun = sessions.create_federated(sign_in(house.acme, account), vouched(&from, NOW), NOW).await.unwrap();
     let proven = AuthnStrength { level: 2, methods: vec![AuthnMethod::Otp] };
     let stronger = sessions.step_up(house.acme, begun.principal.session, proven, NOW).await.unwrap();
     let stronger = sessions.take_up(stronger.commit().await.unwrap());
     assert_eq!(stronger.principal.strength.methods, [AuthnMethod::Otp, AuthnMethod::Fed]);
     assert!(sessions.federation(house.acme, stronger.principal.session).await.unwrap() == Some(from));
     let subject = Ending::Subject(ada().subject);
-    let ended = sessions.end_federated(house.acme, &ada().connection, &ada().issuer, &subject).await.unwrap();
+    let ended = sessions.end_federated(house.acme, &ada().connection, &ada().issuer, &subject, NOW).await.unwrap();
     assert_eq!(ended.iter().map(|ended| ended.session).collect::<Vec<_>>(), [stronger.principal.session]);
 }

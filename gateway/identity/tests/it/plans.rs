@@ -12,13 +12,10 @@ use cedargate_migrations::GATEWAY;
 use cedargate_migrations::testing::{Engine, TestStore};
 
 /// Texts that read all of something, and why that is meant.
-const MEANT: [(&str, &str); 8] = [
+const MEANT: [(&str, &str); 5] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
-    ("attempts.rs ROWS", "counted up to a bound"),
-    ("attempts.rs OLDEST_ROWS", "only where there are more than may be"),
-    ("federated.rs CONNECTIONS", "asked when the files of connections change"),
     ("tokens.rs TOKENS", "a tenant's few tokens for SCIM, all of them wanted"),
     ("operator_events.rs", "what waits for the record is taken from the front"),
 ];

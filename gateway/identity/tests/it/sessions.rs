@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::house::{House, NOW, hash, role};
 use cedargate_identity::{
-    CreateSessionError, Device, Passkeys, PresentedToken, SessionSettings, Sessions, SignIn, StoreError,
+    CreateSessionError, Device, Grounds, Passkeys, PresentedToken, SessionSettings, Sessions, SignIn, StoreError,
 };
 use cedargate_migrations::testing::{Engine, each_engine};
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
@@ -510,7 +510,8 @@ async fn a_sign_in_under_way_does_not_outlive_a_new_password() {
     let house = House::new().await;
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let ada = house.account("ada@example.com", &[]).await;
-    let judged = house.find("ada@example.com").await.version;
+    let version = Some(house.find("ada@example.com").await.version);
+    let judged = Grounds { version, ..Grounds::default() };
     let sign_in = || SignIn {
         tenant: house.acme,
         principal: ada,
@@ -518,9 +519,9 @@ async fn a_sign_in_under_way_does_not_outlive_a_new_password() {
         replaces: None,
         device: Device::default(),
     };
-    assert!(sessions.create_as_judged(sign_in(), judged, NOW).await.is_ok());
+    assert!(sessions.begin(sign_in(), &judged, NOW).await.is_ok());
     house.accounts.set_password(house.acme, ada, &hash('b'), Passkeys::Kept, NOW).await.unwrap();
-    let late = sessions.create_as_judged(sign_in(), judged, NOW).await;
+    let late = sessions.begin(sign_in(), &judged, NOW).await;
     assert!(matches!(late, Err(CreateSessionError::AccountUnusable(account)) if account == ada), "{late:?}");
     assert_eq!(sessions.list(house.acme, ada, NOW).await.unwrap(), []);
 }

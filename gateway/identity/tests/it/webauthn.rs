@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::house::{House, NOW};
 use cedargate_identity::{
-    AddCredentialError, BeginCeremonyError, BrowserSecret, CeremonyBinding, CeremonyPurpose, Device, FACTORS_MAX,
-    FactorName, Factors, Holder, HolderError, NewCeremony, SealedCredential, SessionSettings, Sessions, SignIn,
-    SpendCeremonyError, WebauthnCeremonies, WebauthnKind,
+    AddCredentialError, BeginCeremonyError, CeremonyPurpose, CreateSessionError, Device, FACTORS_MAX, FactorName,
+    Factors, Grounds, Holder, HolderError, NewCeremony, SealedCredential, SessionSettings, Sessions, SignIn,
+    SpendCeremonyError, UseCredentialError, UsedCredential, WebauthnCeremonies, WebauthnKind,
 };
-use cedargate_migrations::testing::{Engine, each_engine};
+use cedargate_migrations::testing::each_engine;
 use cedargate_model::{AuthnMethod, AuthnStrength, FactorId, PrincipalId, ProofKind, SessionId};
 use uuid::Uuid;
 
@@ -57,16 +57,16 @@ impl Setting {
         new.id
     }
 
-    async fn begin(&self, binding: CeremonyBinding<'_>, purpose: CeremonyPurpose) -> Uuid {
+    async fn begin(&self, session: SessionId, purpose: CeremonyPurpose) -> Uuid {
         let id = self.ceremonies.draw_id(NOW).unwrap();
-        let new = NewCeremony { id, purpose, binding, sealed_state: "sealed" };
+        let new = NewCeremony { id, purpose, session, sealed_state: "sealed" };
         self.ceremonies.begin(self.house.acme, new, NOW).await.unwrap();
         id
     }
 
     async fn spend(&self, id: Uuid, session: SessionId) -> Result<String, SpendCeremonyError> {
         let purpose = CeremonyPurpose::StepUp;
-        let spent = self.ceremonies.spend(self.house.acme, id, purpose, Some(session), None, NOW).await?;
+        let spent = self.ceremonies.spend(self.house.acme, id, purpose, session, NOW).await?;
         Ok(spent.sealed_state)
     }
 }
@@ -81,15 +81,23 @@ async fn sign_in(house: &House, sessions: &Sessions, principal: PrincipalId, lev
 async fn a_counter_only_grows_and_one_that_never_counted_may_stay() {
     let setting = Setting::new().await;
     let factor = setting.add(1, WebauthnKind::Passkey).await;
-    let used = |count| setting.factors.use_credential(setting.house.acme, setting.ada, factor, count, NOW);
-    assert!(used(0).await.unwrap() && used(0).await.unwrap());
-    assert!(used(7).await.unwrap());
-    for count in [7, 3, 0] {
-        assert!(!used(count).await.unwrap(), "{count}");
+    let using = async |tenant, account, sign_count| {
+        let used = UsedCredential { factor, sign_count };
+        match setting.factors.use_credential(tenant, account, used, NOW).await {
+            Ok(used) => Ok(used.commit().await.unwrap()),
+            Err(error) => Err(error),
+        }
+    };
+    let (acme, ada) = (setting.house.acme, setting.ada);
+    for count in [0, 0, 7] {
+        using(acme, ada, count).await.unwrap();
     }
-    assert!(used(u32::MAX).await.unwrap());
-    for (tenant, account) in [(setting.house.globex, setting.ada), (setting.house.acme, PrincipalId(Uuid::nil()))] {
-        assert!(!setting.factors.use_credential(tenant, account, factor, 9, NOW).await.unwrap());
+    for count in [7, 3, 0] {
+        assert!(matches!(using(acme, ada, count).await, Err(UseCredentialError::Regressed)), "{count}");
+    }
+    using(acme, ada, u32::MAX).await.unwrap();
+    for (tenant, account) in [(setting.house.globex, ada), (acme, PrincipalId(Uuid::nil()))] {
+        assert!(matches!(using(tenant, account, 9).await, Err(UseCredentialError::Gone)));
     }
     assert!(setting.factors.find_credential(setting.house.globex, &[1; 16]).await.unwrap().is_none());
 }
@@ -98,7 +106,7 @@ async fn a_counter_only_grows_and_one_that_never_counted_may_stay() {
 async fn of_gateways_that_see_one_counter_or_one_answer_at_once_one_believes_it() {
     let setting = Setting::new().await;
     let factor = setting.add(1, WebauthnKind::Passkey).await;
-    let ceremony = setting.begin(CeremonyBinding::Session(setting.session), CeremonyPurpose::StepUp).await;
+    let ceremony = setting.begin(setting.session, CeremonyPurpose::StepUp).await;
     let mut using = Vec::new();
     for _ in 0..4 {
         let pool = setting.house.another_process().await;
@@ -106,8 +114,12 @@ async fn of_gateways_that_see_one_counter_or_one_answer_at_once_one_believes_it(
         using.push(tokio::spawn(async move {
             let purpose = CeremonyPurpose::StepUp;
             let ceremonies = WebauthnCeremonies::new(pool.clone());
-            let spent = ceremonies.spend(tenant, ceremony, purpose, Some(session), None, NOW).await;
-            let used = Factors::new(pool).use_credential(tenant, account, factor, 5, NOW).await.unwrap();
+            let spent = ceremonies.spend(tenant, ceremony, purpose, session, NOW).await;
+            let used = UsedCredential { factor, sign_count: 5 };
+            let used = match Factors::new(pool).use_credential(tenant, account, used, NOW).await {
+                Ok(used) => used.commit().await.is_ok(),
+                Err(_) => false,
+            };
             (spent.is_ok(), used)
         }));
     }
@@ -125,81 +137,55 @@ async fn a_session_keeps_few_ceremonies_and_takes_them_with_it() {
     let setting = Setting::new().await;
     let mut begun = Vec::new();
     for _ in 0..10 {
-        begun.push(setting.begin(CeremonyBinding::Session(setting.session), CeremonyPurpose::StepUp).await);
+        begun.push(setting.begin(setting.session, CeremonyPurpose::StepUp).await);
     }
     let mut open = 0;
     for id in begun {
         open += usize::from(setting.spend(id, setting.session).await.is_ok());
     }
     assert_eq!(open, 8);
-    let id = setting.begin(CeremonyBinding::Session(setting.session), CeremonyPurpose::StepUp).await;
+    let id = setting.begin(setting.session, CeremonyPurpose::StepUp).await;
     setting.sessions.end(setting.house.acme, setting.session).await.unwrap();
     assert!(matches!(setting.spend(id, setting.session).await, Err(SpendCeremonyError::Unknown)));
-    let new = NewCeremony {
-        id,
-        purpose: CeremonyPurpose::StepUp,
-        binding: CeremonyBinding::Session(setting.session),
-        sealed_state: "sealed",
-    };
+    let new = NewCeremony { id, purpose: CeremonyPurpose::StepUp, session: setting.session, sealed_state: "sealed" };
     let refused = setting.ceremonies.begin(setting.house.acme, new, NOW).await;
     assert!(matches!(refused, Err(BeginCeremonyError::SessionGone(_))), "{refused:?}");
 }
 
 #[each_engine]
-async fn a_browsers_ceremony_is_found_by_its_secret_alone() {
+async fn ceremonies_that_are_long_over_are_forgotten() {
     let setting = Setting::new().await;
-    let [own, other] = [BrowserSecret::draw().unwrap(), BrowserSecret::draw().unwrap()];
-    let id = setting.begin(CeremonyBinding::Browser(&own), CeremonyPurpose::SignIn).await;
-    let spend = |session, browser, at| {
-        setting.ceremonies.spend(setting.house.acme, id, CeremonyPurpose::SignIn, session, browser, at)
-    };
-    assert!(matches!(spend(None, Some(&other), NOW).await, Err(SpendCeremonyError::BrowserDiffers)));
-    assert!(matches!(spend(None, None, NOW).await, Err(SpendCeremonyError::BrowserDiffers)));
-    assert!(matches!(spend(Some(setting.session), Some(&own), NOW).await, Err(SpendCeremonyError::Unknown)));
-    assert!(matches!(setting.spend(id, setting.session).await, Err(SpendCeremonyError::Unknown)));
-    assert!(spend(None, Some(&own), NOW).await.is_ok());
-    assert!(matches!(spend(None, Some(&own), NOW).await, Err(SpendCeremonyError::Spent)));
+    let id = setting.begin(setting.session, CeremonyPurpose::StepUp).await;
+    let spend = |at| setting.ceremonies.spend(setting.house.acme, id, CeremonyPurpose::StepUp, setting.session, at);
     let late = NOW.after(Duration::from_secs(11 * 60));
-    setting.begin(CeremonyBinding::Browser(&own), CeremonyPurpose::SignIn).await;
     let another = setting.ceremonies.draw_id(NOW).unwrap();
-    let new = NewCeremony {
-        id: another,
-        purpose: CeremonyPurpose::SignIn,
-        binding: CeremonyBinding::Browser(&own),
-        sealed_state: "sealed",
-    };
+    let new =
+        NewCeremony { id: another, purpose: CeremonyPurpose::StepUp, session: setting.session, sealed_state: "sealed" };
     setting.ceremonies.begin(setting.house.acme, new, late).await.unwrap();
-    assert!(matches!(spend(None, Some(&own), late).await, Err(SpendCeremonyError::Unknown)), "cleared away");
+    assert!(matches!(spend(late).await, Err(SpendCeremonyError::Unknown)), "cleared away");
 }
 
+/// The timeline that this stops: the key is removed, or another password set, while its owner's sign-in is on its way, and every session ends.
 #[each_engine]
-async fn strangers_who_begin_many_end_the_oldest_of_strangers_alone() {
+async fn a_sign_in_by_a_passkey_does_not_outlive_it() {
     let setting = Setting::new().await;
-    let of_session = setting.begin(CeremonyBinding::Session(setting.session), CeremonyPurpose::StepUp).await;
-    let browser = BrowserSecret::draw().unwrap();
-    // As many as there may be, the oldest first in the row, and one row to spare.
-    let many = match Engine::current() {
-        Engine::Sqlite => {
-            "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 20000)
-             INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
-             SELECT t.id, randomblob(16), 'sign_in', NULL, randomblob(32), 'sealed', 1700000000000000 + n
-             FROM counted CROSS JOIN tenants AS t WHERE t.name = 'acme'"
-        }
-        Engine::Postgres => {
-            "INSERT INTO webauthn_ceremonies (tenant_id, id, purpose, session_id, browser_hash, sealed_state, expires_at)
-             SELECT t.id, gen_random_uuid(), 'sign_in', NULL, decode(repeat('00', 32), 'hex'), 'sealed', 1700000000000000 + n
-             FROM generate_series(1, 20000) AS n CROSS JOIN tenants AS t WHERE t.name = 'acme'"
+    let (acme, ada) = (setting.house.acme, setting.ada);
+    let factor = setting.add(1, WebauthnKind::Passkey).await;
+    let begin = async |sign_count| {
+        let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd] };
+        let sign_in = SignIn { tenant: acme, principal: ada, strength, replaces: None, device: Device::default() };
+        let grounds = Grounds { credential: Some(UsedCredential { factor, sign_count }), ..Grounds::default() };
+        match setting.sessions.begin(sign_in, &grounds, NOW).await {
+            Ok(begun) => Ok(setting.sessions.take_up_begun(begun.commit().await.unwrap())),
+            Err(error) => Err(error),
         }
     };
-    let mut operator = setting.house.store.operator().await;
-    operator.run(many).await;
-    let mine = setting.begin(CeremonyBinding::Browser(&browser), CeremonyPurpose::SignIn).await;
-    let strangers = "SELECT COUNT(*) FROM webauthn_ceremonies WHERE session_id IS NULL";
-    assert_eq!(operator.number(strangers).await, 20_000);
-    assert_eq!(operator.number("SELECT MIN(expires_at) FROM webauthn_ceremonies").await, 1_700_000_000_000_002);
-    let spent = setting.ceremonies.spend(setting.house.acme, mine, CeremonyPurpose::SignIn, None, Some(&browser), NOW);
-    assert!(spent.await.is_ok());
-    assert!(setting.spend(of_session, setting.session).await.is_ok());
+    assert!(begin(5).await.is_ok());
+    assert!(matches!(begin(5).await, Err(CreateSessionError::CounterRegressed)));
+    let removed = setting.factors.remove(setting.holder(setting.session), factor, NOW).await.unwrap().unwrap();
+    let _ = removed.commit().await.unwrap();
+    assert!(matches!(begin(6).await, Err(CreateSessionError::CredentialGone)), "no alarm that there is a copy");
+    assert_eq!(setting.sessions.list(acme, ada, NOW).await.unwrap().len(), 1, "the one that removed it");
 }
 
 #[each_engine]

@@ -73,6 +73,11 @@ async fn a_provider_ends_the_sessions_that_came_from_it() {
     merge(&mut by_subject, &json!({ "sid": null, "jti": "j2" }));
     assert_eq!(sso.provider_logout(&sso.provider.sign("JWT", &by_subject)).await.status, StatusCode::OK);
     assert!(!sso.house.knows(&third).await && sso.house.knows(&local).await);
+    sso.house.recorder.take();
+    merge(&mut by_subject, &json!({ "jti": "j3" }));
+    assert_eq!(sso.provider_logout(&sso.provider.sign("JWT", &by_subject)).await.status, StatusCode::OK);
+    let event = sso.event();
+    assert_eq!((event.result, event.session), (SigninResult::EndedByProvider, None), "believed, and nobody was there");
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ async fn an_answer_without_what_it_needs_never_reaches_the_token_endpoint() {
     let issuer = url::form_urlencoded::byte_serialize(sso.provider.issuer().as_bytes()).collect::<String>();
     for (query, reason) in [
         ("code=a&iss=ISSUER".to_owned(), SigninReason::StateUnknown),
-        ("code=a&state=unheard-of&iss=ISSUER".to_owned(), SigninReason::StateUnknown),
+        ("code=a&state=unheard-of&iss=ISSUER".to_owned(), SigninReason::BrowserMismatch),
         ("code=a&state=STATE&state=STATE&iss=ISSUER".to_owned(), SigninReason::StateUnknown),
         ("code=a&code=b&state=STATE&iss=ISSUER".to_owned(), SigninReason::StateUnknown),
         ("code=a&state=STATE&iss=https%3A%2F%2Fevil.example".to_owned(), SigninReason::IssuerMismatch),
@@ -311,6 +311,48 @@ async fn whoever_signs_in_again_proves_it_anew_and_may_be_somebody_else() {
             None => assert_eq!(answer.header("location"), Some("/x")),
         }
     }
+}
+
+/// Nothing is anybody's to fill: whoever begins sign-ins, or answers them wrongly, writes nothing and waits for no writer.
+#[tokio::test]
+async fn strangers_who_begin_sign_ins_and_answer_them_wrongly_write_nothing() {
+    let sso = Sso::new().await;
+    // Whoever writes of this tenant, or of any where the store is one file, waits for this.
+    let turn = sso.house.pool.tenant(sso.house.acme.id).begin().await.unwrap();
+    for _ in 0..3 {
+        let under = sso.begin("/auth/sso/okta").await;
+        let wrong = format!("code=made-up&{}", sso.query(&under).split_once('&').unwrap().1);
+        sso.assert_refused(&sso.callback(&under, &wrong).await, SigninReason::CodeRefused);
+        let begun = sso.house.at(&sso.house.acme).post_json("/auth/login/passkey", "{}").await;
+        assert_eq!(begun.status, StatusCode::OK, "{}", begun.body);
+        let cookie = begun.cookie_named(SIGNIN_COOKIE).unwrap();
+        let ceremony = begun.json()["ceremony"].as_str().unwrap().to_owned();
+        let visitor = sso.house.at(&sso.house.acme).holding(&format!("{SIGNIN_COOKIE}={cookie}"));
+        let refused = visitor.post_json(&format!("/auth/login/passkey/{ceremony}"), r#"{"credential": "{}"}"#).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{}", refused.body);
+        assert_eq!(sso.event().reason, Some(SigninReason::CredentialMalformed));
+    }
+    drop(turn);
+}
+
+/// The record goes first: where it fails there is no session, no account, and the answer has not counted.
+#[tokio::test]
+async fn what_cannot_be_recorded_begins_nothing_and_uses_nothing_up() {
+    let sso = Sso::new().await;
+    let old = sso.house.sign_ada_in().await;
+    let under = sso.begin("/auth/sso/okta").await;
+    let query = sso.query(&under);
+    sso.house.recorder.broken.store(true, Ordering::SeqCst);
+    let visitor = sso.house.at(&sso.house.acme).browser().with_cookie(&old).holding(&under.cookie);
+    let answer = visitor.get(&format!("/auth/sso/okta/callback?{query}")).await;
+    assert_eq!((answer.status, answer.cookie_value()), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert!(sso.house.knows(&old).await, "the session before goes on");
+    assert_eq!((sso.house.session_count().await, sso.account(sso.house.acme.id).await), (1, None));
+    sso.house.recorder.broken.store(false, Ordering::SeqCst);
+    sso.house.recorder.take();
+    // With a code of its own the same attempt is good still.
+    let again = sso.callback(&under, &sso.query(&under)).await;
+    assert_eq!(again.status, StatusCode::SEE_OTHER, "{}", again.body);
 }
 
 /// What a page loads is nobody's wish to sign in; a flood of it would crowd out those who have one.
