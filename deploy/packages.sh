@@ -13,7 +13,7 @@ rows=(
     "curl|curl|demo test|for the lines to try that the demo prints"
     "chromium|chromium|test|the browser in which the sign-in pages are tested"
     "chromedriver|chromium-driver|test|drives that browser"
-    "npm|nodejs npm|test|installs and runs the OpenID provider that single sign-on is tested with"
+    "npm|nodejs npm|test|installs and runs the OpenID provider that single sign-on is tested with, and axe-core, which judges pages"
     "/usr/share/simplesamlphp/www|php-cgi php-cli php-xml micro-httpd simplesamlphp|test|the SAML provider that single sign-on is tested with, by PHP's own server; named with what its package takes instead of Apache, and never runs"
     "/usr/include/xmlsec1|libxmlsec1-dev libxml2-dev libssl-dev pkg-config|test|the second verifier of SAML messages"
     "/usr/lib/llvm-*/lib/libclang.so|libclang-dev|test|reads its headers for Rust"

@@ -152,6 +152,61 @@ impl Browser {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
+    /// What a script gives to its last argument, a function.
+    ///
+    /// # Errors
+    /// The script fails or takes too long, or the browser runs none.
+    pub fn evaluate_async(&self, script: &str) -> io::Result<Value> {
+        self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Has pages see a person who likes them dark, or light.
+    ///
+    /// # Errors
+    /// The browser does not answer.
+    pub fn prefer_scheme(&self, scheme: &str) -> io::Result<()> {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features })).map(drop)
+    }
+
+    /// Has pages see a screen of this size, in CSS pixels: narrower than a window can be made, too.
+    ///
+    /// # Errors
+    /// The browser does not answer.
+    pub fn emulate_screen(&self, width: u32, height: u32) -> io::Result<()> {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen).map(drop)
+    }
+
+    /// Presses the tabulator key, and says what has the focus then: its element and what it is called.
+    ///
+    /// # Errors
+    /// The browser does not answer.
+    pub fn tab(&self) -> io::Result<String> {
+        for kind in ["keyDown", "keyUp"] {
+            let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
+            self.devtools("Input.dispatchKeyEvent", &key)?;
+        }
+        let focused = self.evaluate(
+            "const at = document.activeElement; return `${at.localName} ${at.name || at.getAttribute('href') || at.textContent.trim()}`",
+        )?;
+        Ok(focused.as_str().unwrap_or_default().to_owned())
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> io::Result<Value> {
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// Writes what the whole page looks like to a PNG file, below the screen's end, too.
+    ///
+    /// # Errors
+    /// The browser does not answer, or the file cannot be written.
+    pub fn picture(&self, file: &Path) -> io::Result<()> {
+        let shot = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }))?;
+        let octets = STANDARD.decode(shot.get("data").and_then(Value::as_str).unwrap_or_default());
+        std::fs::write(file, octets.map_err(io::Error::other)?)
+    }
+
     /// Plugs in an authenticator that keeps passkeys and verifies its person (WebAuthn §11.2), and says its id.
     ///
     /// # Errors
@@ -220,6 +275,14 @@ impl Browser {
         let shot = self.ask("GET", "/screenshot", &Value::Null)?;
         let octets = STANDARD.decode(shot.as_str().unwrap_or_default()).map_err(io::Error::other)?;
         std::fs::write(file, octets)
+    }
+
+    /// Waits for what this CSS selector finds.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn element_of(&self, selector: &str) -> io::Result<()> {
+        self.element(selector).map(drop)
     }
 
     fn element(&self, selector: &str) -> io::Result<String> {

@@ -1,10 +1,8 @@
 //! An OpenID provider that nobody here wrote: npm's `oidc-provider`, as a child process.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::exchange;
+use crate::npm;
 use crate::process::{Running, eventually};
 
 /// How long it may take to start on a busy machine.
@@ -38,10 +37,7 @@ impl IdentityProvider {
     /// # Errors
     /// It cannot be installed or does not start.
     pub fn start(client: &Value) -> io::Result<Option<Self>> {
-        if Command::new("npm").arg("--version").output().is_err() {
-            return Ok(None);
-        }
-        let installed = install()?;
+        let Some(installed) = npm::install("oidc-provider", &FILES)? else { return Ok(None) };
         let directory = tempfile::tempdir()?;
         let log = directory.path().join("provider.log");
         let mut command = Command::new("node");
@@ -77,39 +73,4 @@ impl IdentityProvider {
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("provider.log")).unwrap_or_default()
     }
-}
-
-/// Where this version is installed. Installed aside and then moved, so that whoever finds it finds all of it.
-fn install() -> io::Result<PathBuf> {
-    let mut hash = DefaultHasher::new();
-    FILES.hash(&mut hash);
-    // target/<profile>/deps/<test>
-    let test = std::env::current_exe()?;
-    let target = test.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
-    let place = target.join(format!("oidc-provider-{:016x}", hash.finish()));
-    if place.exists() {
-        return Ok(place);
-    }
-    let aside = tempfile::Builder::new().prefix("oidc-provider-").tempdir_in(target)?;
-    for (name, text) in FILES {
-        fs::write(aside.path().join(name), text)?;
-    }
-    let mut npm = Command::new("npm");
-    npm.current_dir(aside.path()).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    let output = npm.output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(io::Error::other(format!("`npm ci` failed: {said}")));
-    }
-    match fs::rename(aside.path(), &place) {
-        Ok(()) => drop(aside.keep()),
-        // Another test was first.
-        Err(_) if is_whole(&place) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(place)
-}
-
-fn is_whole(place: &Path) -> bool {
-    place.join("provider.mjs").exists()
 }

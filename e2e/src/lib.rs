@@ -7,6 +7,7 @@
 //! To add a test: `let world = World::shared();`, then `world.ask(...)`, then look at the answer, at what the echo service
 //! says it received, and at `world.entry(...)`, the decision's audit entry.
 
+mod axe;
 pub mod backend;
 mod browser;
 pub mod collector;
@@ -14,6 +15,7 @@ pub mod grpc;
 pub mod h2;
 pub mod http;
 mod identity_provider;
+mod npm;
 mod process;
 mod saml_provider;
 mod scim_tester;
@@ -22,6 +24,7 @@ pub mod tls;
 pub mod totp;
 mod world;
 
+pub use axe::Axe;
 pub use browser::Browser;
 pub use identity_provider::IdentityProvider;
 pub use process::{binary, eventually};
