@@ -10,7 +10,7 @@ use std::time::Duration;
 use cedargate_e2e::http::{Answer, Connection};
 use cedargate_e2e::tls::{Authority, Issued};
 use cedargate_e2e::{World, WorldOptions, eventually};
-use cedargate_model::Verdict;
+use cedargate_model::{Credential, Verdict};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind};
 
@@ -316,4 +316,55 @@ fn sessions_are_not_resumed_where_certificates_are_asked_for() {
     };
     assert!(kinds("acme.localhost", Some(&robot)).iter().all(|kind| *kind == HandshakeKind::Full));
     assert!(kinds("globex.localhost", None).contains(&HandshakeKind::Resumed), "others are");
+}
+
+/// A service account is known by the certificate of its connection, which the handshake verified and nobody's page can choose.
+#[test]
+fn a_machine_signs_in_by_its_certificate_until_that_is_revoked() {
+    let house = House::new(ASKING, None);
+    let (robot, other) =
+        (house.authority.client("robot.example").unwrap(), house.authority.client("other.example").unwrap());
+    let ask = |own: Option<&Issued>, method: &str, target: &str, headers: &str| -> Answer {
+        let trusting = Arc::new(house.authority.trusting(&["http/1.1"], own).unwrap());
+        let mut connection = Connection::open_tls(house.world.address(), "acme.localhost", trusting).unwrap();
+        let host = house.world.host("acme");
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        connection.send(head.as_bytes()).unwrap();
+        connection.answer(method).unwrap()
+    };
+    let items = |own: Option<&Issued>, headers: &str| ask(own, "GET", "/inventory/items", headers);
+    assert_eq!(items(Some(&robot), "").code(), "signin_required", "a certificate alone names nobody");
+
+    house.world.cedargate(&["service-account", "create", "--tenant", "acme", "robot", "--role", "clerk"]).unwrap();
+    let issuer = house.world.path("clients.pem").display().to_string();
+    let add = ["service-account", "certificate", "add", "--tenant", "acme", "robot", "--issuer", &issuer];
+    let made = house.world.cedargate(&[&add[..], &["--dns", "Robot.example", "--json"]].concat()).unwrap();
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let id = made.get("id").and_then(|id| id.as_str()).unwrap().to_owned();
+    let known = || Some(items(Some(&robot), "")).filter(|answer| answer.status == 200);
+    let answer = eventually(PATIENCE, "the machine", known).unwrap();
+    let subject = house.world.decision(&answer).subject.unwrap();
+    assert_eq!((subject.credential, subject.session.to_string()), (Credential::Certificate, id.clone()));
+    assert_eq!(items(Some(&other), "").code(), "signin_required", "another name of the same authority");
+    assert_eq!(items(None, "").code(), "signin_required");
+
+    // Two credentials at once, however good each is.
+    let cookie = house.sign_in("acme");
+    assert_eq!(items(Some(&robot), &format!("Cookie: {cookie}\r\n")).code(), "credentials_ambiguous");
+    assert_eq!(items(Some(&robot), "Authorization: Bearer cgk_x\r\n").code(), "credentials_ambiguous");
+    // A browser shows it with whatever a page makes it send: the guard stays.
+    let posted = ask(Some(&robot), "POST", "/echo/a", "Origin: https://evil.example\r\nContent-Length: 0\r\n");
+    assert_eq!(posted.code(), "cross_origin");
+
+    // What it has open goes with it.
+    let trusting = Arc::new(house.authority.trusting(&["http/1.1"], Some(&robot)).unwrap());
+    let mut stream = Connection::open_tls(house.world.address(), "acme.localhost", trusting).unwrap();
+    let host = house.world.host("acme");
+    let head = format!("GET /echo/stream?chunks=1000&bytes=10&ms=100 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    stream.send(head.as_bytes()).unwrap();
+    stream.until(b"\r\n\r\n").unwrap();
+    house.world.cedargate(&["service-account", "certificate", "revoke", "--tenant", "acme", &id]).unwrap();
+    assert!(stream.until(b"0\r\n\r\n").is_err(), "it would have gone on");
+    let gone = || Some(items(Some(&robot), "")).filter(|answer| answer.status == 401);
+    assert_eq!(eventually(PATIENCE, "its end", gone).unwrap().code(), "signin_required");
 }

@@ -161,6 +161,8 @@ fn authenticate_knows_a_program_by_its_key_until_that_is_revoked() {
         .unwrap();
     let switched = socket.answer("GET").unwrap();
     assert_eq!(switched.status, 101, "{switched:?}\n{}", world.logs());
+    socket.send(b"one").unwrap();
+    assert_eq!(socket.exactly(3).unwrap(), b"one");
     assert_eq!(world.decision(&switched).subject.map(|subject| subject.credential), Some(Credential::ApiKey));
 
     let clerk = world.sign_in("clerk", "acme");
@@ -182,6 +184,7 @@ fn authenticate_knows_a_program_by_its_key_until_that_is_revoked() {
     let Verdict::Refuse { detail, .. } = refused.verdict else { panic!("{refused:?}") };
     assert_eq!(detail, format!("api_key_revoked {id}"));
     assert_eq!(ended.header("www-authenticate"), Some("Bearer realm=\"cedargate\", error=\"invalid_token\""));
+    assert!(socket.is_closed_by_peer(), "what it had opened goes with it");
 }
 
 /// Posts a form as nobody.
@@ -258,8 +261,13 @@ fn a_program_walks_from_its_key_to_tokens_and_back_to_nobody() {
     assert_eq!(post_form(&world, "/auth/revoke", &[], &format!("token={mine}")).status, 200);
     ended(&mine);
     assert_allowed(&world, &items(&by_key));
+    let mut stream = Connection::open(world.address()).unwrap();
+    let ask = format!("Host: {}\r\nAuthorization: Bearer {by_key}\r\n\r\n", world.host("acme"));
+    stream.send(format!("GET /echo/stream?chunks=1000&bytes=10&ms=100 HTTP/1.1\r\n{ask}").as_bytes()).unwrap();
+    stream.until(b"\r\n\r\n").unwrap();
     world.cedargate(&["api-key", "revoke", "--tenant", "acme", &id]).unwrap();
     ended(&by_key);
+    assert!(stream.until(b"0\r\n\r\n").is_err(), "it would have gone on");
 }
 
 #[test]

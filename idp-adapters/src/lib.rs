@@ -41,6 +41,8 @@
 //! [`second`] is what a person who is signed in proves beside: codes of an authenticator app, recovery codes. [`webauthn`] is both
 //! that and a way in: passkeys and security keys.
 //!
+//! [`workload`] is for programs that an issuer elsewhere vouches for.
+//!
 //! To add a way in that is proved to us: a module with what the person presents, and a [`SignInAdapter`] that
 //! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider: a variant of
 //! [`connection::ConnectionKind`] and a module beside [`oidc`] and [`saml`]; rules, admission and strength are [`connection`]'s. Beginning a
@@ -58,6 +60,7 @@ pub mod second;
 mod throttle;
 mod vault;
 pub mod webauthn;
+pub mod workload;
 
 pub use adapter::{Authenticated, SignInAdapter, SignInError};
 pub use guessing::Client;

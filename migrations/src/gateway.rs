@@ -133,6 +133,24 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0031_scim_resources.sql"),
         },
         Migration {
+            version: 35,
+            name: "token_families",
+            sqlite: include_str!("../gateway/sqlite/0035_token_families.sql"),
+            postgres: include_str!("../gateway/postgres/0035_token_families.sql"),
+        },
+        Migration {
+            version: 36,
+            name: "spent_assertions",
+            sqlite: include_str!("../gateway/sqlite/0036_spent_assertions.sql"),
+            postgres: include_str!("../gateway/postgres/0036_spent_assertions.sql"),
+        },
+        Migration {
+            version: 37,
+            name: "certificates_by_issuer",
+            sqlite: include_str!("../gateway/sqlite/0037_certificates_by_issuer.sql"),
+            postgres: include_str!("../gateway/postgres/0037_certificates_by_issuer.sql"),
+        },
+        Migration {
             version: 40,
             name: "name_id_formats",
             sqlite: include_str!("../gateway/sqlite/0040_name_id_formats.sql"),

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cedargate_model::Micros;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
@@ -14,14 +15,26 @@ pub const OLDER_KEYS_MAX: usize = 3;
 
 /// The key that signs assertions, and older keys whose assertions still verify.
 ///
-/// Its text form is PEM: one PKCS#8 `PRIVATE KEY` (RFC 8410), then a `PUBLIC KEY` for each older key, newest first. The
-/// private half of an older key is gone for good. `Debug` shows names only, and the key is wiped on drop.
+/// Its text form is PEM: one PKCS#8 `PRIVATE KEY` (RFC 8410), then a `PUBLIC KEY` for each older key, newest first, behind a line
+/// that says in seconds since 1970 when it ceased to sign. The private half of an older key is gone for good. `Debug` shows names
+/// only, and the key is wiped on drop.
 #[derive(Clone)]
 pub struct SigningKeys {
     current: SigningKey,
     kid: KeyId,
-    older: Vec<VerifyingKey>,
+    older: Vec<OlderKey>,
 }
+
+/// A key that signs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OlderKey {
+    key: VerifyingKey,
+    /// When it ceased to sign, in whole seconds; none where nobody wrote it down.
+    retired_at: Option<Micros>,
+}
+
+/// What stands before the time at which an older key ceased to sign.
+const RETIRED: &str = "Retired: ";
 
 /// Why there are no signing keys.
 #[derive(Debug, thiserror::Error)]
@@ -86,12 +99,12 @@ impl SigningKeys {
             Some(PemBlock::Private(der)) => {
                 SigningKey::from_pkcs8_der(&der).map_err(|_| KeyError::PrivateKeyInvalid)?
             }
-            Some(PemBlock::Public(_)) | None => return Err(KeyError::PrivateKeyMissing),
+            Some(PemBlock::Public { .. }) | None => return Err(KeyError::PrivateKeyMissing),
         };
         let mut keys = Self::new(current, Vec::new());
         for (index, block) in blocks.enumerate() {
             let invalid = || KeyError::PublicKeyInvalid { block: index + 2 };
-            let PemBlock::Public(der) = block else { return Err(invalid()) };
+            let PemBlock::Public { der, retired_at } = block else { return Err(invalid()) };
             let key = VerifyingKey::from_public_key_der(&der).map_err(|_| invalid())?;
             if key.is_weak() || keys.publishes(KeyId::of(&key)) {
                 return Err(invalid());
@@ -99,7 +112,7 @@ impl SigningKeys {
             if keys.older.len() == OLDER_KEYS_MAX {
                 return Err(KeyError::TooManyKeys);
             }
-            keys.older.push(key);
+            keys.older.push(OlderKey { key, retired_at });
         }
         Ok(keys)
     }
@@ -110,10 +123,12 @@ impl SigningKeys {
     /// `Encoding`, which would be a defect of the encoder.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let mut text = self.current.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Encoding)?;
-        for key in &self.older {
-            let block = key.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Encoding)?;
-            let mut longer = Zeroizing::new(String::with_capacity(text.len() + block.len()));
+        for older in &self.older {
+            let block = older.key.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Encoding)?;
+            let retired = older.retired_at.map(|at| format!("{RETIRED}{}\n", at.epoch_seconds())).unwrap_or_default();
+            let mut longer = Zeroizing::new(String::with_capacity(text.len() + retired.len() + block.len()));
             longer.push_str(&text);
+            longer.push_str(&retired);
             longer.push_str(&block);
             text = longer;
         }
@@ -124,14 +139,24 @@ impl SigningKeys {
     ///
     /// # Errors
     /// `RandomUnavailable` if the operating system has no randomness to give.
-    pub fn rotate(&self) -> Result<Self, KeyError> {
-        Ok(self.succeeded_by(Self::generate()?))
+    pub fn rotate(&self, now: Micros) -> Result<Self, KeyError> {
+        Ok(self.succeeded_at(Self::generate()?, now))
     }
 
     /// The same with a successor that the caller made.
     #[must_use]
+    pub fn succeeded_at(&self, successor: Self, now: Micros) -> Self {
+        self.succeeded(successor, Some(Micros(now.epoch_seconds().saturating_mul(1_000_000))))
+    }
+
+    /// The same where nobody knows since when.
+    #[must_use]
     pub fn succeeded_by(&self, successor: Self) -> Self {
-        let mut older = vec![self.current.verifying_key()];
+        self.succeeded(successor, None)
+    }
+
+    fn succeeded(&self, successor: Self, retired_at: Option<Micros>) -> Self {
+        let mut older = vec![OlderKey { key: self.current.verifying_key(), retired_at }];
         older.extend(self.older.iter().take(OLDER_KEYS_MAX - 1));
         Self::new(successor.current, older)
     }
@@ -141,7 +166,7 @@ impl SigningKeys {
     /// # Errors
     /// `NotAnOlderKey` for the key that signs and for one that is not here.
     pub fn withdraw(&self, kid: KeyId) -> Result<Self, KeyError> {
-        let older: Vec<_> = self.older.iter().filter(|key| KeyId::of(key) != kid).copied().collect();
+        let older: Vec<_> = self.older.iter().filter(|older| KeyId::of(&older.key) != kid).copied().collect();
         if older.len() == self.older.len() {
             return Err(KeyError::NotAnOlderKey(kid));
         }
@@ -155,12 +180,18 @@ impl SigningKeys {
 
     /// The names of the older keys, newest first.
     pub fn older(&self) -> impl Iterator<Item = KeyId> + '_ {
-        self.older.iter().map(KeyId::of)
+        self.older.iter().map(|older| KeyId::of(&older.key))
+    }
+
+    /// When an older key ceased to sign, in whole seconds; none for the key that signs, one that is not here, and one of which
+    /// nobody knows.
+    pub fn retired_at(&self, kid: KeyId) -> Option<Micros> {
+        self.older.iter().find(|older| KeyId::of(&older.key) == kid)?.retired_at
     }
 
     /// The key set to publish: every public key, none of the private one.
     pub fn jwks(&self) -> Jwks {
-        Jwks::of(std::iter::once(self.current.verifying_key()).chain(self.older.iter().copied()))
+        Jwks::of(std::iter::once(self.current.verifying_key()).chain(self.older.iter().map(|older| older.key)))
     }
 
     /// Signs `message` with the current key.
@@ -172,7 +203,7 @@ impl SigningKeys {
         self.current.sign(message).to_bytes()
     }
 
-    fn new(current: SigningKey, older: Vec<VerifyingKey>) -> Self {
+    fn new(current: SigningKey, older: Vec<OlderKey>) -> Self {
         let kid = KeyId::of(&current.verifying_key());
         Self { current, kid, older }
     }
@@ -181,6 +212,15 @@ impl SigningKeys {
         self.kid == kid || self.older().any(|older| older == kid)
     }
 }
+
+impl PartialEq for SigningKeys {
+    /// By names and times: a key's name is a hash of it.
+    fn eq(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.older == other.older
+    }
+}
+
+impl Eq for SigningKeys {}
 
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -192,15 +232,22 @@ impl std::fmt::Debug for SigningKeys {
 /// One block of a key file, by its label.
 enum PemBlock {
     Private(Zeroizing<Vec<u8>>),
-    Public(Vec<u8>),
+    Public { der: Vec<u8>, retired_at: Option<Micros> },
 }
 
-/// Splits a key file into its blocks (RFC 7468 §2), without text around them. The `pem` modules at hand read one block.
+/// Splits a key file into its blocks (RFC 7468 §2), without text around them but for a time before a public key. The `pem` modules at
+/// hand read one block.
 fn pem_blocks(text: &str) -> Result<Vec<PemBlock>, KeyError> {
     let mut blocks = Vec::new();
     let mut lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    while let Some(begin) = lines.next() {
+    while let Some(mut begin) = lines.next() {
         let fail = |problem| KeyError::NotPem { block: blocks.len() + 1, problem };
+        let mut retired_at = None;
+        if let Some(seconds) = begin.strip_prefix(RETIRED) {
+            let seconds: i64 = seconds.parse().map_err(|_| fail("retired at no time"))?;
+            retired_at = Some(Micros(seconds.saturating_mul(1_000_000)));
+            begin = lines.next().ok_or_else(|| fail("without a BEGIN line"))?;
+        }
         let label = begin.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
         let label = label.ok_or_else(|| fail("without a BEGIN line"))?;
         let end = format!("-----END {label}-----");
@@ -214,8 +261,8 @@ fn pem_blocks(text: &str) -> Result<Vec<PemBlock>, KeyError> {
         }
         let mut der = STANDARD.decode(body.as_bytes()).map_err(|_| fail("not base64"))?;
         blocks.push(match label {
-            "PRIVATE KEY" => PemBlock::Private(Zeroizing::new(der)),
-            "PUBLIC KEY" => PemBlock::Public(der),
+            "PRIVATE KEY" if retired_at.is_none() => PemBlock::Private(Zeroizing::new(der)),
+            "PUBLIC KEY" => PemBlock::Public { der, retired_at },
             _ => {
                 der.zeroize();
                 return Err(fail("neither `PRIVATE KEY` nor `PUBLIC KEY`"));
@@ -249,6 +296,9 @@ mod tests {
             (format!("{}{certificate}", *private), "block 2 is neither"),
             (format!("{0}{0}", *private), "block 2 of the key file"),
             (format!("{}{public}{public}", *private), "block 3 of the key file"),
+            (format!("Retired: 1\n{}", *private), "block 1 is neither"),
+            (format!("{}Retired: soon\n{public}", *private), "block 2 is retired at no time"),
+            (format!("{}Retired: 1\n", *private), "block 2 is without a BEGIN line"),
         ] {
             let error = SigningKeys::from_pem(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} / {expected}");
@@ -257,8 +307,11 @@ mod tests {
 
     #[test]
     fn keys_read_back_as_they_were_written() {
-        let rotated = keys(1).succeeded_by(keys(2)).succeeded_by(keys(3));
+        let rotated = keys(1).succeeded_by(keys(2)).succeeded_at(keys(3), Micros(1_790_000_000_500_000));
         let read = SigningKeys::from_pem(&rotated.to_pem().unwrap()).unwrap();
+        assert_eq!(read, rotated);
+        let retired = [keys(3), keys(2), keys(1)].map(|keys| read.retired_at(keys.kid()));
+        assert_eq!(retired, [None, Some(Micros(1_790_000_000_000_000)), None]);
         assert_eq!(read.kid(), keys(3).kid());
         assert_eq!(read.older().collect::<Vec<_>>(), [keys(2).kid(), keys(1).kid()]);
         assert_eq!(read.sign(b"x"), keys(3).sign(b"x"));

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use cedargate_assertion::TenantScope;
+use cedargate_identity::Family;
 use cedargate_model::{
     AccountAct, AccountEvent, ApiKeyId, By, ConnectionName, Event, EventBody, EventId, GrantId, Micros, PrincipalId,
     SessionId, Signin, SigninResult, TokenAct, TokenEvent,
@@ -86,11 +87,20 @@ pub(crate) fn provider_event(
 }
 
 /// Whose token, and what it was issued for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TokenFacts {
     pub(crate) principal: Option<PrincipalId>,
     pub(crate) api_key: Option<ApiKeyId>,
     pub(crate) grant: Option<GrantId>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) issuer: Option<ConnectionName>,
+}
+
+impl From<Family> for TokenFacts {
+    fn from(family: Family) -> Self {
+        let Family { grant, session, principal, .. } = family;
+        Self { principal: Some(principal), grant: Some(grant), session: Some(session), ..Self::default() }
+    }
 }
 
 /// The event of a token that was issued, refused or revoked.
@@ -100,8 +110,9 @@ pub(crate) fn token_event(
     facts: TokenFacts,
     act: TokenAct,
 ) -> Result<Event, getrandom::Error> {
-    let TokenFacts { principal, api_key, grant } = facts;
-    let done = TokenEvent { decision: visit.decision, client: visit.client, principal, api_key, grant, act };
+    let TokenFacts { principal, api_key, grant, session, issuer } = facts;
+    let (decision, client) = (visit.decision, visit.client);
+    let done = TokenEvent { decision, client, principal, api_key, grant, session, issuer, act };
     event(visit, tenant, EventBody::Token(Box::new(done)))
 }
 

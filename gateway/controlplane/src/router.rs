@@ -15,6 +15,7 @@ use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::saml::FORM_BYTES_MAX;
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::Webauthn;
+use cedargate_idp_adapters::workload::Workloads;
 use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 use cedargate_model::{Clock, RefusalCode};
 use cedargate_tokens::TokenAuthority;
@@ -40,6 +41,8 @@ pub struct ControlPlane {
     pub local: LocalAccounts,
     /// The ways to identity providers. Replaced when their configuration changes.
     pub connections: Arc<ArcSwap<Connections>>,
+    /// The issuers that vouch for programs. Replaced when their configuration changes.
+    pub workloads: Arc<ArcSwap<Workloads>>,
     /// Who people are at identity providers.
     pub identities: Identities,
     /// Sign-ins that were sent to an identity provider.

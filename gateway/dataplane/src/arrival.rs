@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cedargate_identity::ShownCertificate;
 use cedargate_model::{ClientCertificate, Host, Scheme};
 
 use crate::lifeline::Lifeline;
@@ -39,6 +40,8 @@ pub(crate) struct Secured {
     pub(crate) name: Option<Host>,
     /// What the certificate that the client showed says, where the host asks for one. Its chain was verified.
     pub(crate) client: Option<Arc<ClientCertificate>>,
+    /// The same certificate, as service accounts are known by it.
+    pub(crate) machine: Option<Arc<ShownCertificate>>,
     /// The hosts that ask for one: nobody gets to them but by a handshake that was for them.
     pub(crate) asking: Arc<HashSet<String>>,
 }

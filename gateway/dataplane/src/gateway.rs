@@ -20,6 +20,7 @@ use crate::stage::inspect::{Inspector, RuleSets, RuleSettings};
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
 use crate::timeline::Tracing;
+use crate::token_keys::KeyLook;
 use crate::upstream::Upstreams;
 
 /// The parts of a running gateway.
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// Whose access tokens are good; replaced when keys rotate.
     pub tokens: Arc<ArcSwap<TokenAuthority>>,
+    /// Where keys of theirs are found that are not known here yet.
+    pub token_keys: KeyLook,
     /// Inspection by the built-in rules.
     pub engine: Engine,
     /// Inspection by rule sets; replaced whole when one changes.

@@ -32,6 +32,7 @@ mod site;
 mod stage;
 mod timeline;
 mod tls;
+mod token_keys;
 mod trail;
 mod upstream;
 mod walk;
@@ -48,7 +49,8 @@ pub use stage::inspect::{RuleChoice, RuleSets, RuleSettings, Shadow};
 pub use stage::limit::{Rate, RateError, RateLimiter};
 pub use stage::quota::Quotas;
 pub use timeline::{Ratio, TraceSink, TracedExchange, Tracing};
-pub use tls::{CertificateFiles, ClientAuthorityFile, HostExpiry, TlsError, TlsHosts};
+pub use tls::{CertificateFiles, ClientAuthorityFile, HostExpiry, TlsError, TlsHosts, certificate_key};
+pub use token_keys::{KeyLook, TokenKeys};
 pub use upstream::{
     Address, Authorities, ClientCertificateFiles, HealthChecks, Protocol, ServerName, ServerNameError, UpstreamError,
     UpstreamSettings, UpstreamTls, Upstreams,

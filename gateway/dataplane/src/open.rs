@@ -1,16 +1,16 @@
 //! Exchanges that may stay open for long: websockets, server-sent events, gRPC streams, long bodies. Each goes on while what let it
-//! through would still let it through: the session it came with, and a policy that permits it.
+//! through would still let it through: the session, key or token it came with, and a policy that permits it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use cedargate_identity::PresentedToken;
+use cedargate_identity::HeldCredential;
 use cedargate_model::{
     Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, SessionId, TenantId,
 };
 use cedargate_policy::{Context, InspectionMode, Query, Snapshot, Verdict, WafFindings};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::sync::oneshot;
@@ -57,8 +57,7 @@ struct OpenExchange {
     status: Option<u16>,
     decision: DecisionId,
     tenant: TenantId,
-    /// The session's token; none where nobody was known.
-    token: Option<PresentedToken>,
+    held: Held,
     caller: Caller,
     canonical: Canonical,
     certificate: Option<Arc<ClientCertificate>>,
@@ -69,20 +68,33 @@ struct OpenExchange {
     unknown_since: Option<Instant>,
 }
 
-/// Whether an answer may take long, by its head. Of a gRPC call nobody can say whether it is a stream.
+/// By what an exchange was let through.
+enum Held {
+    /// Nobody is known.
+    Nobody,
+    By(HeldCredential),
+    /// Somebody is known by what does not count any more, or cannot be told.
+    Gone,
+}
+
+/// Whether an answer may take long, by its head. Of a gRPC call nobody can say whether it is a stream, nor of a body that says no
+/// length: one that pauses would never be looked at again.
 pub(crate) fn may_take_long(pass: &Pass, response: &ResponseHeader) -> bool {
     if response.status == StatusCode::SWITCHING_PROTOCOLS || pass.route.grpc {
         return true;
     }
+    if pass.canonical.method == Method::HEAD
+        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    {
+        return false;
+    }
     let length = response.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let is_stream = |kind: &[u8]| kind.to_ascii_lowercase().starts_with(b"text/event-stream");
-    let kind = response.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-    kind.is_some_and(is_stream) || length.is_some_and(|length: u64| length > SHORT_BODY_BYTES_MAX)
+    length.is_none_or(|length: u64| length > SHORT_BODY_BYTES_MAX)
 }
 
 impl OpenExchanges {
     /// Looks after an exchange from now on, unless it does already.
-    pub(crate) fn hold(&self, session: &Session, admitted: &Admitted) {
+    pub(crate) fn hold(&self, gateway: &Gateway, session: &Session, admitted: &Admitted) {
         if admitted.lifeline.is_held() {
             return;
         }
@@ -97,7 +109,7 @@ impl OpenExchanges {
             status: admitted.status,
             decision: trail.decision(),
             tenant: pass.site.tenant,
-            token: token_of(&session.req_header().headers, admitted),
+            held: held(gateway, &session.req_header().headers, admitted),
             caller: trail.caller.clone(),
             canonical: pass.canonical.clone(),
             certificate: trail.event.client_certificate.clone(),
@@ -110,9 +122,9 @@ impl OpenExchanges {
     }
 
     /// The same for one that turns out to take its time.
-    pub(crate) fn hold_if_long(&self, session: &Session, admitted: &Admitted) {
+    pub(crate) fn hold_if_long(&self, gateway: &Gateway, session: &Session, admitted: &Admitted) {
         if !admitted.lifeline.is_held() && admitted.trail.elapsed() > LONG {
-            self.hold(session, admitted);
+            self.hold(gateway, session, admitted);
         }
     }
 
@@ -171,18 +183,18 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<
     let mut wanted = Vec::new();
     let mut asked = HashSet::new();
     for exchange in all {
-        let (Some(token), Some(principal)) = (&exchange.token, exchange.caller.principal()) else { continue };
+        let (Held::By(held), Some(principal)) = (&exchange.held, exchange.caller.principal()) else { continue };
         let session = principal.session;
         // A client that says something uses its session, one that only listens does not.
         let is_used = exchange.lifeline.upgrade().is_some_and(|lifeline| lifeline.take_heard());
-        match gateway.sessions.known(exchange.tenant, token, now) {
+        match gateway.sessions.known(exchange.tenant, held, now) {
             Some(found) => {
                 if is_used && found.is_some() {
-                    gateway.sessions.use_known(exchange.tenant, token, now);
+                    gateway.sessions.use_known(exchange.tenant, held, now);
                 }
                 answers.insert(session, found);
             }
-            None if asked.insert(session) => wanted.push((session, exchange.tenant, token.clone())),
+            None if asked.insert(session) => wanted.push((session, exchange.tenant, held.clone())),
             None => {}
         }
     }
@@ -190,10 +202,10 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<
         let (mut wanted, mut under_way) = (wanted.into_iter(), JoinSet::new());
         loop {
             while under_way.len() < ASKED_MAX
-                && let Some((session, tenant, token)) = wanted.next()
+                && let Some((session, tenant, held)) = wanted.next()
             {
                 let sessions = gateway.sessions.clone();
-                under_way.spawn(async move { (session, sessions.peek(tenant, &token, now).await) });
+                under_way.spawn(async move { (session, sessions.peek(tenant, &held, now).await) });
             }
             match under_way.join_next().await {
                 Some(Ok((session, Ok(found)))) => drop(answers.insert(session, found)),
@@ -245,14 +257,18 @@ impl OpenExchange {
 
     /// Who it is now: the last that was known of them, for a while, where nobody can say.
     fn caller_now(&mut self, answers: &HashMap<SessionId, Option<Arc<Principal>>>) -> Result<Caller, Refusal> {
-        // Nobody, or a program: that its key or token has ended is not heard of here.
-        let (Some(_), Some(principal)) = (&self.token, self.caller.principal()) else { return Ok(self.caller.clone()) };
+        let over = || Refusal::new(RefusalCode::SigninRequired, "the session, key or token it came with has ended");
+        let principal = match (&self.held, self.caller.principal()) {
+            (Held::By(_), Some(principal)) => principal,
+            (Held::Gone, _) => return Err(over()),
+            (Held::Nobody, _) | (Held::By(_), None) => return Ok(self.caller.clone()),
+        };
         match answers.get(&principal.session) {
             Some(Some(principal)) => {
                 self.unknown_since = None;
                 Ok(Caller::Principal(principal.clone()))
             }
-            Some(None) => Err(Refusal::new(RefusalCode::SigninRequired, "its session has ended")),
+            Some(None) => Err(over()),
             None if self.unknown_since.get_or_insert_with(Instant::now).elapsed() < UNKNOWN_MAX => {
                 Ok(self.caller.clone())
             }
@@ -277,8 +293,11 @@ fn findings(trail: &Trail, pass: &Pass) -> WafFindings {
     WafFindings { score: inspection.score, rules, tags }
 }
 
-/// The token that the request came with, where somebody was known by it.
-fn token_of(headers: &HeaderMap, admitted: &Admitted) -> Option<PresentedToken> {
-    admitted.trail.caller.principal()?;
-    authenticate::presented(headers, admitted.pass.canonical.scheme)
+/// What the request came with, where somebody was known by it.
+fn held(gateway: &Gateway, headers: &HeaderMap, admitted: &Admitted) -> Held {
+    let (trail, pass) = (&admitted.trail, &admitted.pass);
+    let Some(principal) = trail.caller.principal() else { return Held::Nobody };
+    let connection = authenticate::Shown { scheme: pass.canonical.scheme, machine: trail.machine.as_ref() };
+    authenticate::held(gateway, &pass.site, principal.credential, connection, headers, trail.at())
+        .map_or(Held::Gone, Held::By)
 }

@@ -185,7 +185,7 @@ impl ProxyHttp for Proxy {
         }
         if body.is_some() {
             admitted.lifeline.hear();
-            self.open.hold_if_long(session, admitted);
+            self.open.hold_if_long(&self.gateway, session, admitted);
         }
         match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream).await {
             Ok(piece) => {
@@ -242,7 +242,7 @@ impl ProxyHttp for Proxy {
             }
         }
         if open::may_take_long(&admitted.pass, response) {
-            self.open.hold(session, admitted);
+            self.open.hold(&self.gateway, session, admitted);
         }
         forward::finish(admitted, response)
     }
@@ -265,7 +265,7 @@ impl ProxyHttp for Proxy {
         let octets = body.as_ref().map_or(0, Bytes::len);
         admitted.lifeline.sent(octets);
         if !end_of_stream {
-            self.open.hold_if_long(session, admitted);
+            self.open.hold_if_long(&self.gateway, session, admitted);
         }
         if let Some(stall) = &admitted.stall {
             stall.moved(octets);

@@ -20,5 +20,6 @@ mod stream;
 
 pub use certificate::{CertificateFiles, ClientAuthorityFile, TlsError};
 pub(crate) use certificate::{chain, private_key};
+pub use client::certificate_key;
 pub(crate) use handshake::{HandshakeFailure, accept};
 pub use hosts::{HostExpiry, TlsHosts};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cedargate_identity::ShownCertificate;
 use cedargate_model::{
     Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Inspection, Micros, Outcome,
     Refusal, RequestId, Scheme, Stage, Subject, TenantName, Verdict,
@@ -29,6 +30,10 @@ pub(crate) struct Trail {
     pub(crate) event: Arc<Decision>,
     /// Who asks: anonymous until somebody is known.
     pub(crate) caller: Caller,
+    /// Whose quota the request counts for, and with whose priority it is recorded.
+    pub(crate) counts_for: Caller,
+    /// The certificate that the caller is known by.
+    pub(crate) machine: Option<Arc<ShownCertificate>>,
     /// Headers that stages want on the answer, whatever it will be: rates, CORS, a cleared cookie.
     pub(crate) answer_headers: Vec<(HeaderName, HeaderValue)>,
     /// How the client reached us, as far as is known.
@@ -77,6 +82,8 @@ impl Trail {
                 determined_by: Arc::new([]),
             }),
             caller: Caller::Anonymous,
+            counts_for: Caller::Anonymous,
+            machine: None,
             answer_headers: Vec::new(),
             scheme: peer.scheme,
             trace: None,
@@ -162,6 +169,7 @@ impl Trail {
             credential: principal.credential,
         });
         self.caller = known.caller;
+        self.counts_for = known.counts_for;
         if known.stale_cookie {
             self.answer_headers.push(clear_cookie(scheme));
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cedargate_model::{Canonical, Micros, Refusal, Stage};
+use cedargate_model::{Canonical, Credential, Micros, Refusal, Stage};
 use cedargate_policy::{Allowed, Route};
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::site::Site;
 use crate::stage::guard::{self, Passage};
 use crate::stage::inspect::{BodyWatch, ResponseWatch};
+use crate::stage::quota::Strangers;
 use crate::stage::record::Record;
 use crate::stage::{authenticate, authorize, hygiene, limit, quota, record, route};
 use crate::trail::Trail;
@@ -65,19 +66,25 @@ pub(crate) async fn walk(
     limit::limit(&gateway.addresses, canonical.client, &mut trail.answer_headers)?;
     trail.mark(Stage::Limit);
 
-    route::check_certificate(&route, arrival.secured.as_deref())?;
-    let known = authenticate::authenticate(gateway, &found.site, &route, canonical.scheme, headers, now).await?;
+    route::check_certificate(&route, arrival.secured.as_deref(), now)?;
+    let machine = arrival.secured.as_ref().and_then(|secured| secured.machine.as_ref());
+    let shown = authenticate::Shown { scheme: canonical.scheme, machine };
+    let known = authenticate::authenticate(gateway, &found.site, &route, shown, headers, now).await?;
     trail.caller(known, canonical.scheme);
+    if trail.caller.principal().is_some_and(|known| known.credential == Credential::Certificate) {
+        trail.machine = machine.cloned();
+    }
     trail.mark(Stage::Authenticate);
 
-    quota::quota(&gateway.quotas, found.site.tenant, &trail.caller, &mut trail.answer_headers)?;
+    let strangers = if authenticate::is_for_programs(&route) { Strangers::Programs } else { Strangers::Anywhere };
+    quota::quota(&gateway.quotas, found.site.tenant, &trail.counts_for, strangers, &mut trail.answer_headers)?;
     trail.mark(Stage::Quota);
 
     match guard::guard(&canonical, headers, &route, &trail.caller)? {
         Passage::Preflight(headers) => {
             trail.preflight();
             trail.mark(Stage::Guard);
-            let record = record::record(&gateway.spool, &trail.decided(gateway.clock.now()), &trail.caller)?;
+            let record = record::record(&gateway.spool, &trail.decided(gateway.clock.now()), &trail.counts_for)?;
             return Ok(Walked::Preflight(headers, record));
         }
         Passage::Go(headers) => trail.answer(headers),
@@ -92,7 +99,7 @@ pub(crate) async fn walk(
     let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail)?;
     trail.mark(Stage::Authorize);
 
-    let mut record = record::record(&gateway.spool, &trail.decided(now), &trail.caller)?;
+    let mut record = record::record(&gateway.spool, &trail.decided(now), &trail.counts_for)?;
     if upgrade || !canonical.is_safe() {
         // No act without its record: the upstream hears nothing before the decision is on disk.
         record.durable().await?;

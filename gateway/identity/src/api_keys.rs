@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use cedargate_migrations::StoreError;
-use cedargate_model::{ApiKeyId, Micros, PrincipalId, RoleName, TenantId};
+use cedargate_model::{AccountAct, ApiKeyId, Micros, PrincipalId, RoleName, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::random::uuid_at;
 use crate::{
-    API_KEY_LIFETIME_MAX, API_KEYS_MAX, AccountState, ApiKey, ApiKeyName, CreateApiKeyError, NewApiKey, ProgramSecret,
-    SecretKind, ServiceAccounts,
+    API_KEY_LIFETIME_MAX, API_KEYS_MAX, AccountState, ApiKey, ApiKeyName, CreateApiKeyError, NewApiKey, OperatorError,
+    ProgramSecret, SecretKind, ServiceAccounts, operator_events,
 };
 
 /// The shortest life of a key.
@@ -63,6 +63,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
             .bind(expires_at.0)
             .execute()
             .await?;
+        let act = AccountAct::KeyCreated { key: id, roles: roles.clone(), expires_at };
+        operator_events::leave(&mut tx, account, None, act, now).await?;
         tx.commit().await?;
         let (name, last_used_at, revoked_at) = (new.name, None, None);
         Ok((ApiKey { id, account, name, roles, created_at: now, expires_at, last_used_at, revoked_at }, secret))
@@ -89,8 +91,18 @@ LIMIT 500";
     /// none where the tenant has no such key. Revoking twice keeps the first time.
     ///
     /// # Errors
-    /// [`StoreError`]; the key then counts on.
-    pub async fn revoke_key(&self, tenant: TenantId, key: ApiKeyId, now: Micros) -> Result<Option<ApiKey>, StoreError> {
+    /// [`OperatorError`]; the key then counts on.
+    pub async fn revoke_key(
+        &self,
+        tenant: TenantId,
+        key: ApiKeyId,
+        now: Micros,
+    ) -> Result<Option<ApiKey>, OperatorError> {
+        const FIND: &str = "
+SELECT revoked_at
+FROM api_keys
+WHERE tenant_id = $1
+  AND id = $2";
         const REVOKE: &str = "
 UPDATE api_keys
 SET revoked_at = COALESCE(revoked_at, $3)
@@ -98,8 +110,12 @@ WHERE tenant_id = $1
   AND id = $2
 RETURNING id, account_id, name, roles, created_at, expires_at, last_used_at, revoked_at";
         let mut tx = self.pool().tenant(tenant).begin().await?;
+        let before: Option<(Option<i64>,)> = tx.query(FIND).bind(key.0).fetch_optional().await?;
         let row: Option<ApiKeyRow> = tx.query(REVOKE).bind(key.0).bind(now.0).fetch_optional().await?;
         let revoked = row.map(ApiKeyRow::into_key).transpose()?;
+        if let (Some(revoked), Some((None,))) = (&revoked, before) {
+            operator_events::leave(&mut tx, revoked.account, None, AccountAct::KeyRevoked { key }, now).await?;
+        }
         tx.commit().await?;
         Ok(revoked)
     }

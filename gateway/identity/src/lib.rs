@@ -51,6 +51,7 @@ mod account;
 mod accounts;
 mod api_keys;
 mod attempts;
+mod certificates;
 mod device;
 mod email;
 mod factor;
@@ -67,6 +68,7 @@ mod provider_endings;
 mod random;
 mod ready;
 mod recovery;
+mod refresh_token;
 mod scim;
 mod service_account;
 mod service_accounts;
@@ -87,6 +89,7 @@ pub use account::{
 pub use accounts::{Accounts, Passkeys, PasswordSet};
 pub use attempts::{ATTEMPT_TTL, Attempt, BrowserSecret, OneUse, OneUseOf, SpentAttempts};
 pub use cedargate_migrations::StoreError;
+pub use certificates::{AccountCertificate, AddCertificateError, CERTIFICATES_MAX, CertificateRule, KeyDigest};
 pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
 pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
@@ -104,6 +107,7 @@ pub use program_secret::{PresentedSecret, ProgramSecret, SecretError, SecretKind
 pub use random::EntropyError;
 pub use ready::Ready;
 pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
+pub use refresh_token::{PresentedRefresh, RefreshToken};
 pub use scim::{
     CreateScimTokenError, GroupChange, MatchBy, MatchedPerson, ProvisionError, ProvisionedArrival, Provisioning,
     RoleRules, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimDesk, ScimGroup, ScimToken, ScimTokens, ScimUser,
@@ -116,9 +120,9 @@ pub use service_account::{
 };
 pub use service_accounts::ServiceAccounts;
 pub use session::{
-    Beginning, Begun, CreateSessionError, EndedGrant, ExchangeError, FindProgramError, Granted, Grounds, Maintained,
-    OwnSession, ProgramRefused, RefreshError, Replaced, SessionSettings, SessionStats, Sessions, ShownToken, SignIn,
-    StepUpError,
+    Beginning, Begun, CreateSessionError, ExchangeError, Family, FamilyStanding, FindProgramError, Granted, Grounds,
+    HeldCredential, HeldToken, Maintained, OwnSession, ProgramRefused, RefreshError, Replaced, SessionSettings,
+    SessionStats, Sessions, ShownCertificate, ShownToken, SignIn, StepUpError,
 };
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};

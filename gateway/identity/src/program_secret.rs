@@ -15,7 +15,7 @@ use crate::random::{EntropyError, random_bytes};
 use crate::token::TokenHash;
 
 /// 256 bits cannot be guessed, so neither salt nor stretching is needed.
-const SECRET_BYTES: usize = 32;
+pub(crate) const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 16;
 /// A slip of the pen passes once in 16 million. With three octets the whole has no spare bits in base64.
 const CHECK_BYTES: usize = 3;
@@ -54,6 +54,11 @@ impl ProgramSecret {
     /// Draws a secret for an id from the operating system's randomness.
     pub(crate) fn draw(kind: SecretKind, id: Uuid) -> Result<Self, EntropyError> {
         Ok(Self { kind, id, octets: Zeroizing::new(random_bytes()?) })
+    }
+
+    /// A secret whose octets were drawn by the caller.
+    pub(crate) fn of(kind: SecretKind, id: Uuid, octets: Zeroizing<[u8; SECRET_BYTES]>) -> Self {
+        Self { kind, id, octets }
     }
 
     /// The text to hand over: the prefix and 68 characters of base64url.
@@ -107,6 +112,14 @@ impl PresentedSecret {
     /// # Errors
     /// [`SecretError`] for what cannot be one, whatever the store holds.
     pub fn parse(kind: SecretKind, text: &str) -> Result<Self, SecretError> {
+        Self::parse_whole(kind, text).map(|(presented, _)| presented)
+    }
+
+    /// The same, with the secret's octets.
+    pub(crate) fn parse_whole(
+        kind: SecretKind,
+        text: &str,
+    ) -> Result<(Self, Zeroizing<[u8; SECRET_BYTES]>), SecretError> {
         let encoded = text.strip_prefix(kind.prefix()).ok_or(SecretError::Malformed)?;
         let mut octets = Zeroizing::new([0; BYTES]);
         // The decoder refuses longer texts and padding; there are no trailing bits.
@@ -119,7 +132,7 @@ impl PresentedSecret {
         let id = Uuid::from_bytes(*id);
         let digest = digest(kind, id, secret);
         match digest.starts_with(check) {
-            true => Ok(Self { id, hash: TokenHash::from(digest) }),
+            true => Ok((Self { id, hash: TokenHash::from(digest) }, Zeroizing::new(*secret))),
             false => Err(SecretError::Mistyped),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cedargate_migrations::StoreError;
 use cedargate_model::{ApiKeyId, Micros, PrincipalId, RoleName, TenantId};
 
-use crate::{AccountState, EntropyError, RolesError};
+use crate::{AccountState, EntropyError, OperatorError, RolesError};
 
 /// The longest life of a key. Whoever holds one must have a way to get the next, and use it now and then.
 pub const API_KEY_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -154,6 +154,9 @@ pub enum UpdateServiceAccountError {
     /// A role that cannot be given.
     #[error(transparent)]
     Roles(#[from] RolesError),
+    /// No id could be drawn.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// The store failed.
     #[error("the service account could not be stored")]
     Store(#[from] StoreError),
@@ -184,6 +187,22 @@ pub enum CreateApiKeyError {
     #[error("the key could not be stored")]
     Store(#[from] StoreError),
 }
+
+/// What keeps an operator's act from being left for the record keeps it from being done.
+macro_rules! from_operator_error {
+    ($($error:ident)+) => {
+        $(impl From<OperatorError> for $error {
+            fn from(error: OperatorError) -> Self {
+                match error {
+                    OperatorError::Entropy(error) => Self::Entropy(error),
+                    OperatorError::Store(error) => Self::Store(error),
+                }
+            }
+        })+
+    };
+}
+
+from_operator_error! { CreateServiceAccountError UpdateServiceAccountError CreateApiKeyError }
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,16 @@
 //! Where service accounts are kept.
 
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
+use cedargate_model::{AccountAct, Micros, PrincipalId, RoleName, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::accounts::grantable;
 use crate::random::uuid_at;
-use crate::{AccountState, CreateServiceAccountError, ServiceAccount, ServiceAccountName, UpdateServiceAccountError};
+use crate::{
+    AccountState, CreateServiceAccountError, ServiceAccount, ServiceAccountName, UpdateServiceAccountError,
+    operator_events,
+};
 
 /// How many service accounts one page of a list holds.
 const PAGE_MAX: i64 = 500;
@@ -24,7 +27,8 @@ impl ServiceAccounts {
         Self { pool }
     }
 
-    /// Creates a service account. It has no key yet.
+    /// Creates a service account, and leaves word of it for the record: an operator's act, as all that changes service accounts. It has
+    /// no key yet.
     ///
     /// # Errors
     /// [`CreateServiceAccountError`]; a name is one account's within its tenant.
@@ -48,6 +52,8 @@ VALUES ($1, $2, $3, 1, $4)";
             Err(error) => return Err(error.into()),
         }
         insert_roles(&mut tx, id, &roles).await?;
+        let act = AccountAct::AccountCreated { roles: roles.clone() };
+        operator_events::leave(&mut tx, id, None, act, now).await?;
         tx.commit().await?;
         let state = AccountState::Active;
         Ok(ServiceAccount { id, tenant, name, roles, state, version: 1, created_at: now })
@@ -62,20 +68,24 @@ VALUES ($1, $2, $3, 1, $4)";
         tenant: TenantId,
         name: &ServiceAccountName,
     ) -> Result<Option<ServiceAccount>, StoreError> {
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        Self::find_by_name_in(&mut tx, name).await
+    }
+
+    /// The same in the middle of a unit of work.
+    pub(crate) async fn find_by_name_in(
+        tx: &mut TenantTx,
+        name: &ServiceAccountName,
+    ) -> Result<Option<ServiceAccount>, StoreError> {
         const FIND: &str = "
 SELECT id, name, version, created_at, disabled_at
 FROM service_accounts
 WHERE tenant_id = $1
   AND name = $2";
-        let mut tx = self.pool.tenant(tenant).read().await?;
         let row: Option<ServiceAccountRow> = tx.query(FIND).bind(name.as_str()).fetch_optional().await?;
-        match row {
-            None => Ok(None),
-            Some(row) => {
-                let roles = roles_of(&mut tx, PrincipalId(row.id)).await?;
-                row.into_account(tenant, &roles).map(Some)
-            }
-        }
+        let Some(row) = row else { return Ok(None) };
+        let roles = roles_of(tx, PrincipalId(row.id)).await?;
+        row.into_account(tx.tenant(), &roles).map(Some)
     }
 
     /// The service account of this principal, disabled or not.
@@ -132,6 +142,7 @@ ORDER BY r.role";
         tenant: TenantId,
         account: PrincipalId,
         roles: Vec<RoleName>,
+        now: Micros,
     ) -> Result<(), UpdateServiceAccountError> {
         const BUMP: &str = "
 UPDATE service_accounts
@@ -147,6 +158,7 @@ WHERE tenant_id = $1
         one_moved(tx.query(BUMP).bind(account.0).execute().await?, account)?;
         tx.query(CLEAR).bind(account.0).execute().await?;
         insert_roles(&mut tx, account, &roles).await?;
+        operator_events::leave(&mut tx, account, None, AccountAct::RolesChanged { roles }, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -168,6 +180,7 @@ WHERE tenant_id = $1
   AND id = $2";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         one_moved(tx.query(DISABLE).bind(account.0).bind(now.0).execute().await?, account)?;
+        operator_events::leave(&mut tx, account, None, AccountAct::AccountDisabled, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -176,7 +189,12 @@ WHERE tenant_id = $1
     ///
     /// # Errors
     /// [`UpdateServiceAccountError`].
-    pub async fn enable(&self, tenant: TenantId, account: PrincipalId) -> Result<(), UpdateServiceAccountError> {
+    pub async fn enable(
+        &self,
+        tenant: TenantId,
+        account: PrincipalId,
+        now: Micros,
+    ) -> Result<(), UpdateServiceAccountError> {
         const ENABLE: &str = "
 UPDATE service_accounts
 SET disabled_at = NULL, version = version + 1
@@ -184,6 +202,7 @@ WHERE tenant_id = $1
   AND id = $2";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         one_moved(tx.query(ENABLE).bind(account.0).execute().await?, account)?;
+        operator_events::leave(&mut tx, account, None, AccountAct::AccountEnabled, now).await?;
         tx.commit().await?;
         Ok(())
     }

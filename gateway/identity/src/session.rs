@@ -15,14 +15,19 @@ use crate::totp_factors::prune_enrolments;
 use crate::{Device, EndedSessions, OneUseOf, PresentedToken, SessionToken};
 
 mod begin;
+mod certificates;
 mod grants;
+mod held;
 mod own;
 mod programs;
 mod scim_tokens;
 mod tokens;
+mod workloads;
 
 pub use begin::{Beginning, Grounds};
-pub use grants::{EndedGrant, ExchangeError, Granted, RefreshError};
+pub use certificates::ShownCertificate;
+pub use grants::{ExchangeError, Family, FamilyStanding, Granted, RefreshError};
+pub use held::{HeldCredential, HeldToken};
 pub use own::{OwnSession, Replaced, StepUpError};
 pub use programs::{FindProgramError, ProgramRefused};
 pub use tokens::ShownToken;
@@ -153,40 +158,6 @@ impl Sessions {
     /// The sessions in this store. Clones share one cache.
     pub fn new(pool: Pool, settings: SessionSettings) -> Self {
         Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)), known: Arc::default() }
-    }
-
-    /// What memory knows of a session, if it knows enough: none of it where it does not, and then no principal where the session is
-    /// over. Never waits, and is no use of the session.
-    pub fn known(&self, tenant: TenantId, token: &PresentedToken, now: Micros) -> Option<Option<Arc<Principal>>> {
-        let hot = self.cache.fresh(&Key::new(tenant, token.hash()), now, &self.settings)?;
-        Some((now < hot.expires_at).then(|| hot.principal.clone()))
-    }
-
-    /// Counts as a use of a session that memory knows.
-    pub fn use_known(&self, tenant: TenantId, token: &PresentedToken, now: Micros) {
-        let key = Key::new(tenant, token.hash());
-        if let Some(hot) = self.cache.fresh(&key, now, &self.settings) {
-            self.cache.touch(&key, &hot, now, TOUCH_EVERY);
-        }
-    }
-
-    /// The same, without counting as a use: for whoever only wants to know whether it is still a session.
-    ///
-    /// # Errors
-    /// As [`Sessions::find`].
-    pub async fn peek(
-        &self,
-        tenant: TenantId,
-        token: &PresentedToken,
-        now: Micros,
-    ) -> Result<Option<Arc<Principal>>, StoreError> {
-        match self.known(tenant, token, now) {
-            Some(found) => Ok(found),
-            None => {
-                let hot = self.read(Key::new(tenant, token.hash()), now).await?;
-                Ok(hot.map(|hot| hot.principal.clone()))
-            }
-        }
     }
 
     /// Whose session this token is, if it is a live one of this tenant.
@@ -386,6 +357,11 @@ impl Sessions {
         for (key, session) in ended.keys.iter().zip(&ended.sessions) {
             self.cache.changed(key.tenant, session.principal);
         }
+    }
+
+    /// Has everything in memory read again: what it was let in by counts no more, and whose that was nobody can say.
+    pub fn read_all_again(&self) {
+        self.cache.changes.mark_all();
     }
 
     /// What the cache did since the start.

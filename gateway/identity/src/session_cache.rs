@@ -18,6 +18,10 @@ use crate::{SessionSettings, SessionStats};
 /// be is judged by the caller's clock.
 const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 
+/// How long it is remembered that something is nobody's, and of how many. Who is let in by it from now on is known by then.
+const NOBODYS_FOR: Duration = Duration::from_secs(1);
+const NOBODYS_MAX: u64 = 10_000;
+
 /// How many sessions may wait to be written down as used; beyond, a use is not noted until the next round.
 const TOUCHES_MAX: usize = 100_000;
 
@@ -77,6 +81,7 @@ pub(crate) struct Hot {
 #[derive(Debug)]
 pub(crate) struct SessionCache {
     entries: Cache<Key, Arc<Hot>, BuildHasherDefault<HashedAlready>>,
+    nobodys: Cache<Key, (), BuildHasherDefault<HashedAlready>>,
     pub(crate) changes: SessionChanges,
     /// Counts endings, so that a lookup which read the store before one does not put the session back after it.
     endings: AtomicU64,
@@ -98,6 +103,10 @@ impl SessionCache {
             entries: Cache::builder()
                 .max_capacity(cached_max)
                 .time_to_idle(FORGET_AFTER)
+                .build_with_hasher(BuildHasherDefault::default()),
+            nobodys: Cache::builder()
+                .max_capacity(NOBODYS_MAX)
+                .time_to_live(NOBODYS_FOR)
                 .build_with_hasher(BuildHasherDefault::default()),
             changes: SessionChanges::default(),
             endings: AtomicU64::new(0),
@@ -149,6 +158,16 @@ impl SessionCache {
             self.entries.invalidate(&key);
         }
         hot
+    }
+
+    /// Notes that the store knows nobody by this, which anybody may show with every request.
+    pub(crate) fn nobodys(&self, key: Key) {
+        self.nobodys.insert(key, ());
+    }
+
+    /// Whether that was so a moment ago.
+    pub(crate) fn is_nobodys(&self, key: &Key) -> bool {
+        self.nobodys.contains_key(key)
     }
 
     /// Removes what the store does not confirm.

@@ -105,6 +105,11 @@ impl SessionChanges {
         self.raise(mark, self.now.fetch_add(1, Ordering::SeqCst) + 1);
     }
 
+    /// The same of all accounts.
+    pub(crate) fn mark_all(&self) {
+        self.all.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::AcqRel);
+    }
+
     /// Never back: of two that mark one account, the later moment stays, whoever writes last.
     fn raise(&self, mark: Mark, moment: u64) {
         if let Some(mark) = self.marks.get(mark.0) {

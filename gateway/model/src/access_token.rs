@@ -24,6 +24,8 @@ pub struct AccessToken {
 pub enum TokenSource {
     /// A service account's key, which was shown for it.
     ApiKey(ApiKeyId),
+    /// A service account, for which an issuer elsewhere vouched.
+    Workload(PrincipalId),
     /// A person's session, which was exchanged for it and for a refresh token.
     Session(GrantId),
 }

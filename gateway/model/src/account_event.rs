@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionName, DecisionId, FactorId, PrincipalId, RoleName, SessionId, SigninReason};
+use crate::{ApiKeyId, ConnectionName, DecisionId, FactorId, Micros, PrincipalId, RoleName, SessionId, SigninReason};
 
 /// Something that was done, or tried, with an account, what it signs in with and where it is signed in. Never holds a code, a
 /// key or a factor's name.
@@ -150,12 +150,40 @@ pub enum AccountAct {
     AccountDisabled,
     /// The account may sign in again.
     AccountEnabled,
-    /// A person at an identity provider is this account's from now on.
+    /// A person at an identity provider is this account's from now on: by an operator's word, or because the provider had told of them
+    /// before (SCIM).
     IdentityLinked,
     /// A person at an identity provider is no longer this account's.
     IdentityUnlinked,
-    /// A person at an identity provider is this account's from now on: the provider had told of them before (SCIM).
-    IdentityLinked,
+    /// A service account has another key.
+    KeyCreated {
+        /// Which.
+        key: ApiKeyId,
+        /// The roles that it is narrowed to; none where it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        roles: Option<Vec<RoleName>>,
+        /// Until when it counts.
+        expires_at: Micros,
+    },
+    /// A service account's key counts no more.
+    KeyRevoked {
+        /// Which.
+        key: ApiKeyId,
+    },
+    /// A service account is known by another certificate of clients.
+    CertificateAdded {
+        /// Under which id.
+        certificate: SessionId,
+        /// What of it is compared: `key`, `uri` or `dns`.
+        kind: String,
+        /// What that is.
+        value: String,
+    },
+    /// A service account is known by a certificate no more.
+    CertificateRevoked {
+        /// Which.
+        certificate: SessionId,
+    },
 }
 
 /// A way of proving who one is while signed in. Finer than [`crate::AuthnMethod`]: a recovery code is told from an app's.

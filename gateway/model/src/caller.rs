@@ -64,6 +64,10 @@ pub enum Credential {
     ApiKey,
     /// A service account, by an access token that it got for an API key.
     KeyToken,
+    /// A service account, by an access token that it got for the word of an issuer elsewhere.
+    WorkloadToken,
+    /// A service account, by the certificate that its connection was made with. A browser shows one unasked, whoever makes it ask.
+    Certificate,
     /// An identity provider that tells the gateway about its people, by its connection's token for SCIM.
     ScimToken,
 }
@@ -76,6 +80,8 @@ impl Credential {
             Self::SessionToken => "session_token",
             Self::ApiKey => "api_key",
             Self::KeyToken => "key_token",
+            Self::WorkloadToken => "workload_token",
+            Self::Certificate => "certificate",
             Self::ScimToken => "scim_token",
         }
     }
@@ -89,15 +95,15 @@ impl Credential {
     pub fn is_of_person(self) -> bool {
         match self {
             Self::Session | Self::SessionToken => true,
-            Self::ApiKey | Self::KeyToken | Self::ScimToken => false,
+            Self::ApiKey | Self::KeyToken | Self::WorkloadToken | Self::ScimToken | Self::Certificate => false,
         }
     }
 
     /// Whether it came in an `Authorization` header. No browser adds one to what a page makes it send: whoever shows it meant to.
     pub fn is_bearer(self) -> bool {
         match self {
-            Self::Session => false,
-            Self::SessionToken | Self::ApiKey | Self::KeyToken | Self::ScimToken => true,
+            Self::Session | Self::Certificate => false,
+            Self::SessionToken | Self::ApiKey | Self::KeyToken | Self::WorkloadToken | Self::ScimToken => true,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiKeyId, DecisionId, GrantId, PrincipalId, TokenId};
+use crate::{ApiKeyId, ConnectionName, DecisionId, GrantId, PrincipalId, SessionId, TokenId};
 
 /// A token was issued, refused or revoked. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,12 +16,18 @@ pub struct TokenEvent {
     /// Whose token; none where nobody was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<PrincipalId>,
-    /// The key that was shown for it, where it was a good one.
+    /// The key that was shown for it, where there is such a key: one that was revoked, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<ApiKeyId>,
     /// The family that it belongs to, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
+    /// The session that was exchanged for it: the family goes with it, and this stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The issuer elsewhere that vouched for it, as the tenant calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<ConnectionName>,
     /// What.
     #[serde(flatten)]
     pub act: TokenAct,
@@ -65,8 +71,10 @@ pub enum GrantType {
     ClientCredentials,
     /// For a refresh token.
     RefreshToken,
-    /// For a person's session.
+    /// For a person's session, or for the word of an issuer elsewhere (RFC 8693).
     TokenExchange,
+    /// For the word of an issuer elsewhere (RFC 7523).
+    JwtBearer,
 }
 
 impl GrantType {
@@ -76,6 +84,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::RefreshToken => "refresh_token",
             Self::TokenExchange => "token_exchange",
+            Self::JwtBearer => "jwt_bearer",
         }
     }
 }
@@ -131,19 +140,52 @@ token_reasons! {
     RefreshUnknown = "refresh_unknown";
     /// The session behind the refresh token is over.
     RefreshExpired = "refresh_expired";
+    /// The assertion is too long, or no JWT that can be read.
+    AssertionMalformed = "assertion_malformed";
+    /// The assertion is signed in another way than its issuer may, or not at all.
+    AssertionAlgorithm = "assertion_algorithm";
+    /// The assertion is a token of another kind: an access token, an identity assertion of ours.
+    AssertionType = "assertion_type";
+    /// The assertion's header brings a key, names one elsewhere, or asks for what is not done.
+    AssertionHeader = "assertion_header";
+    /// The tenant knows no such issuer.
+    AssertionIssuer = "assertion_issuer";
+    /// The issuer has no key of this name.
+    AssertionKeyUnknown = "assertion_key_unknown";
+    /// The signature is not the key's over this text.
+    AssertionSignature = "assertion_signature";
+    /// The assertion is for somebody else, or for others, too.
+    AssertionAudience = "assertion_audience";
+    /// The assertion's time is over.
+    AssertionExpired = "assertion_expired";
+    /// The assertion's time has not come.
+    AssertionNotYetValid = "assertion_not_yet_valid";
+    /// The assertion counts for longer than the tenant allows.
+    AssertionLifetime = "assertion_lifetime";
+    /// The assertion does not say what it must.
+    AssertionClaims = "assertion_claims";
+    /// The assertion is for several service accounts at once.
+    AssertionAmbiguous = "assertion_ambiguous";
+    /// The assertion was used before.
+    AssertionReplayed = "assertion_replayed";
+    /// The issuer's keys cannot be had.
+    IssuerUnavailable = "issuer_unavailable";
     /// Too many in too short a time.
     RateExceeded = "rate_exceeded";
 }
 
-/// A gateway signs with another key from now on, which it found in its key ring.
+/// A gateway signs with another key from now on, which it found in its key ring, or takes former ones for nothing any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyEvent {
     /// What the key is for: `identity` or `token`.
     pub purpose: String,
     /// The key's name.
     pub key: String,
-    /// The name of the one before.
+    /// The name of the one before; the same where it signs on.
     pub former: String,
+    /// Former keys that verify nothing any more: withdrawn, or pushed out by newer ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<String>,
 }
 
 #[cfg(test)]
@@ -159,6 +201,8 @@ mod tests {
             principal: None,
             api_key: None,
             grant: Some(GrantId(id(2))),
+            session: Some(SessionId(id(3))),
+            issuer: None,
             act: TokenAct::Refused { by: Some(GrantType::RefreshToken), reason: TokenReason::RefreshExpired },
         };
         let text = serde_json::to_string(&refused).unwrap();
@@ -166,8 +210,8 @@ mod tests {
             text,
             concat!(
                 r#"{"decision":"00000000-0000-0000-0000-000000000001","client":"192.0.2.1","#,
-                r#""grant":"00000000-0000-0000-0000-000000000002","act":"refused","by":"refresh_token","#,
-                r#""reason":"refresh_expired"}"#
+                r#""grant":"00000000-0000-0000-0000-000000000002","session":"00000000-0000-0000-0000-000000000003","#,
+                r#""act":"refused","by":"refresh_token","reason":"refresh_expired"}"#
             )
         );
         assert_eq!(serde_json::from_str::<TokenEvent>(&text).unwrap(), refused);

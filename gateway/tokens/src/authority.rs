@@ -47,6 +47,8 @@ pub struct TokenAuthority {
     keys: SigningKeys,
     /// The keys that verify: the one that signs, and those before it whose tokens may still be about.
     verifying: Jwks,
+    /// For how long another gateway may go on signing with a key that is replaced.
+    overlap: Duration,
     /// The encoded header, which depends on the key alone.
     header: Arc<str>,
 }
@@ -63,18 +65,24 @@ pub enum IssueTokenError {
 }
 
 impl TokenAuthority {
-    /// An authority that signs with the current one of these keys. They must be drawn for this and sign nothing else.
-    pub fn new(urls: TenantUrls, keys: SigningKeys) -> Self {
+    /// An authority that signs with the current one of these keys. They must be drawn for this and sign nothing else. Gateways that
+    /// share them take up another one within `overlap`.
+    pub fn new(urls: TenantUrls, keys: SigningKeys, overlap: Duration) -> Self {
         let header = Header { alg: ALG.into(), typ: TYP.into(), kid: keys.kid().to_string() };
         // Strings only: serialisation cannot fail, and an empty header would be refused by every reader.
         let header = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default());
-        Self { urls, verifying: keys.jwks(), keys, header: header.into() }
+        Self { urls, verifying: keys.jwks(), keys, overlap, header: header.into() }
     }
 
     /// The same with other keys, which verify what these have signed as long as they know them.
     #[must_use]
     pub fn with_keys(&self, keys: SigningKeys) -> Self {
-        Self::new(self.urls.clone(), keys)
+        Self::new(self.urls.clone(), keys, self.overlap)
+    }
+
+    /// The key that signs, and those before it.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
     }
 
     /// The name of the key that signs.
@@ -133,7 +141,20 @@ impl TokenAuthority {
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenRefused::Claims)?;
         let url = self.urls.of(name);
         check(&claims, &url, &tenant.to_string(), now.epoch_seconds())?;
+        self.check_retired(kid, &claims)?;
         claims.read().ok_or(TokenRefused::Claims)
+    }
+}
+
+impl TokenAuthority {
+    /// A key that was replaced, because it leaked perhaps, is good for what it signed by then, and for nothing that says to be younger.
+    fn check_retired(&self, kid: KeyId, claims: &Claims) -> Result<(), TokenRefused> {
+        if kid == self.keys.kid() {
+            return Ok(());
+        }
+        let retired_at = self.keys.retired_at(kid).ok_or(TokenRefused::KeyRetired)?;
+        let last = retired_at.after(self.overlap).epoch_seconds().saturating_add(LEEWAY_SECONDS);
+        if claims.iat > last { Err(TokenRefused::KeyRetired) } else { Ok(()) }
     }
 }
 

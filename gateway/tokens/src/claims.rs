@@ -1,6 +1,6 @@
 //! A token as it stands on the wire, and each way in which one can be wrong.
 
-use cedargate_model::{AccessToken, ApiKeyId, GrantId, Micros, RoleName, TokenId, TokenSource};
+use cedargate_model::{AccessToken, ApiKeyId, GrantId, Micros, PrincipalId, RoleName, TokenId, TokenSource};
 use serde::{Deserialize, Serialize};
 
 /// The `typ` of every token (RFC 9068 §2.1): no assertion and no ID token is taken for one (RFC 8725 §3.11).
@@ -25,9 +25,9 @@ pub(crate) struct Claims {
     pub(crate) iss: String,
     pub(crate) aud: String,
     pub(crate) sub: String,
-    /// What the token was issued for (RFC 9068 §2.2): a key's id, or that of what a session was exchanged for.
+    /// What the token was issued for (RFC 9068 §2.2): a key's id, that of what a session was exchanged for, or a service account's.
     pub(crate) client_id: String,
-    /// Which of the two: `api_key` or `session`.
+    /// Which of them: `api_key`, `session` or `workload`.
     pub(crate) client_kind: String,
     /// The tenant's id: its name, which `iss` has, may become another's.
     pub(crate) tenant: String,
@@ -57,6 +57,9 @@ pub enum TokenRefused {
     /// Signed with a key that is not one of ours, or no more.
     #[error("key_unknown")]
     KeyUnknown,
+    /// Signed with a key of ours that had signed its last by then.
+    #[error("key_retired")]
+    KeyRetired,
     /// The signature is not the key's over this text.
     #[error("signature")]
     Signature,
@@ -82,6 +85,7 @@ pub enum TokenRefused {
 
 const API_KEY: &str = "api_key";
 const SESSION: &str = "session";
+const WORKLOAD: &str = "workload";
 
 impl Claims {
     /// What a token says, for this issuer and tenant.
@@ -89,6 +93,7 @@ impl Claims {
         let (client_id, client_kind) = match token.source {
             TokenSource::ApiKey(key) => (key.to_string(), API_KEY),
             TokenSource::Session(grant) => (grant.to_string(), SESSION),
+            TokenSource::Workload(account) => (account.to_string(), WORKLOAD),
         };
         let scope = |roles: &Vec<RoleName>| roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" ");
         Self {
@@ -110,6 +115,7 @@ impl Claims {
         let source = match &*self.client_kind {
             API_KEY => TokenSource::ApiKey(self.client_id.parse::<ApiKeyId>().ok()?),
             SESSION => TokenSource::Session(self.client_id.parse::<GrantId>().ok()?),
+            WORKLOAD => TokenSource::Workload(self.client_id.parse::<PrincipalId>().ok()?),
             _ => return None,
         };
         let roles = |scope: String| scope.split(' ').map(|role| RoleName::parse(role).ok()).collect::<Option<Vec<_>>>();

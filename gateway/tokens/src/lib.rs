@@ -11,12 +11,15 @@
 //!   issued for, and what that may do today.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use cedargate_assertion::SigningKeys;
 //! use cedargate_model::{AccessToken, ApiKeyId, Micros, PrincipalId, TenantId, TenantName, TokenId, TokenSource};
 //! use cedargate_tokens::{TenantUrls, TokenAuthority, TokenRefused};
 //! use uuid::Uuid;
 //!
-//! let authority = TokenAuthority::new(TenantUrls::new("https", "gateway.example"), SigningKeys::generate()?);
+//! let urls = TenantUrls::new("https", "gateway.example");
+//! let authority = TokenAuthority::new(urls, SigningKeys::generate()?, Duration::from_secs(2));
 //! let (acme, name) = (TenantId(Uuid::from_u128(1)), TenantName::parse("acme")?);
 //! let now = Micros(1_790_000_000_000_000);
 //! let token = AccessToken {

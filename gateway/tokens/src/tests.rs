@@ -1,5 +1,7 @@
 //! Every way of not being a token of ours.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope};
@@ -13,10 +15,11 @@ use uuid::Uuid;
 use crate::{LIFETIME, TenantUrls, TokenAuthority, TokenRefused};
 
 const NOW: Micros = Micros(1_790_000_000_000_000);
+const OVERLAP: Duration = Duration::from_secs(2);
 const ACME: TenantId = TenantId(Uuid::from_u128(1));
 
 fn authority(seed: u8) -> TokenAuthority {
-    TokenAuthority::new(TenantUrls::new("https", "gateway.example"), SigningKeys::from_seed(&[seed; 32]))
+    TokenAuthority::new(TenantUrls::new("https", "gateway.example"), SigningKeys::from_seed(&[seed; 32]), OVERLAP)
 }
 
 fn acme() -> TenantName {
@@ -128,12 +131,33 @@ fn an_assertion_for_services_is_no_token_even_by_the_same_keys() {
 fn a_rotated_key_signs_nobody_out_and_a_withdrawn_one_does() {
     let old = SigningKeys::from_seed(&[1; 32]);
     let text = authority(1).issue(&token(), ACME, &acme()).unwrap();
-    let rotated = authority(1).with_keys(old.succeeded_by(SigningKeys::from_seed(&[2; 32])));
+    let rotated = authority(1).with_keys(old.succeeded_at(SigningKeys::from_seed(&[2; 32]), NOW));
     assert_eq!(rotated.verify(&text, ACME, &acme(), NOW), Ok(token()));
     let fresh = rotated.issue(&token(), ACME, &acme()).unwrap();
     assert_eq!(rotated.verify(&fresh, ACME, &acme(), NOW), Ok(token()));
     assert_eq!(refused(&fresh), Some(TokenRefused::KeyUnknown), "who does not know the new key yet");
     assert_eq!(authority(2).verify(&text, ACME, &acme(), NOW), Err(TokenRefused::KeyUnknown));
+}
+
+#[test]
+fn a_former_key_is_good_for_what_it_signed_by_then() {
+    let old = SigningKeys::from_seed(&[1; 32]);
+    let rotated = authority(1).with_keys(old.succeeded_at(SigningKeys::from_seed(&[2; 32]), NOW));
+    let signed_at = |seconds: i64| {
+        let at = Micros(NOW.0 + seconds * 1_000_000);
+        let token = AccessToken { issued_at: at, expires_at: at.after(LIFETIME), ..token() };
+        (authority(1).issue(&token, ACME, &acme()).unwrap(), at)
+    };
+    let last = 2 + 30;
+    for (seconds, is_good) in [(-200, true), (0, true), (last, true), (last + 1, false), (86_400, false)] {
+        let (text, at) = signed_at(seconds);
+        let refused = rotated.verify(&text, ACME, &acme(), at).err();
+        assert_eq!(refused, (!is_good).then_some(TokenRefused::KeyRetired), "{seconds}");
+        assert_eq!(rotated.verify(&text, ACME, &acme(), at.after(LIFETIME)), Err(TokenRefused::Expired));
+    }
+    let undated = authority(1).with_keys(old.succeeded_by(SigningKeys::from_seed(&[2; 32])));
+    let (text, at) = signed_at(0);
+    assert_eq!(undated.verify(&text, ACME, &acme(), at), Err(TokenRefused::KeyRetired), "nobody knows since when");
 }
 
 #[test]
@@ -156,10 +180,11 @@ fn roles_without_number_make_no_token() {
 
 proptest! {
     #[test]
-    fn what_was_issued_is_what_is_read(id: u128, of_session: bool, narrowed: bool, at in 0..300_i64) {
-        let source = match of_session {
-            true => TokenSource::Session(GrantId(Uuid::from_u128(id))),
-            false => TokenSource::ApiKey(ApiKeyId(Uuid::from_u128(id))),
+    fn what_was_issued_is_what_is_read(id: u128, of: u8, narrowed: bool, at in 0..300_i64) {
+        let source = match of % 3 {
+            0 => TokenSource::Session(GrantId(Uuid::from_u128(id))),
+            1 => TokenSource::Workload(PrincipalId(Uuid::from_u128(id))),
+            _ => TokenSource::ApiKey(ApiKeyId(Uuid::from_u128(id))),
         };
         let issued = AccessToken { source, roles: token().roles.filter(|_| narrowed), ..token() };
         let text = authority(1).issue(&issued, ACME, &acme()).unwrap();

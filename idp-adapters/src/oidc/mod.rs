@@ -26,6 +26,7 @@ pub use address::{ProviderUrl, ProviderUrlError};
 pub use client_key::{CLIENT_KEYS_MAX, ClientKey, ClientKeyError, ClientKeys};
 pub use http::{ProviderHttp, ProviderHttpError};
 pub use logout::Logout;
+pub(crate) use provider::{fetch, fetch_keys, key_set};
 pub use settings::{
     CLOCK_SKEW_MAX, ClientAuthentication, ClientSecret, OidcIssuer, OidcIssuerError, OidcSettings, ProofAudience,
 };

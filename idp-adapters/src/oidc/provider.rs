@@ -240,7 +240,7 @@ impl Provider {
     }
 }
 
-async fn fetch(http: &ProviderHttp, from: &ProviderUrl) -> Result<bytes::Bytes, Refused> {
+pub(crate) async fn fetch(http: &ProviderHttp, from: &ProviderUrl) -> Result<bytes::Bytes, Refused> {
     let answer = http.get(from, None).await.map_err(unavailable)?;
     match answer.status {
         StatusCode::OK => Ok(answer.body),
@@ -248,15 +248,20 @@ async fn fetch(http: &ProviderHttp, from: &ProviderUrl) -> Result<bytes::Bytes, 
     }
 }
 
-async fn fetch_keys(http: &ProviderHttp, from: &ProviderUrl) -> Result<Vec<CoreJsonWebKey>, Refused> {
+pub(crate) async fn fetch_keys(http: &ProviderHttp, from: &ProviderUrl) -> Result<Vec<CoreJsonWebKey>, Refused> {
+    let set = fetch(http, from).await?;
+    let keys = key_set(&set).map_err(|error| unavailable(DescriptionError::Json(error)))?;
+    if keys.is_empty() { Err(unavailable(DescriptionError::Keyless)) } else { Ok(keys) }
+}
+
+/// The keys of a set that tokens may be verified with.
+pub(crate) fn key_set(text: &[u8]) -> Result<Vec<CoreJsonWebKey>, serde_json::Error> {
     #[derive(Deserialize)]
     struct KeySet {
         keys: Vec<Value>,
     }
-    let set = fetch(http, from).await?;
-    let set: KeySet = serde_json::from_slice(&set).map_err(|error| unavailable(DescriptionError::Json(error)))?;
-    let keys: Vec<_> = set.keys.into_iter().take(KEYS_MAX).filter_map(usable).collect();
-    if keys.is_empty() { Err(unavailable(DescriptionError::Keyless)) } else { Ok(keys) }
+    let set: KeySet = serde_json::from_slice(text)?;
+    Ok(set.keys.into_iter().take(KEYS_MAX).filter_map(usable).collect())
 }
 
 /// A key that tokens may be verified with. Others are passed over: sets hold keys for encryption, and of kinds to come.

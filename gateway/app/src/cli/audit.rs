@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{
-    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, ProvisioningAct,
-    ProvisioningEvent, RoleName, ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent, Verdict,
+    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, KeyEvent,
+    ProvisioningAct, ProvisioningEvent, RoleName, ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent,
+    Verdict,
 };
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -194,7 +195,7 @@ fn summary(event: &Event) -> String {
             let whom = whom(act).map_or_else(String::new, |whom| format!(" {whom}"));
             format!("scim     {decision} {}{whom} by token {token} of {connection}", act.as_str())
         }
-        EventBody::Key(taken) => format!("key      {} signs for `{}` after {}", taken.key, taken.purpose, taken.former),
+        EventBody::Key(taken) => key_taken(taken),
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
             let facts = if detail.is_empty() { String::new() } else { format!(" {}", json!(detail)) };
@@ -259,8 +260,16 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::AccountDisabled => "disabled".to_owned(),
         AccountAct::AccountEnabled => "enabled".to_owned(),
         AccountAct::IdentityLinked => "linked a person at a provider to".to_owned(),
+        AccountAct::KeyCreated { key, roles, .. } => {
+            let roles = roles.as_ref().map_or_else(|| "all its roles".to_owned(), |roles| listed(roles));
+            format!("made the key {key} with {roles} for")
+        }
+        AccountAct::KeyRevoked { key } => format!("revoked the key {key} of"),
+        AccountAct::CertificateAdded { certificate, kind, value } => {
+            format!("added the certificate {certificate} ({kind} {value}) to")
+        }
+        AccountAct::CertificateRevoked { certificate } => format!("revoked the certificate {certificate} of"),
         AccountAct::IdentityUnlinked => "unlinked a person at a provider from".to_owned(),
-        AccountAct::IdentityLinked => "linked a person at a provider, whom it had told of, to".to_owned(),
     }
 }
 
@@ -285,6 +294,13 @@ fn listed(roles: &[RoleName]) -> String {
         true => "none".to_owned(),
         false => roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join("+"),
     }
+}
+
+fn key_taken(taken: &KeyEvent) -> String {
+    let KeyEvent { purpose, key, former, withdrawn } = taken;
+    let signs = if key == former { "signs on".to_owned() } else { format!("signs after {former}") };
+    let withdrawn: String = withdrawn.iter().map(|key| format!(", {key} counts no more")).collect();
+    format!("key      {key} {signs} for `{purpose}`{withdrawn}")
 }
 
 fn became(act: &TokenAct) -> String {

@@ -19,7 +19,11 @@ pub(crate) enum ConfigCommand {
         json: bool,
     },
     /// Print every key with its meaning and default, as Markdown
-    Reference,
+    Reference {
+        /// Of the tenants' files with issuers that vouch for programs, instead of the configuration's own
+        #[arg(long)]
+        workloads: bool,
+    },
 }
 
 impl ConfigCommand {
@@ -29,8 +33,8 @@ impl ConfigCommand {
 
     pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         match self {
-            Self::Reference => {
-                output.text(config::reference());
+            Self::Reference { workloads } => {
+                output.text(if workloads { config::workloads_reference() } else { config::reference() });
                 Ok(Ending::Done)
             }
             Self::Check { .. } => {

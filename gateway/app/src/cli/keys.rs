@@ -1,5 +1,7 @@
 //! `cedargate keys`.
 
+use cedargate_assertion::KeyId;
+use cedargate_model::{Clock as _, SystemClock};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -25,12 +27,29 @@ pub(crate) enum KeysCommand {
     ///
     /// A running gateway signs with a new identity key within `policies.reload_interval_ms`, or at once on SIGHUP; the
     /// former one stays published, so that assertions in flight still verify. So with the key of access tokens: a new one signs,
-    /// the former ones verify, and nobody is signed out. A gateway that takes up one of these two says so in its record. A new audit key is taken at the next start;
-    /// `cedargate keys export-public audit --all` gives its public key and the former ones.
+    /// the former ones verify what they had signed by then, and nobody is signed out. A gateway that takes up one of these two says so
+    /// in its record. A new audit key is taken at the next start; `cedargate keys export-public audit --all` gives its public key and
+    /// the former ones.
+    ///
+    /// If a key has leaked, rotate, and then `cedargate keys withdraw` the former one.
     Rotate {
         /// What the key is for
         purpose: Purpose,
         /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a former key verify nothing any more, within `policies.reload_interval_ms` or at once on SIGHUP
+    ///
+    /// Access tokens that it signed are refused from then on, and their programs ask for others; identities that it signed are refused
+    /// by services once they have the new key set. The key that signs cannot be withdrawn: rotate first.
+    Withdraw {
+        /// What the key was for: `identity` or `token`
+        purpose: Purpose,
+        /// Its name, as `list` shows it
+        #[arg(value_parser = key_id)]
+        key: KeyId,
+        /// Answer as JSON: the keys that are left
         #[arg(long)]
         json: bool,
     },
@@ -50,7 +69,9 @@ pub(crate) enum KeysCommand {
 impl KeysCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Init { json } | Self::List { json } | Self::Rotate { json, .. } => *json,
+            Self::Init { json } | Self::List { json } | Self::Rotate { json, .. } | Self::Withdraw { json, .. } => {
+                *json
+            }
             Self::ExportPublic { .. } => false,
         }
     }
@@ -68,13 +89,21 @@ impl KeysCommand {
                 output.answer(&json!({ "keys": listed }), table(&listed));
             }
             Self::Rotate { purpose, .. } => {
-                let made = ring.rotate(purpose)?;
+                let made = ring.rotate(purpose, SystemClock.now())?;
                 output.answer(&json!({ "made": [made] }), table(std::slice::from_ref(&made)));
+            }
+            Self::Withdraw { purpose, key, .. } => {
+                let left = ring.withdraw(purpose, key)?;
+                output.answer(&json!({ "keys": left }), table(&left));
             }
             Self::ExportPublic { purpose, all } => output.text(ring.public(purpose, all)?),
         }
         Ok(Ending::Done)
     }
+}
+
+fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    KeyId::parse(text).ok_or("a key's name is 43 characters of base64url, as `cedargate keys list` shows it")
 }
 
 fn table(keys: &[Listed]) -> String {

@@ -16,6 +16,7 @@ mod scim;
 mod serve;
 mod service;
 mod service_account;
+mod service_certificate;
 mod tenant;
 mod user;
 mod waf;

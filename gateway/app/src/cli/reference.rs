@@ -31,6 +31,11 @@ fn the_reference_of_connections_is_what_the_loader_reads() {
 }
 
 #[test]
+fn the_reference_of_workloads_is_what_the_loader_reads() {
+    committed("docs/reference/workloads.md", &crate::config::workloads_reference());
+}
+
+#[test]
 fn the_command_line_is_well_formed() {
     Cli::command().debug_assert();
 }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::output::Output;
+use super::service_certificate::CertificateCommand;
 use super::user::check_roles;
 use super::{Common, Ending, Failure, block_on, tenant};
 use crate::compose;
@@ -58,6 +59,9 @@ pub(crate) enum ServiceAccountCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Say by which client certificates a service account is known
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// Let a disabled service account act again, with the keys that were not revoked
     Enable {
         #[command(flatten)]
@@ -87,6 +91,7 @@ impl ServiceAccountCommand {
             | Self::SetRoles { json, .. }
             | Self::Disable { json, .. }
             | Self::Enable { json, .. } => *json,
+            Self::Certificate(command) => command.json(),
         }
     }
 
@@ -103,7 +108,9 @@ impl ServiceAccountCommand {
     async fn carry_out(self, config: &Config, pool: &Pool, output: &Output) -> Result<(), Failure> {
         let tenants = Tenants::new(pool.clone());
         let accounts = ServiceAccounts::new(pool.clone());
+        let now = SystemClock.now();
         let which = match self {
+            Self::Certificate(command) => return command.carry_out(&tenants, &accounts, output).await,
             Self::List { tenant: name, .. } => {
                 let tenant = tenant::find(&tenants, &name).await?;
                 let listed = list(&accounts, tenant.id).await?;
@@ -120,24 +127,24 @@ impl ServiceAccountCommand {
             Self::Create { which, roles, .. } => {
                 check_roles(config, &roles, output)?;
                 let tenant = tenant::find(&tenants, &which.tenant).await?.id;
-                let created = accounts.create(tenant, which.name.clone(), roles, SystemClock.now()).await;
+                let created = accounts.create(tenant, which.name.clone(), roles, now).await;
                 let _ = created.map_err(create_failed)?;
                 which
             }
             Self::SetRoles { which, roles, .. } => {
                 check_roles(config, &roles, output)?;
                 let account = find(&tenants, &accounts, &which.tenant, &which.name).await?;
-                accounts.set_roles(account.tenant, account.id, roles).await.map_err(update_failed)?;
+                accounts.set_roles(account.tenant, account.id, roles, now).await.map_err(update_failed)?;
                 which
             }
             Self::Disable { which, .. } => {
                 let account = find(&tenants, &accounts, &which.tenant, &which.name).await?;
-                accounts.disable(account.tenant, account.id, SystemClock.now()).await.map_err(update_failed)?;
+                accounts.disable(account.tenant, account.id, now).await.map_err(update_failed)?;
                 which
             }
             Self::Enable { which, .. } => {
                 let account = find(&tenants, &accounts, &which.tenant, &which.name).await?;
-                accounts.enable(account.tenant, account.id).await.map_err(update_failed)?;
+                accounts.enable(account.tenant, account.id, now).await.map_err(update_failed)?;
                 which
             }
         };
@@ -184,7 +191,7 @@ fn create_failed(error: CreateServiceAccountError) -> Failure {
 fn update_failed(error: UpdateServiceAccountError) -> Failure {
     match error {
         UpdateServiceAccountError::AccountUnknown(_) | UpdateServiceAccountError::Roles(_) => Failure::mistaken(&error),
-        UpdateServiceAccountError::Store(_) => Failure::unavailable(&error),
+        UpdateServiceAccountError::Entropy(_) | UpdateServiceAccountError::Store(_) => Failure::unavailable(&error),
     }
 }
 

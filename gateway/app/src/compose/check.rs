@@ -4,6 +4,7 @@ use std::fmt;
 
 use cedargate_identity::{Tenant, Tenants};
 use cedargate_idp_adapters::connection::Connections;
+use cedargate_idp_adapters::workload::Workloads;
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock as _, Micros, SystemClock, TenantId, TenantName};
 use cedargate_policy::Sources;
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
-use super::{StartError, certificates, connections, parts, store, traces};
+use super::{StartError, certificates, connections, parts, store, traces, workloads};
 use crate::config::{Config, OWN_SERVICE, SecretUse};
 use crate::keys::KeyRing;
 
@@ -48,6 +49,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("upstreams", upstreams(config));
     checked.note("telemetry", traces::check(config));
     checked.note("connections", identity_providers(config));
+    checked.note("workloads", issuers(config));
     let tls = certificates::load(config).map(|hosts| match hosts {
         None => "no listener has TLS".to_owned(),
         Some(hosts) => {
@@ -99,6 +101,13 @@ fn identity_providers(config: &Config) -> Result<String, StartError> {
     Ok(match made.count() {
         0 => "nobody signs in by an identity provider".to_owned(),
         count => format!("{count} connections are usable; `cedargate idp check --online` asks their providers"),
+    })
+}
+
+fn issuers(config: &Config) -> Result<String, StartError> {
+    Ok(match workloads::live(&config.workloads, &Workloads::default())?.count() {
+        0 => "no issuer elsewhere vouches for programs".to_owned(),
+        count => format!("{count} issuers that vouch for programs are usable"),
     })
 }
 

@@ -7,6 +7,7 @@ use cedargate_dataplane::{RateError, TlsError, TrustedProxiesError, UpstreamErro
 use cedargate_migrations::{MigrateError, OpenError, StoreError};
 use cedargate_policy::Problems;
 
+use crate::config::WorkloadsError;
 use crate::keys::KeyRingError;
 
 /// Why the gateway, or a command on its store, does not start.
@@ -79,6 +80,8 @@ pub(crate) enum StartError {
     },
     #[error(transparent)]
     Connections(#[from] crate::config::ConnectionsError),
+    #[error(transparent)]
+    Workloads(#[from] WorkloadsError),
     #[error("identity providers cannot be called")]
     Providers(#[from] cedargate_idp_adapters::oidc::ProviderHttpError),
     #[error("the record could not be closed in order")]
@@ -103,6 +106,7 @@ impl StartError {
             | Self::Tls(_)
             | Self::NotMigrated(_) => true,
             Self::Connections(error) => Self::is_mistaken_connection(error),
+            Self::Workloads(error) => matches!(error, WorkloadsError::Mistaken(_)),
             Self::Audit(error) => match error {
                 cedargate_audit::OpenError::InstanceInvalid(_)
                 | cedargate_audit::OpenError::InstanceMismatch { .. } => true,

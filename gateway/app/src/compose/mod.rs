@@ -11,6 +11,7 @@ mod error;
 mod figures;
 mod http_app;
 mod ingest;
+mod key_record;
 mod listeners;
 mod log;
 mod operator_events;
@@ -26,7 +27,9 @@ mod sites;
 mod store;
 #[cfg(test)]
 mod tests;
+mod token_keys;
 mod traces;
+mod workloads;
 
 pub(crate) use self::check::check;
 pub(crate) use self::connections::read as read_connections;

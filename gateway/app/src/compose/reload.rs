@@ -1,4 +1,4 @@
-//! What may change while the gateway runs: policies, tenants, the identity key.
+//! What may change while the gateway runs: policies, tenants, keys.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,23 +6,23 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cedargate_assertion::{Issuer, KeyId, Verifier};
-use cedargate_audit::Priority;
+use cedargate_assertion::{Issuer, Verifier};
 use cedargate_controlplane::AUDIENCE;
 use cedargate_dataplane::{Gateway, Sites, TlsHosts};
 use cedargate_identity::{Tenant, Tenants};
-use cedargate_model::{Event, EventBody, EventId, KeyEvent};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use uuid::Uuid;
 
 use super::connections::Watched;
+use super::key_record::KeyRecord;
 use super::rule_sets::RuleLoader;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
+use super::token_keys::TokenKeyRing;
+use super::workloads::WatchedWorkloads;
 use super::{StartError, certificates};
 use crate::keys::{KeyRing, Purpose};
 
@@ -34,12 +34,15 @@ pub(super) struct Reloader {
     pub(super) tenants: Tenants,
     pub(super) policies: PathBuf,
     pub(super) ring: KeyRing,
+    pub(super) key_record: Arc<KeyRecord>,
+    pub(super) token_keys: Arc<TokenKeyRing>,
     pub(super) verifier: Arc<ArcSwap<Verifier>>,
     pub(super) jwks_file: PathBuf,
     pub(super) tls: Option<Arc<TlsHosts>>,
     /// The files of certificates and keys, towards clients and towards services.
     pub(super) certificates: Vec<PathBuf>,
     pub(super) connections: Watched,
+    pub(super) workloads: WatchedWorkloads,
     /// What was looked at last, whether it could be built or not: a mistake is reported once.
     pub(super) seen: Seen,
 }
@@ -55,8 +58,7 @@ const SETTLE_TRIES: usize = 50;
 pub(super) struct Seen {
     tenants: Vec<Tenant>,
     files: BTreeMap<PathBuf, Stamp>,
-    identity_key: Option<SystemTime>,
-    token_key: Option<SystemTime>,
+    identity_key: Option<Stamp>,
     certificates: BTreeMap<PathBuf, Stamp>,
 }
 
@@ -83,8 +85,8 @@ impl Stamp {
 impl Seen {
     pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, watched: &[PathBuf]) -> Self {
         let files = stamps(policies);
-        let [identity_key, token_key] = [Purpose::Identity, Purpose::Token].map(|purpose| ring.changed_at(purpose));
-        Self { tenants, files, identity_key, token_key, certificates: tls_stamps(watched) }
+        let identity_key = ring.metadata(Purpose::Identity).as_ref().map(Stamp::of);
+        Self { tenants, files, identity_key, certificates: tls_stamps(watched) }
     }
 }
 
@@ -161,6 +163,7 @@ impl Reloader {
                 // Certificate and key are two files: whoever renews them writes one after the other.
                 settle(&self.seen.certificates, || tls_stamps(&self.certificates), || thread::sleep(SETTLE));
                 self.connections.settle();
+                self.workloads.settle();
                 self.look(tenants, asked);
                 self
             });
@@ -184,12 +187,11 @@ impl Reloader {
         }
         self.look_at_rules(asked);
         self.connections.look(asked);
+        self.workloads.look(asked);
         if asked || before.identity_key != self.seen.identity_key {
             self.load_identity_key();
         }
-        if asked || before.token_key != self.seen.token_key {
-            self.load_token_key();
-        }
+        self.token_keys.look(asked);
         if asked || before.certificates != self.seen.certificates {
             if let Some(hosts) = &self.tls {
                 certificates::reload(hosts, &self.gateway.metrics);
@@ -244,7 +246,7 @@ impl Reloader {
             }
         };
         let former = self.gateway.issuer.load();
-        if former.keys().kid() == keys.kid() {
+        if *former.keys() == keys {
             return;
         }
         if let Err(error) = write_jwks(&self.jwks_file, &keys) {
@@ -252,50 +254,13 @@ impl Reloader {
             tracing::error!(error, "the public keys cannot be published: the former key signs on");
             return;
         }
-        if !self.recorded(Purpose::Identity, keys.kid(), former.keys().kid()) {
+        if !self.key_record.taken_up(Purpose::Identity, &keys) {
             return;
         }
         let issuer = Issuer::new(former.url(), keys);
         self.verifier.store(Arc::new(Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks())));
-        tracing::info!(cedargate.key.id = %issuer.keys().kid(), "a new identity key signs");
+        tracing::info!(cedargate.key.id = %issuer.keys().kid(), "the identity keys are taken up");
         self.gateway.issuer.store(Arc::new(issuer));
-    }
-
-    /// What signs tokens is what verifies them, so both change at once. Of several gateways, one that has not looked yet refuses the
-    /// new key's tokens until it has: `policies.reload_interval_ms` bounds it.
-    fn load_token_key(&self) {
-        let keys = match self.ring.token() {
-            Ok(keys) => keys,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "the token key cannot be opened: the former one stays");
-                return;
-            }
-        };
-        let former = self.gateway.tokens.load();
-        if former.kid() == keys.kid() || !self.recorded(Purpose::Token, keys.kid(), former.kid()) {
-            return;
-        }
-        let authority = former.with_keys(keys);
-        tracing::info!(cedargate.key.id = %authority.kid(), "a new token key signs");
-        self.gateway.tokens.store(Arc::new(authority));
-    }
-
-    /// Hands the news of another key to the record. A key that cannot be recorded does not sign; it is tried again when the file is
-    /// looked at again, at SIGHUP at the latest.
-    fn recorded(&self, purpose: Purpose, key: KeyId, former: KeyId) -> bool {
-        let taken = KeyEvent { purpose: purpose.to_string(), key: key.to_string(), former: former.to_string() };
-        let at = self.gateway.clock.now();
-        let event = Event { id: EventId(Uuid::now_v7()), at, tenant: None, body: EventBody::Key(taken) };
-        match self.gateway.spool.record(&event, Priority::Known) {
-            // The writer makes it durable with what comes beside it; nothing that the key signs is answered before.
-            Ok(_) => true,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "a new key cannot be recorded: the former one signs on");
-                false
-            }
-        }
     }
 }
 

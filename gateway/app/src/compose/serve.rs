@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
-use cedargate_dataplane::{Gateway, Metrics, Server};
+use cedargate_dataplane::{Gateway, KeyLook, Metrics, Server, TokenKeys};
 use cedargate_identity::{
     Accounts, Factors, Identities, OperatorEvents, Sessions, SpentAttempts, Tenants, WebauthnCeremonies,
 };
@@ -18,6 +18,7 @@ use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::Webauthn;
+use cedargate_idp_adapters::workload::Workloads;
 use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
@@ -34,19 +35,23 @@ use super::check::warnings;
 use super::connections::Watched;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
+use super::key_record::KeyRecord;
 use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, rule_sets_of, warn_of_unknown_services};
 use super::rule_sets::RuleLoader;
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
+use super::token_keys::TokenKeyRing;
 use super::traces::{self, Prepared};
+use super::workloads::WatchedWorkloads;
 use super::{
-    StartError, certificates, connections, ingest, listeners, operator_events, parts, removed_connections, store,
+    StartError, certificates, connections, ingest, key_record, listeners, operator_events, parts, removed_connections,
+    store, workloads,
 };
 use crate::config::{Config, SecretUse};
 use crate::files;
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, Purpose};
 
 /// The public keys' file in the state directory.
 const JWKS_FILE: &str = "jwks.json";
@@ -149,6 +154,8 @@ fn start(
     let connections = connections::live(tenants_connections, &Connections::default())?;
     let connections = Arc::new(ArcSwap::from_pointee(connections));
 
+    let issuers = Arc::new(ArcSwap::from_pointee(workloads::live(&config.workloads, &Workloads::default())?));
+
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
@@ -168,7 +175,8 @@ fn start(
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
     let base = &config.listen.base_url;
     let urls = TenantUrls::new(base.scheme().as_str(), base.authority_of(base.domain()));
-    let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, token)));
+    let overlap = config.policies.reload_interval;
+    let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, token, overlap)));
     let audit_public = audit.verifying_key();
     let (settings, engine, upstreams) = (parts::settings(config)?, parts::engine()?, parts::upstreams(config)?);
     let mut rules = RuleLoader::new(config);
@@ -181,6 +189,13 @@ fn start(
     // After everything that may fail for reasons of configuration: opening the record writes to it.
     let (spool, counted) = open_spool(config, audit, &clock, &metrics)?;
 
+    let key_record = Arc::new(KeyRecord::open(config.store.state_dir.join(key_record::FILE), spool.clone()));
+    // One that could not be recorded is tried again: it signs already, and nothing is answered without the record.
+    let _ = key_record.taken_up(Purpose::Identity, issuer.keys());
+    let _ = key_record.taken_up(Purpose::Token, tokens.load().keys());
+    let token_keys = TokenKeyRing::new(ring.clone(), Arc::clone(&tokens), sessions.clone(), Arc::clone(&key_record));
+    let token_keys = Arc::new(token_keys);
+
     let (tracing, prepared) = traces::prepare(config);
     let gateway = Arc::new(Gateway {
         settings,
@@ -188,6 +203,7 @@ fn start(
         decisions: Decisions::new(config.limits.decisions_cached_bytes_max),
         sessions: sessions.clone(),
         tokens: Arc::clone(&tokens),
+        token_keys: KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>),
         engine,
         rule_sets: ArcSwap::from_pointee(rule_sets),
         spool: spool.clone(),
@@ -225,6 +241,7 @@ fn start(
         accounts,
         local,
         connections: Arc::clone(&connections),
+        workloads: Arc::clone(&issuers),
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(kept.clone()),
         devices: KnownDevices::new(kept),
@@ -268,11 +285,14 @@ fn start(
         tenants,
         policies,
         ring,
+        key_record,
+        token_keys,
         verifier,
         jwks_file,
         tls,
         certificates,
         connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), connections),
+        workloads: WatchedWorkloads::new(config.workloads.clone(), issuers),
         seen,
     };
     background.spawn(reloader.run(config.policies.reload_interval));

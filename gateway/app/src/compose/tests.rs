@@ -5,24 +5,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cedargate_assertion::{IssuedCache, Issuer, Verifier};
-use cedargate_audit::Spool;
+use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
+use cedargate_audit::{Spool, SpoolSettings};
 use cedargate_controlplane::AUDIENCE;
-use cedargate_dataplane::{Gateway, Metrics};
+use cedargate_dataplane::{Gateway, KeyLook, Metrics, TokenKeys};
 use cedargate_identity::{Sessions, Tenant, Tenants};
 use cedargate_model::{
-    AccessToken, ApiKeyId, Clock as _, Host, Micros, PrincipalId, SystemClock, TenantId, TenantName, TokenId,
-    TokenSource,
+    AccessToken, ApiKeyId, Clock as _, EventBody, Host, KeyEvent, Micros, PrincipalId, SystemClock, TenantId,
+    TenantName, TokenId, TokenSource,
 };
 use cedargate_policy::Decisions;
 use cedargate_tokens::{LIFETIME, TenantUrls, TokenAuthority};
+use ed25519_dalek::SigningKey;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::connections::Watched;
+use super::key_record::KeyRecord;
 use super::reload::{Reloader, Seen};
 use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
+use super::token_keys::TokenKeyRing;
+use super::workloads::WatchedWorkloads;
 use super::{parts, store};
 use crate::config::{Config, Environment, MasterKeyUse};
 use crate::keys::{KeyRing, MasterKey, Purpose};
@@ -47,15 +51,23 @@ impl House {
         let pool = store::open(&config.store).await.unwrap();
         let issuer = Issuer::new(config.listen.base_url.to_string(), ring.identity().unwrap());
         let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
-        let tokens = TokenAuthority::new(TenantUrls::new("http", "localhost:8080"), ring.token().unwrap());
+        let urls = TenantUrls::new("http", "localhost:8080");
+        let tokens = TokenAuthority::new(urls, ring.token().unwrap(), config.policies.reload_interval);
+        let tokens = Arc::new(ArcSwap::from_pointee(tokens));
+        let sessions = Sessions::new(pool.clone(), config.sessions);
+        let key_record = Arc::new(KeyRecord::open(dir.path().join("recorded-keys.json"), Spool::danger_discarding()));
+        let token_keys =
+            TokenKeyRing::new(ring.clone(), Arc::clone(&tokens), sessions.clone(), Arc::clone(&key_record));
+        let token_keys = Arc::new(token_keys);
         let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
         let loaded = loader.load(&[acme()]).unwrap();
         let gateway = Gateway {
             settings: parts::settings(&config).unwrap(),
             sites: ArcSwap::from_pointee(loaded.sites),
             decisions: Decisions::new(0),
-            sessions: Sessions::new(pool.clone(), config.sessions),
-            tokens: Arc::new(ArcSwap::from_pointee(tokens)),
+            sessions,
+            tokens,
+            token_keys: KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>),
             engine: parts::engine().unwrap(),
             rule_sets: ArcSwap::default(),
             spool: Spool::danger_discarding(),
@@ -76,11 +88,14 @@ impl House {
             tenants: Tenants::new(pool),
             policies: config.policies.dir.clone(),
             ring,
+            key_record,
+            token_keys,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             jwks_file: dir.path().join("jwks.json"),
             tls: None,
             certificates: Vec::new(),
             connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), Arc::default()),
+            workloads: WatchedWorkloads::new(config.workloads.clone(), Arc::default()),
             seen,
         };
         Self { dir, reloader }
@@ -178,7 +193,7 @@ async fn a_tenants_broken_policy_concerns_that_tenant_alone() {
 async fn a_rotated_key_is_published_and_signs() {
     let mut house = House::build().await;
     let former = house.reloader.gateway.issuer.load().keys().kid();
-    house.reloader.ring.rotate(Purpose::Identity).unwrap();
+    house.reloader.ring.rotate(Purpose::Identity, SystemClock.now()).unwrap();
     // Not told by the file's time: two changes may fall into one tick of the clock.
     house.reloader.look(vec![acme()], true);
     let issuer = house.reloader.gateway.issuer.load();
@@ -206,13 +221,59 @@ async fn a_rotated_token_key_signs_and_the_former_one_signs_nobody_out() {
     };
     let before = house.reloader.gateway.tokens.load_full();
     let text = before.issue(&token, acme().id, &acme().name).unwrap();
-    house.reloader.ring.rotate(Purpose::Token).unwrap();
+    house.reloader.ring.rotate(Purpose::Token, SystemClock.now()).unwrap();
     house.reloader.look(vec![acme()], true);
     let after = house.reloader.gateway.tokens.load_full();
     assert_ne!(after.kid(), before.kid());
     assert!(after.verify(&text, acme().id, &acme().name, now).is_ok());
     let fresh = after.issue(&token, acme().id, &acme().name).unwrap();
     assert!(before.verify(&fresh, acme().id, &acme().name, now).is_err(), "another key signs");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_withdrawn_token_key_verifies_nothing_though_the_same_key_signs() {
+    let mut house = House::build().await;
+    let former = house.reloader.gateway.tokens.load_full();
+    house.reloader.ring.rotate(Purpose::Token, SystemClock.now()).unwrap();
+    house.reloader.look(vec![acme()], true);
+    let rotated = house.reloader.gateway.tokens.load_full();
+    assert_eq!(rotated.keys().older().collect::<Vec<_>>(), [former.kid()]);
+    house.reloader.ring.withdraw(Purpose::Token, former.kid()).unwrap();
+    house.reloader.look(vec![acme()], false);
+    let left = house.reloader.gateway.tokens.load_full();
+    assert_eq!((left.kid(), left.keys().older().count()), (rotated.kid(), 0));
+}
+
+/// What a record that is opened, used and closed by `used` has of keys.
+fn recorded(dir: &Path, used: impl FnOnce(&KeyRecord)) -> Vec<KeyEvent> {
+    let settings = SpoolSettings::new(dir.join("audit"), "gw-1");
+    let (spool, _) = Spool::open(settings, SigningKey::from_bytes(&[7; 32]), Arc::new(SystemClock)).unwrap();
+    used(&KeyRecord::open(dir.join("recorded-keys.json"), spool.clone()));
+    spool.close().unwrap();
+    let events = cedargate_audit::read(&dir.join("audit")).filter_map(|entry| entry.unwrap().event().cloned());
+    let keys = events.filter_map(|event| match event.body {
+        EventBody::Key(taken) => Some(taken),
+        _ => None,
+    });
+    keys.collect()
+}
+
+#[test]
+fn a_key_that_was_rotated_while_nothing_ran_is_recorded_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = |seed| SigningKeys::from_seed(&[seed; 32]);
+    let name = |seed| keys(seed).kid().to_string();
+    let start = |keys: &SigningKeys| {
+        let before = recorded(dir.path(), |_| {}).len();
+        recorded(dir.path(), |record| assert!(record.taken_up(Purpose::Token, keys))).split_off(before)
+    };
+    assert_eq!(start(&keys(1)), [], "the first key is no news");
+    assert_eq!(start(&keys(1)), []);
+    let rotated = keys(1).succeeded_by(keys(2));
+    let taken = |key, former, withdrawn| KeyEvent { purpose: "token".to_owned(), key, former, withdrawn };
+    assert_eq!(start(&rotated), [taken(name(2), name(1), vec![])]);
+    assert_eq!(start(&rotated), [], "once");
+    assert_eq!(start(&keys(2)), [taken(name(2), name(2), vec![name(1)])], "a withdrawal, too");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -144,7 +144,7 @@ enum Kind {
     Saml,
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<String> {
+pub(super) fn read_bounded(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;

@@ -26,6 +26,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod upstreams;
+mod workloads;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,12 +50,13 @@ pub(crate) use self::mistake::Mistakes;
 use self::mistake::{Noted, Whence};
 pub(crate) use self::otlp::Otlp;
 pub(crate) use self::policies::Policies;
-pub(crate) use self::reference::{connections_reference, reference};
+pub(crate) use self::reference::{connections_reference, reference, workloads_reference};
 pub(crate) use self::secrets::{MasterKeyUse, Secrets};
 use self::section::Document;
 pub(crate) use self::store::Store;
 pub(crate) use self::telemetry::Telemetry;
 pub(crate) use self::upstreams::{Backend, OWN_SERVICE, Upstream, check_socket_path};
+pub(crate) use self::workloads::{WorkloadFiles, WorkloadsError};
 use crate::keys::MasterKey;
 
 /// The file's name, where neither `--config` nor `CEDARGATE_CONFIG` says another.
@@ -73,6 +75,7 @@ const TABLES: &[Table] = &[
     upstreams::TLS_TABLE,
     sessions::TABLE,
     connections::TABLE,
+    workloads::TABLE,
     limits::TABLE,
     inspection::TABLE,
     inspection::TENANT_TABLE,
@@ -91,6 +94,7 @@ pub(crate) struct Config {
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) sessions: SessionSettings,
     pub(crate) connections: ConnectionFiles,
+    pub(crate) workloads: WorkloadFiles,
     pub(crate) limits: Limits,
     pub(crate) inspection: Inspection,
     pub(crate) audit: Audit,
@@ -166,6 +170,7 @@ impl Config {
         let upstreams = top.section("upstreams").and_then(upstreams::read);
         let sessions = top.section("sessions").and_then(sessions::read);
         let connections = top.section("connections").and_then(ConnectionFiles::read);
+        let workloads = top.section("workloads").and_then(WorkloadFiles::read);
         let limits = top.section("limits").and_then(Limits::read);
         let inspection = top.section("inspection").and_then(Inspection::read);
         let audit = top.section("audit").and_then(|section| Audit::read(section, state_dir));
@@ -181,6 +186,7 @@ impl Config {
             upstreams: upstreams?,
             sessions: sessions?,
             connections: connections?,
+            workloads: workloads?,
             limits: limits?,
             inspection: inspection?,
             audit: audit?,

@@ -6,6 +6,7 @@ use super::TABLES;
 use super::connections::FILE_TABLES;
 use super::environment::VARIABLES;
 use super::key::{Fallback, Key, Table};
+use super::workloads;
 
 /// `docs/reference/configuration.md`.
 pub(crate) fn reference() -> String {
@@ -24,6 +25,13 @@ pub(crate) fn reference() -> String {
 pub(crate) fn connections_reference() -> String {
     let mut page = String::from(CONNECTIONS);
     tables(&mut page, FILE_TABLES);
+    page
+}
+
+/// `docs/reference/workloads.md`.
+pub(crate) fn workloads_reference() -> String {
+    let mut page = String::from(WORKLOADS);
+    tables(&mut page, workloads::FILE_TABLES);
     page
 }
 
@@ -46,6 +54,16 @@ One file for each tenant, `TENANT.toml`, in the directory that `connections.dir`
 paths in it are taken from the file's own directory. Secrets do not stand in it. `cedargate idp check` reports every mistake of every
 file with its place, and with `--online` asks the providers; `cedargate idp preview` shows what a sample token comes to. How to set a provider
 up stands in the [guides](../guides/sso/README.md).
+";
+
+const WORKLOADS: &str = "\
+# Issuers that vouch for programs
+
+<!-- Made by `cedargate config reference --workloads`. Change the keys in `gateway/app/src/config/workloads.rs` instead. -->
+
+One file for each tenant, `TENANT.toml`, in the directory that `workloads.dir` of the [configuration](configuration.md) names. Relative
+paths in it are taken from the file's own directory. `cedargate config check` reports every mistake of every file with its place. How
+programs use it stands in the [guide](../guides/programs.md#programs-that-another-issuer-vouches-for).
 ";
 
 const INTRODUCTION: &str = "\

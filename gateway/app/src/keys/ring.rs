@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use cedargate_assertion::{KeyError, SigningKeys};
+use cedargate_assertion::{KeyError, KeyId, SigningKeys};
+use cedargate_model::Micros;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use ed25519_dalek::{SigningKey, VerifyingKey};
@@ -39,6 +40,7 @@ const PUBLIC_KEY_END: &str = "-----END PUBLIC KEY-----";
 const PUBLIC_KEY_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 
 /// A directory of sealed keys.
+#[derive(Clone)]
 pub(crate) struct KeyRing {
     dir: PathBuf,
     master: MasterKey,
@@ -78,6 +80,8 @@ pub(crate) enum KeyRingError {
     Token(#[source] KeyError),
     #[error("the audit key in `{}` is not an Ed25519 key in PKCS#8", .0.display())]
     Audit(PathBuf),
+    #[error("the audit log's former keys verify what they signed: none is withdrawn")]
+    AuditKept,
     #[error("the operating system gave no random bytes")]
     RandomUnavailable(#[source] getrandom::Error),
 }
@@ -135,19 +139,32 @@ impl KeyRing {
 
     /// Replaces a key by a new one. The former identity key stays published, and the public halves of all former audit
     /// keys are kept: who verifies the record must not have to ask the record for them.
-    pub(crate) fn rotate(&self, purpose: Purpose) -> Result<Listed, KeyRingError> {
+    pub(crate) fn rotate(&self, purpose: Purpose, now: Micros) -> Result<Listed, KeyRingError> {
         if !self.path(purpose).exists() {
             return Err(KeyRingError::Missing(self.path(purpose)));
         }
         let _lock = self.lock()?;
         match purpose {
-            Purpose::Identity => self.keep_signing(purpose, &self.identity()?.rotate()?),
-            Purpose::Token => self.keep_signing(purpose, &self.token()?.rotate()?),
+            Purpose::Identity => self.keep_signing(purpose, &self.identity()?.rotate(now)?),
+            Purpose::Token => self.keep_signing(purpose, &self.token()?.rotate(now)?),
             Purpose::Audit => {
                 let (key, former) = self.audit_keys()?;
                 self.draw_audit(&[&[key.verifying_key()], former.as_slice()].concat())
             }
         }
+    }
+
+    /// Has a former key verify nothing any more, at once. The record's former keys verify what they signed for ever.
+    pub(crate) fn withdraw(&self, purpose: Purpose, key: KeyId) -> Result<Vec<Listed>, KeyRingError> {
+        let _lock = self.lock()?;
+        let keys = match purpose {
+            Purpose::Identity => self.identity()?,
+            Purpose::Token => self.token()?,
+            Purpose::Audit => return Err(KeyRingError::AuditKept),
+        };
+        let left = keys.withdraw(key)?;
+        self.keep_signing(purpose, &left)?;
+        Ok(named(purpose, &left))
     }
 
     /// What signs identities.
@@ -199,9 +216,9 @@ impl KeyRing {
         }
     }
 
-    /// When a key's file last changed; none where it cannot be told.
-    pub(crate) fn changed_at(&self, purpose: Purpose) -> Option<std::time::SystemTime> {
-        fs::metadata(self.path(purpose)).and_then(|metadata| metadata.modified()).ok()
+    /// What tells whether a key's file has changed; none where it cannot be told.
+    pub(crate) fn metadata(&self, purpose: Purpose) -> Option<fs::Metadata> {
+        fs::metadata(self.path(purpose)).ok()
     }
 
     /// Keeps the keys from others who would change them, until it is dropped. Without it, of two rotations at once one
@@ -294,6 +311,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Micros = Micros(1_790_000_000_000_000);
+
     fn ring(dir: &Path) -> KeyRing {
         KeyRing::new(dir.join("keys"), MasterKey::parse(&"0123456789abcdef".repeat(4)).unwrap())
     }
@@ -316,7 +335,7 @@ mod tests {
     fn a_rotated_identity_key_stays_published_and_signs_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let made = ring(dir.path()).init().unwrap();
-        let fresh = ring(dir.path()).rotate(Purpose::Identity).unwrap();
+        let fresh = ring(dir.path()).rotate(Purpose::Identity, NOW).unwrap();
         assert_ne!(fresh.id, made[0].id);
         let listed = ring(dir.path()).list().unwrap();
         assert_eq!(listed[0], fresh);
@@ -329,7 +348,7 @@ mod tests {
     fn a_rotated_token_key_still_verifies_and_signs_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let made = ring(dir.path()).init().unwrap();
-        let fresh = ring(dir.path()).rotate(Purpose::Token).unwrap();
+        let fresh = ring(dir.path()).rotate(Purpose::Token, NOW).unwrap();
         let listed = ring(dir.path()).list().unwrap();
         assert_eq!(listed[..2], made[..2], "the others are as they were");
         assert_eq!(listed[2..], [fresh.clone(), Listed { signs: false, ..made[2].clone() }]);
@@ -338,11 +357,26 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawn_key_is_gone_and_the_one_that_signs_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = ring(dir.path()).init().unwrap();
+        let fresh = ring(dir.path()).rotate(Purpose::Token, NOW).unwrap();
+        let keys = ring(dir.path()).token().unwrap();
+        let former = keys.older().next().unwrap();
+        assert_eq!(keys.retired_at(former), Some(NOW), "the file says since when");
+        assert!(ring(dir.path()).withdraw(Purpose::Token, keys.kid()).is_err());
+        assert!(ring(dir.path()).withdraw(Purpose::Audit, former).is_err());
+        assert!(ring(dir.path()).withdraw(Purpose::Identity, former).is_err(), "it is another purpose's");
+        assert_eq!(ring(dir.path()).withdraw(Purpose::Token, former).unwrap(), std::slice::from_ref(&fresh));
+        assert_eq!(ring(dir.path()).list().unwrap(), [&made[..2], &[fresh]].concat());
+    }
+
+    #[test]
     fn a_rotated_audit_key_signs_no_more_and_its_public_half_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let first = ring(dir.path()).init().unwrap().remove(1);
-        let second = ring(dir.path()).rotate(Purpose::Audit).unwrap();
-        let third = ring(dir.path()).rotate(Purpose::Audit).unwrap();
+        let second = ring(dir.path()).rotate(Purpose::Audit, NOW).unwrap();
+        let third = ring(dir.path()).rotate(Purpose::Audit, NOW).unwrap();
         let exported = |all| {
             let keys = public_keys(&ring(dir.path()).public(Purpose::Audit, all).unwrap()).unwrap();
             keys.iter().map(audit_key_id).collect::<Vec<_>>()
@@ -364,7 +398,7 @@ mod tests {
         };
         let first = at_once(&|| ring(dir.path()).init().unwrap());
         assert_eq!(first.len(), Purpose::ALL.len(), "each is made once");
-        let made = at_once(&|| (0..4).map(|_| ring(dir.path()).rotate(Purpose::Audit).unwrap()).collect());
+        let made = at_once(&|| (0..4).map(|_| ring(dir.path()).rotate(Purpose::Audit, NOW).unwrap()).collect());
         let listed = ring(dir.path()).list().unwrap();
         let ids: Vec<_> = listed.iter().map(|key| &key.id).collect();
         assert!(first.iter().chain(&made).all(|key| ids.contains(&&key.id)), "{listed:?}");
@@ -388,7 +422,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = ring(dir.path()).identity().unwrap_err();
         assert!(error.to_string().contains("`cedargate keys init`"), "{error}");
-        assert!(ring(dir.path()).rotate(Purpose::Audit).is_err(), "there is nothing to rotate");
+        assert!(ring(dir.path()).rotate(Purpose::Audit, NOW).is_err(), "there is nothing to rotate");
     }
 
     #[test]

@@ -278,6 +278,8 @@ mod tests {
             Credential::SessionToken,
             Credential::ApiKey,
             Credential::KeyToken,
+            Credential::WorkloadToken,
+            Credential::Certificate,
             Credential::ScimToken,
         ])
     }

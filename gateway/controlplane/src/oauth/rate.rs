@@ -35,20 +35,24 @@ struct Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exceeded {
     pub(super) retry_after_seconds: u64,
+    /// Whether it is the first time in this window: that stands in the record, and the many more behind it do not.
+    pub(super) is_first: bool,
 }
 
 impl Rates {
     /// Counts a token for a client that is known.
     pub(super) fn token(&self, tenant: TenantId, client: SessionId, now: Micros) -> Result<(), Exceeded> {
         let mut window = self.window(now);
-        if window.tokens.count((tenant, client)) <= PER_CLIENT_MAX { Ok(()) } else { Err(window.exceeded(now)) }
+        let tokens = window.tokens.count((tenant, client));
+        if tokens <= PER_CLIENT_MAX { Ok(()) } else { Err(window.exceeded(tokens == PER_CLIENT_MAX + 1, now)) }
     }
 
     /// Counts a failure from an address, and says whether that was one too many.
     pub(super) fn failed(&self, address: IpAddr, now: Micros) -> Result<(), Exceeded> {
         let mut window = self.window(now);
         let failures = window.failures.count(network(address));
-        if failures <= FAILURES_PER_ADDRESS_MAX { Ok(()) } else { Err(window.exceeded(now)) }
+        let is_first = failures == FAILURES_PER_ADDRESS_MAX + 1;
+        if failures <= FAILURES_PER_ADDRESS_MAX { Ok(()) } else { Err(window.exceeded(is_first, now)) }
     }
 
     /// The present window. Every state of it is a valid one, so a panic elsewhere does not matter.
@@ -63,9 +67,9 @@ impl Rates {
 }
 
 impl Window {
-    fn exceeded(&self, now: Micros) -> Exceeded {
+    fn exceeded(&self, is_first: bool, now: Micros) -> Exceeded {
         let left = self.began_at.after(WINDOW).since(now);
-        Exceeded { retry_after_seconds: left.as_secs() + 1 }
+        Exceeded { retry_after_seconds: left.as_secs() + 1, is_first }
     }
 }
 
@@ -118,7 +122,9 @@ mod tests {
         for _ in 0..PER_CLIENT_MAX {
             assert_eq!(rates.token(tenant, client(1), now), Ok(()));
         }
-        assert_eq!(rates.token(tenant, client(1), now), Err(Exceeded { retry_after_seconds: 61 }));
+        for is_first in [true, false, false] {
+            assert_eq!(rates.token(tenant, client(1), now), Err(Exceeded { retry_after_seconds: 61, is_first }));
+        }
         assert_eq!(rates.token(tenant, client(2), now), Ok(()));
         assert_eq!(rates.token(tenant, client(1), now.after(WINDOW)), Ok(()));
     }
@@ -131,7 +137,9 @@ mod tests {
         for _ in 0..FAILURES_PER_ADDRESS_MAX {
             assert_eq!(rates.failed(address("2001:db8::2"), now), Ok(()));
         }
-        assert!(rates.failed(address("2001:db8::3"), now).is_err());
+        for is_first in [true, false] {
+            assert_eq!(rates.failed(address("2001:db8::3"), now).err().map(|over| over.is_first), Some(is_first));
+        }
         assert!(rates.failed(address("2001:db8:0:1::1"), now).is_ok());
         assert!(rates.failed(address("2001:db8::3"), now.after(WINDOW)).is_ok());
     }

@@ -60,6 +60,21 @@ impl OauthError {
             TokenReason::SessionUnknown | TokenReason::RefreshUnknown | TokenReason::RefreshExpired => {
                 (StatusCode::BAD_REQUEST, "invalid_grant")
             }
+            TokenReason::AssertionMalformed
+            | TokenReason::AssertionAlgorithm
+            | TokenReason::AssertionType
+            | TokenReason::AssertionHeader
+            | TokenReason::AssertionIssuer
+            | TokenReason::AssertionKeyUnknown
+            | TokenReason::AssertionSignature
+            | TokenReason::AssertionAudience
+            | TokenReason::AssertionExpired
+            | TokenReason::AssertionNotYetValid
+            | TokenReason::AssertionLifetime
+            | TokenReason::AssertionClaims
+            | TokenReason::AssertionAmbiguous
+            | TokenReason::AssertionReplayed => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            TokenReason::IssuerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             TokenReason::RateExceeded => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         };
         Self { status, error, basic, retry_after_seconds: None }

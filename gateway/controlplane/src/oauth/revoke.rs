@@ -7,15 +7,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{PresentedSecret, SecretKind};
-use cedargate_model::{ApiKeyId, GrantId, RefusalCode, SessionId, TokenAct, TokenReason, TokenSource};
+use cedargate_identity::{FamilyStanding, PresentedRefresh, SecretKind};
+use cedargate_model::{RefusalCode, SessionId, TokenAct, TokenReason, TokenSource};
 use http::{HeaderMap, StatusCode};
 
 use super::Office;
 use super::form::Form;
 use super::rate::Exceeded;
 use super::reply::{OauthError, unkept};
-use super::token::record;
+use super::token::{forget, record};
 use crate::own::unavailable;
 use crate::problem::Problem;
 use crate::recorder::TokenFacts;
@@ -66,11 +66,16 @@ fn waits(over: Exceeded) -> Response {
 async fn revoke(office: &Office, visit: &Visit, tenant: &TenantScope, token: &str) -> Result<Outcome, Problem> {
     let control_plane = &office.control_plane;
     if token.starts_with(SecretKind::RefreshToken.prefix()) {
-        let Ok(shown) = PresentedSecret::parse(SecretKind::RefreshToken, token) else { return Ok(Outcome::Nothing) };
+        let Ok(shown) = PresentedRefresh::parse(token) else { return Ok(Outcome::Nothing) };
         let ended = control_plane.sessions.revoke_refresh(tenant.id, &shown).await.map_err(unavailable)?;
-        let Some(ended) = ended else { return Ok(Outcome::Nothing) };
-        let facts = facts(ended.principal, None, Some(ended.grant));
-        record(office, visit, tenant, facts, TokenAct::GrantRevoked).await?;
+        let Some(family) = ended else { return Ok(Outcome::Nothing) };
+        // It may have ended before, by a spent token, and that is still to be recorded.
+        let act = match family.standing {
+            FamilyStanding::Reused => TokenAct::Reused,
+            FamilyStanding::Counts | FamilyStanding::Spent | FamilyStanding::Revoked => TokenAct::GrantRevoked,
+        };
+        record(office, visit, tenant, family.into(), act).await?;
+        forget(office, tenant, family).await;
         return Ok(Outcome::Ended);
     }
     let Ok(token) = control_plane.tokens.load().verify(token, tenant.id, &tenant.name, visit.now) else {
@@ -84,12 +89,9 @@ async fn revoke(office: &Office, visit: &Visit, tenant: &TenantScope, token: &st
     let (api_key, grant) = match token.source {
         TokenSource::ApiKey(key) => (Some(key), None),
         TokenSource::Session(grant) => (None, Some(grant)),
+        TokenSource::Workload(_) => (None, None),
     };
-    let facts = facts(token.subject, api_key, grant);
+    let facts = TokenFacts { principal: Some(token.subject), api_key, grant, ..TokenFacts::default() };
     record(office, visit, tenant, facts, TokenAct::Revoked { token: token.id }).await?;
     Ok(Outcome::Ended)
-}
-
-fn facts(principal: cedargate_model::PrincipalId, api_key: Option<ApiKeyId>, grant: Option<GrantId>) -> TokenFacts {
-    TokenFacts { principal: Some(principal), api_key, grant }
 }

@@ -1,23 +1,25 @@
 //! `POST /auth/token`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{
-    ExchangeError, FindProgramError, Granted, MEMBER, PresentedSecret, PresentedToken, ProgramRefused, RefreshError,
-    SecretKind,
+    ExchangeError, Family, FamilyStanding, FindProgramError, Granted, MEMBER, PresentedRefresh, PresentedSecret,
+    PresentedToken, ProgramRefused, RefreshError, SecretKind,
 };
 use cedargate_model::{
-    AccessToken, ApiKeyId, GrantId, GrantType, Micros, Principal, PrincipalId, RefusalCode, RoleName, TokenAct,
+    AccessToken, ApiKeyId, GrantType, Micros, Principal, PrincipalId, RefusalCode, RoleName, SessionId, TokenAct,
     TokenId, TokenReason, TokenSource,
 };
 use cedargate_tokens::LIFETIME;
 use http::HeaderMap;
 
 use super::form::Form;
+use super::rate::Exceeded;
 use super::reply::{OauthError, Tokens};
 use super::{Office, client};
 use crate::RecordUnavailable;
@@ -28,10 +30,18 @@ use crate::visit::{Site, Visit};
 
 /// The grant of RFC 8693.
 pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The grant of RFC 7523 §2.1.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// What is exchanged: a JWT of an issuer elsewhere, in either of the names that there are for one (RFC 8693 §3).
+pub(super) const JWT_TOKEN_TYPES: [&str; 2] =
+    ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"];
 /// What is exchanged: the value of a session's cookie.
 pub(super) const SESSION_TOKEN_TYPE: &str = "urn:cedargate:params:oauth:token-type:session";
 /// What it is exchanged for.
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// The shortest life of a token.
+const LIFETIME_MIN: Duration = Duration::from_secs(1);
 
 /// The longest parameter that names something.
 const PARAMETER_BYTES_MAX: usize = 2 * 1024;
@@ -97,20 +107,20 @@ impl From<Problem> for Refused {
 
 /// Why there is no token, before it is recorded.
 enum Why {
-    /// Nothing was proved.
-    Reason(TokenReason),
+    /// Nothing was proved. What is known all the same is for the record.
+    Reason(TokenReason, TokenFacts),
     /// A client that is known asked for what it cannot have: no failure of its address, where others may be.
     Asked(TokenReason, TokenFacts),
-    /// A client that is known is over its rate, for so many seconds.
-    Rate(u64, TokenFacts),
+    /// A client that is known is over its rate.
+    Rate(Exceeded, TokenFacts),
     /// A refresh token was shown again: its family has ended.
-    Reused(GrantId, PrincipalId),
+    Reused(Family),
     Failed(Problem),
 }
 
 impl From<TokenReason> for Why {
     fn from(reason: TokenReason) -> Self {
-        Self::Reason(reason)
+        Self::Reason(reason, TokenFacts::default())
     }
 }
 
@@ -123,6 +133,10 @@ struct Issue {
     /// The roles that it has at present.
     scope: Vec<RoleName>,
     granted: Option<Granted>,
+    /// What the record is told.
+    facts: TokenFacts,
+    /// When the word that it is issued for ends.
+    ends_by: Option<Micros>,
 }
 
 /// One request for a token.
@@ -147,32 +161,42 @@ impl Desk<'_> {
         let (client, now) = (self.visit.client, self.visit.now);
         match why {
             Why::Failed(problem) => Err(problem.into()),
-            Why::Reused(grant, principal) => {
-                let facts = TokenFacts { principal: Some(principal), grant: Some(grant), ..TokenFacts::default() };
-                self.record(facts, TokenAct::Reused).await?;
+            Why::Reused(family) => {
+                self.record(family.into(), TokenAct::Reused).await?;
+                self.forget(family).await;
                 // Told as any other refusal, whatever the address has left.
                 let _ = self.office.rates.failed(client, now);
                 tracing::warn!(
                     cedargate.tenant = self.tenant.name.as_str(),
-                    cedargate.grant.id = %grant,
+                    cedargate.grant.id = %family.grant,
                     "a refresh token was used twice: its family has ended"
                 );
                 Err(Refused::Told(OauthError::reused()))
             }
             Why::Asked(reason, facts) => Err(self.refuse(facts, by, reason, basic).await?.into()),
-            Why::Rate(seconds, facts) => {
-                let error = self.refuse(facts, by, TokenReason::RateExceeded, basic).await?;
-                Err(error.retry_after(seconds).into())
-            }
+            Why::Rate(over, facts) => Err(self.waits(over, facts, by, basic).await?.into()),
             // Only what failed waits for its address: behind one address there are many, and a good credential is nobody's guess.
-            Why::Reason(reason) => match self.office.rates.failed(client, now) {
-                Ok(()) => Err(self.refuse(TokenFacts::default(), by, reason, basic).await?.into()),
-                Err(over) => {
-                    let error = self.refuse(TokenFacts::default(), by, TokenReason::RateExceeded, basic).await?;
-                    Err(error.retry_after(over.retry_after_seconds).into())
-                }
+            Why::Reason(reason, facts) => match self.office.rates.failed(client, now) {
+                Ok(()) => Err(self.refuse(facts, by, reason, basic).await?.into()),
+                Err(over) => Err(self.waits(over, facts, by, basic).await?.into()),
             },
         }
+    }
+
+    /// Refuses for a rate. Of the many in one window the first is recorded, beside the decision that let each of them through.
+    async fn waits(
+        &self,
+        over: Exceeded,
+        facts: TokenFacts,
+        by: Option<GrantType>,
+        basic: bool,
+    ) -> Result<OauthError, Problem> {
+        let reason = TokenReason::RateExceeded;
+        let error = match over.is_first {
+            true => self.refuse(facts, by, reason, basic).await?,
+            false => OauthError::new(reason, basic),
+        };
+        Ok(error.retry_after(over.retry_after_seconds))
     }
 
     async fn refuse(
@@ -194,6 +218,7 @@ impl Desk<'_> {
             (Some("client_credentials"), None) => GrantType::ClientCredentials,
             (Some("refresh_token"), _) => GrantType::RefreshToken,
             (Some(TOKEN_EXCHANGE), None) => GrantType::TokenExchange,
+            (Some(JWT_BEARER), None) => GrantType::JwtBearer,
             (Some(_), _) => return Err(TokenReason::GrantUnsupported.into()),
         };
         *by = Some(grant_type);
@@ -204,11 +229,19 @@ impl Desk<'_> {
         match grant_type {
             GrantType::ClientCredentials => self.for_key(headers, &form).await,
             // Public: what is shown is the whole of the proof.
-            GrantType::RefreshToken | GrantType::TokenExchange if client::is_shown(headers, &form) => {
+            GrantType::RefreshToken | GrantType::TokenExchange | GrantType::JwtBearer
+                if client::is_shown(headers, &form) =>
+            {
                 Err(TokenReason::CredentialsAmbiguous.into())
             }
             GrantType::RefreshToken => self.for_refresh(&form).await,
-            GrantType::TokenExchange => self.for_session(&form).await,
+            GrantType::TokenExchange => match form.get("subject_token_type") {
+                Some(kind) if JWT_TOKEN_TYPES.contains(&kind) => {
+                    self.for_assertion(GrantType::TokenExchange, form.get("subject_token"), &form).await
+                }
+                _ => self.for_session(&form).await,
+            },
+            GrantType::JwtBearer => self.for_assertion(GrantType::JwtBearer, form.get("assertion"), &form).await,
         }
     }
 
@@ -230,17 +263,17 @@ impl Desk<'_> {
         let (tenant, now) = (self.tenant.id, self.visit.now);
         let found = self.office.control_plane.sessions.find_api_key(tenant, &key, now).await;
         let program = found.map_err(|error| match error {
-            FindProgramError::Refused(refused) => Why::Reason(reason(refused)),
+            FindProgramError::Refused(refused) => Why::Reason(reason(refused), shown_key(&key, refused)),
             FindProgramError::Store(error) => Why::Failed(unavailable(error)),
         })?;
-        // By the key's id, in the one spelling that we give it out in.
-        if program.session.to_string() != shown.id {
-            return Err(TokenReason::ClientMismatch.into());
-        }
         let key = ApiKeyId(program.session.0);
         let facts = TokenFacts { principal: Some(program.id), api_key: Some(key), ..TokenFacts::default() };
-        self.count(&program, facts)?;
-        let asked = |reason| Why::Asked(reason, facts);
+        // By the key's id, in the one spelling that we give it out in.
+        if key.to_string() != shown.id {
+            return Err(Why::Reason(TokenReason::ClientMismatch, facts));
+        }
+        self.count(program.session, facts.clone())?;
+        let asked = |reason| Why::Asked(reason, facts.clone());
         let scope = self.asked(form).map_err(asked)?;
         Ok(Issue {
             by: GrantType::ClientCredentials,
@@ -249,6 +282,8 @@ impl Desk<'_> {
             scope: narrowed(&program, scope.as_deref()).map_err(asked)?,
             narrowed: scope,
             granted: None,
+            facts,
+            ends_by: None,
         })
     }
 
@@ -264,9 +299,9 @@ impl Desk<'_> {
         let found =
             sessions.find(self.tenant.id, &session, now).await.map_err(|error| Why::Failed(unavailable(error)))?;
         let person = found.ok_or(TokenReason::SessionUnknown)?;
-        let facts = TokenFacts { principal: Some(person.id), ..TokenFacts::default() };
-        self.count(&person, facts)?;
-        let asked = |reason| Why::Asked(reason, facts);
+        let facts = TokenFacts { principal: Some(person.id), session: Some(person.session), ..TokenFacts::default() };
+        self.count(person.session, facts.clone())?;
+        let asked = |reason| Why::Asked(reason, facts.clone());
         let scope = self.asked(form).map_err(asked)?;
         let has = narrowed(&person, scope.as_deref()).map_err(asked)?;
         let granted = sessions.exchange(&person, has, now).await.map_err(|error| match error {
@@ -278,18 +313,68 @@ impl Desk<'_> {
         Ok(Self::of_grant(GrantType::TokenExchange, granted))
     }
 
+    /// For the word of an issuer elsewhere. What it vouches for is looked at before anything is spent.
+    async fn for_assertion(&self, by: GrantType, shown: Option<&str>, form: &Form) -> Result<Issue, Why> {
+        let wanted = form.get("requested_token_type").unwrap_or(ACCESS_TOKEN_TYPE);
+        if wanted != ACCESS_TOKEN_TYPE || form.get("actor_token").is_some() {
+            return Err(TokenReason::RequestMalformed.into());
+        }
+        let shown = shown.ok_or(TokenReason::RequestMalformed)?;
+        let (tenant, now) = (self.tenant.id, self.visit.now);
+        let control_plane = &self.office.control_plane;
+        let url = control_plane.tokens.load().url(&self.tenant.name);
+        let workloads = control_plane.workloads.load_full();
+        let vouched = workloads.judge(&self.tenant.name, &url, shown, now).await.map_err(|refused| {
+            if let Some(cause) = &refused.cause {
+                tracing::warn!(error = &**cause as &dyn std::error::Error, "an issuer of programs cannot be asked");
+            }
+            Why::Reason(refused.reason, TokenFacts { issuer: refused.issuer, ..TokenFacts::default() })
+        })?;
+        let facts = TokenFacts { issuer: Some(vouched.issuer.clone()), ..TokenFacts::default() };
+        let found = control_plane.sessions.find_workload(tenant, &vouched.service_account, now).await;
+        let program = found.map_err(|error| match error {
+            FindProgramError::Refused(ProgramRefused::AccountDisabled) => {
+                Why::Reason(TokenReason::AccountDisabled, facts.clone())
+            }
+            FindProgramError::Refused(_) => Why::Reason(TokenReason::AssertionClaims, facts.clone()),
+            FindProgramError::Store(error) => Why::Failed(unavailable(error)),
+        })?;
+        let facts = TokenFacts { principal: Some(program.id), ..facts };
+        // By what the issuer calls the program: one account may stand for many.
+        let subject = vouched.subject.first_chunk().copied().map(uuid::Uuid::from_bytes).unwrap_or_default();
+        self.count(SessionId(subject), facts.clone())?;
+        let asked = |reason| Why::Asked(reason, facts.clone());
+        let scope = self.asked(form).map_err(asked)?;
+        let has = narrowed(&program, scope.as_deref()).map_err(asked)?;
+        if let Some((name, until)) = &vouched.once {
+            let spent = control_plane.sessions.spend_assertion(tenant, name, *until, now).await;
+            if !spent.map_err(|error| Why::Failed(unavailable(error)))? {
+                return Err(Why::Reason(TokenReason::AssertionReplayed, facts));
+            }
+        }
+        let source = TokenSource::Workload(program.id);
+        let ends_by = Some(vouched.expires_at);
+        Ok(Issue { by, source, principal: program.id, narrowed: scope, scope: has, granted: None, facts, ends_by })
+    }
+
     async fn for_refresh(&self, form: &Form) -> Result<Issue, Why> {
         // A family keeps what it was narrowed to: another scope is asked for by another exchange. Before the token is spent.
         if self.asked(form)?.is_some() {
             return Err(TokenReason::ScopeInvalid.into());
         }
         let shown = form.get("refresh_token").ok_or(TokenReason::RequestMalformed)?;
-        let shown = PresentedSecret::parse(SecretKind::RefreshToken, shown).map_err(|_| TokenReason::RefreshUnknown)?;
-        let sessions = &self.office.control_plane.sessions;
-        let granted = sessions.refresh(self.tenant.id, &shown, self.visit.now).await.map_err(|error| match error {
-            RefreshError::Unknown => TokenReason::RefreshUnknown.into(),
-            RefreshError::Expired => TokenReason::RefreshExpired.into(),
-            RefreshError::Reused(ended) => Why::Reused(ended.grant, ended.principal),
+        let shown = PresentedRefresh::parse(shown).map_err(|_| TokenReason::RefreshUnknown)?;
+        let (sessions, tenant) = (&self.office.control_plane.sessions, self.tenant.id);
+        let found = sessions.find_family(tenant, &shown).await.map_err(|error| Why::Failed(unavailable(error)))?;
+        let family = found.ok_or(TokenReason::RefreshUnknown)?;
+        let facts = TokenFacts::from(family);
+        if family.standing == FamilyStanding::Counts {
+            self.count(SessionId(family.grant.0), facts.clone())?;
+        }
+        let granted = sessions.refresh(tenant, &shown, self.visit.now).await.map_err(|error| match error {
+            RefreshError::Unknown => Why::Reason(TokenReason::RefreshUnknown, facts.clone()),
+            RefreshError::Expired => Why::Reason(TokenReason::RefreshExpired, facts.clone()),
+            RefreshError::Reused(family) => Why::Reused(family),
             RefreshError::Entropy(error) => Why::Failed(Problem::new(FAILED).because(error)),
             RefreshError::Store(error) => Why::Failed(unavailable(error)),
         })?;
@@ -304,33 +389,38 @@ impl Desk<'_> {
             // The family says what it is narrowed to, whenever a token of it is shown.
             narrowed: None,
             scope: granted.roles.clone(),
+            facts: TokenFacts {
+                principal: Some(granted.principal),
+                grant: Some(granted.grant),
+                session: Some(granted.session),
+                ..TokenFacts::default()
+            },
             granted: Some(granted),
+            ends_by: None,
         }
     }
 
-    fn count(&self, client: &Principal, facts: TokenFacts) -> Result<(), Why> {
-        let counted = self.office.rates.token(self.tenant.id, client.session, self.visit.now);
-        counted.map_err(|over| Why::Rate(over.retry_after_seconds, facts))
+    /// By what the client shows: a key, a session, a family.
+    fn count(&self, client: SessionId, facts: TokenFacts) -> Result<(), Why> {
+        let counted = self.office.rates.token(self.tenant.id, client, self.visit.now);
+        counted.map_err(|over| Why::Rate(over, facts))
     }
 
     /// Signs, makes the event durable, and only then lets anybody have it.
     async fn issue(&self, issue: Issue) -> Result<Tokens, Why> {
-        let Issue { by, source, principal, narrowed, scope, granted } = issue;
+        let Issue { by, source, principal, narrowed, scope, granted, facts, ends_by } = issue;
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| Why::Failed(Problem::new(FAILED).because(error));
         let now = self.visit.now;
         let id = TokenId(id_at(now).map_err(|error| failed(error.into()))?);
         let whole_seconds = Micros(now.epoch_seconds().saturating_mul(1_000_000));
-        let expires_at = whole_seconds.after(LIFETIME);
+        let longest = whole_seconds.after(LIFETIME);
+        // Never longer than what it is issued for, though that may have been over for as long as clocks may differ.
+        let expires_at = ends_by.map_or(longest, |ends_by| ends_by.clamp(whole_seconds.after(LIFETIME_MIN), longest));
         let token =
             AccessToken { id, subject: principal, source, roles: narrowed, issued_at: whole_seconds, expires_at };
         let authority = self.office.control_plane.tokens.load_full();
         let signed =
             authority.issue(&token, self.tenant.id, &self.tenant.name).map_err(|error| failed(error.into()))?;
-        let (api_key, grant) = match source {
-            TokenSource::ApiKey(key) => (Some(key), None),
-            TokenSource::Session(grant) => (None, Some(grant)),
-        };
-        let facts = TokenFacts { principal: Some(principal), api_key, grant };
         if let Err(problem) = self.record(facts, TokenAct::Issued { by, token: id }).await {
             // Nobody has them, and now nobody gets them: a family that nobody holds is not left behind.
             if let Some(granted) = &granted {
@@ -340,7 +430,7 @@ impl Desk<'_> {
         }
         Ok(Tokens {
             access_token: signed,
-            expires_in: LIFETIME.as_secs(),
+            expires_in: expires_at.since(whole_seconds).as_secs(),
             scope: scope.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" "),
             issued_token_type: (by == GrantType::TokenExchange).then_some(ACCESS_TOKEN_TYPE),
             refresh_token: granted.map(|granted| granted.refresh.expose()),
@@ -348,13 +438,19 @@ impl Desk<'_> {
     }
 
     async fn give_up(&self, granted: &Granted) {
-        let Ok(shown) = PresentedSecret::parse(SecretKind::RefreshToken, &granted.refresh.expose()) else { return };
-        if let Err(error) = self.office.control_plane.sessions.revoke_refresh(self.tenant.id, &shown).await {
-            tracing::warn!(
+        let Ok(shown) = PresentedRefresh::parse(&granted.refresh.expose()) else { return };
+        match self.office.control_plane.sessions.revoke_refresh(self.tenant.id, &shown).await {
+            Ok(Some(family)) => self.forget(family).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "an unrecorded family of tokens could not be ended"
-            );
+            ),
         }
+    }
+
+    async fn forget(&self, family: Family) {
+        forget(self.office, self.tenant, family).await;
     }
 
     async fn record(&self, facts: TokenFacts, act: TokenAct) -> Result<(), Problem> {
@@ -365,9 +461,22 @@ impl Desk<'_> {
 /// Parameters that prove something in other grants than this, or in none that there is.
 fn proofs_of_others(grant_type: GrantType) -> &'static [&'static str] {
     match grant_type {
-        GrantType::ClientCredentials => &["subject_token", "actor_token", "refresh_token", "client_assertion"],
-        GrantType::RefreshToken => &["subject_token", "actor_token", "client_assertion"],
-        GrantType::TokenExchange => &["refresh_token", "client_assertion"],
+        GrantType::ClientCredentials => {
+            &["subject_token", "actor_token", "refresh_token", "client_assertion", "assertion"]
+        }
+        GrantType::RefreshToken => &["subject_token", "actor_token", "client_assertion", "assertion"],
+        GrantType::TokenExchange => &["refresh_token", "client_assertion", "assertion"],
+        GrantType::JwtBearer => &["subject_token", "actor_token", "refresh_token", "client_assertion"],
+    }
+}
+
+/// Forgets a family whose end is recorded. If that fails its row is in nobody's way, and goes with its session.
+pub(super) async fn forget(office: &Office, tenant: &TenantScope, family: Family) {
+    if let Err(error) = office.control_plane.sessions.forget_family(tenant.id, family.grant).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "a family of tokens that has ended stays in the store"
+        );
     }
 }
 
@@ -407,9 +516,20 @@ fn narrowed(principal: &Principal, scope: Option<&[RoleName]>) -> Result<Vec<Rol
     }
 }
 
+/// Whose key was shown, for the record: a key that there is says so by its hash, whether it counts or not.
+fn shown_key(key: &PresentedSecret, refused: ProgramRefused) -> TokenFacts {
+    let api_key = match refused {
+        ProgramRefused::Unknown | ProgramRefused::Ambiguous => None,
+        ProgramRefused::Expired | ProgramRefused::Revoked | ProgramRefused::AccountDisabled => {
+            Some(ApiKeyId(key.unverified_id()))
+        }
+    };
+    TokenFacts { api_key, ..TokenFacts::default() }
+}
+
 fn reason(refused: ProgramRefused) -> TokenReason {
     match refused {
-        ProgramRefused::Unknown => TokenReason::KeyUnknown,
+        ProgramRefused::Unknown | ProgramRefused::Ambiguous => TokenReason::KeyUnknown,
         ProgramRefused::Expired => TokenReason::KeyExpired,
         ProgramRefused::Revoked => TokenReason::KeyRevoked,
         ProgramRefused::AccountDisabled => TokenReason::AccountDisabled,

@@ -21,6 +21,7 @@ use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::{PublicPlace, Webauthn};
+use cedargate_idp_adapters::workload::Workloads;
 use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault, VaultError};
 use cedargate_migrations::testing::TestStore;
 use cedargate_migrations::{GATEWAY, Pool};
@@ -48,6 +49,7 @@ pub(crate) struct House {
     pub(crate) sessions: Sessions,
     pub(crate) local: LocalAccounts,
     pub(crate) connections: Arc<ArcSwap<Connections>>,
+    pub(crate) workloads: Arc<ArcSwap<Workloads>>,
     pub(crate) second: SecondFactors,
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Arc<ArcSwap<TokenAuthority>>,
@@ -98,10 +100,16 @@ impl House {
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
+        let workloads = Arc::new(ArcSwap::from_pointee(Workloads::default()));
         let urls = TenantUrls::new("http", "localhost:8080");
-        let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, SigningKeys::generate().unwrap())));
+        let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(
+            urls,
+            SigningKeys::generate().unwrap(),
+            std::time::Duration::ZERO,
+        )));
         let app = router(ControlPlane {
             connections: connections.clone(),
+            workloads: workloads.clone(),
             identities: Identities::new(pool.clone()),
             attempts: SigninAttempts::new(kept.clone()),
             devices: KnownDevices::new(kept),
@@ -129,6 +137,7 @@ impl House {
             sessions,
             local,
             connections,
+            workloads,
             second,
             issuer,
             tokens,

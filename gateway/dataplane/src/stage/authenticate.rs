@@ -5,8 +5,13 @@
 
 mod bearer;
 
-use cedargate_identity::{PresentedToken, Sessions, session_cookie_name};
-use cedargate_model::{Caller, Micros, Refusal, RefusalCode, Scheme, TenantId};
+use std::sync::Arc;
+
+use cedargate_identity::{
+    FindProgramError, HeldCredential, HeldToken, PresentedSecret, PresentedToken, SecretKind, Sessions,
+    ShownCertificate, session_cookie_name,
+};
+use cedargate_model::{Caller, Credential, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId};
 use cedargate_policy::Route;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -19,29 +24,61 @@ use crate::site::Site;
 /// Where clients ask for tokens, with client authentication in the `Authorization` header if they like (RFC 6749 §2.3.1).
 const TOKEN_PATH: &str = "/auth/token";
 
+/// Where programs go with secrets of their own in what they send: nobody knows them before that is read.
+const PROGRAM_PATHS: [&str; 3] = [TOKEN_PATH, "/auth/refresh", "/auth/revoke"];
+
 /// Who asks, and whether their cookie is dead and should be cleared.
 pub(crate) struct Authenticated {
     pub(crate) caller: Caller,
+    /// Whose quota it counts for: a client whose authentication another judges is nobody yet, and no stranger.
+    pub(crate) counts_for: Caller,
     pub(crate) stale_cookie: bool,
 }
 
-/// Finds out who asks, by key, token or session cookie.
+impl Authenticated {
+    fn as_caller(caller: Caller, stale_cookie: bool) -> Self {
+        Self { counts_for: caller.clone(), caller, stale_cookie }
+    }
+}
+
+/// What a request's connection says of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'s> {
+    pub(crate) scheme: Scheme,
+    /// The certificate that it was made with.
+    pub(crate) machine: Option<&'s Arc<ShownCertificate>>,
+}
+
+/// Finds out who asks, by certificate, key, token or session cookie.
 ///
 /// # Errors
-/// 400 for two session cookies or a cookie beside an `Authorization` header, 401 for bad credentials, 503 if the store does not
+/// 400 for two session cookies, or for two of a cookie, an `Authorization` header and a service account's certificate, 401 for bad
+/// credentials, 503 if the store does not
 /// answer: nobody is then anonymous by accident.
 pub(crate) async fn authenticate(
     gateway: &Gateway,
     site: &Site,
     route: &Route,
-    scheme: Scheme,
+    shown: Shown<'_>,
     headers: &HeaderMap,
     now: Micros,
 ) -> Result<Authenticated, Refusal> {
+    let scheme = shown.scheme;
+    if let Some(certificate) = shown.machine
+        && let Some(program) = Box::pin(by_certificate(gateway, site.tenant, certificate, now)).await?
+    {
+        let has_cookie = session_cookie(headers, session_cookie_name(scheme)) != CookieLookup::Absent;
+        if has_cookie || headers.contains_key(header::AUTHORIZATION) {
+            let detail = "a session cookie or an `authorization` header beside a service account's certificate";
+            return Err(Refusal::new(RefusalCode::CredentialsAmbiguous, detail));
+        }
+        return Ok(Authenticated::as_caller(Caller::Principal(program), false));
+    }
     if headers.contains_key(header::AUTHORIZATION) {
         let door = Door {
             sessions: &gateway.sessions,
             tokens: &gateway.tokens,
+            keys: &gateway.token_keys,
             tenant: site.tenant,
             name: &site.name,
             scheme,
@@ -52,6 +89,21 @@ pub(crate) async fn authenticate(
     by_cookie(&gateway.sessions, site.tenant, scheme, headers, now).await
 }
 
+/// Most certificates are no service account's: then whatever else is shown says who asks.
+async fn by_certificate(
+    gateway: &Gateway,
+    tenant: TenantId,
+    certificate: &ShownCertificate,
+    now: Micros,
+) -> Result<Option<Arc<Principal>>, Refusal> {
+    gateway.sessions.find_certificate(tenant, certificate, now).await.map_err(|error| match error {
+        FindProgramError::Refused(refused) => {
+            Refusal::new(RefusalCode::CredentialsInvalid, format!("certificate_{}", refused.as_str()))
+        }
+        FindProgramError::Store(error) => Refusal::new(RefusalCode::SessionStoreUnavailable, error.to_string()),
+    })
+}
+
 async fn by_cookie(
     sessions: &Sessions,
     tenant: TenantId,
@@ -59,7 +111,7 @@ async fn by_cookie(
     headers: &HeaderMap,
     now: Micros,
 ) -> Result<Authenticated, Refusal> {
-    let anonymous = |stale_cookie| Ok(Authenticated { caller: Caller::Anonymous, stale_cookie });
+    let anonymous = |stale_cookie| Ok(Authenticated::as_caller(Caller::Anonymous, stale_cookie));
     let token = match session_cookie(headers, session_cookie_name(scheme)) {
         CookieLookup::Absent => return anonymous(false),
         CookieLookup::Ambiguous => return Err(RefusalCode::CookieAmbiguous.into()),
@@ -69,7 +121,7 @@ async fn by_cookie(
         },
     };
     match sessions.find(tenant, &token, now).await {
-        Ok(Some(principal)) => Ok(Authenticated { caller: Caller::Principal(principal), stale_cookie: false }),
+        Ok(Some(principal)) => Ok(Authenticated::as_caller(Caller::Principal(principal), false)),
         Ok(None) => anonymous(true),
         Err(error) => Err(Refusal::new(RefusalCode::SessionStoreUnavailable, error.to_string())),
     }
@@ -80,11 +132,34 @@ pub(crate) fn is_token_endpoint(route: &Route) -> bool {
     *route.service == *GATEWAY_SERVICE && *route.path == *TOKEN_PATH
 }
 
-/// The token of a request's one session cookie, if it has one.
-pub(crate) fn presented(headers: &HeaderMap, scheme: Scheme) -> Option<PresentedToken> {
-    match session_cookie(headers, session_cookie_name(scheme)) {
-        CookieLookup::One(value) => PresentedToken::parse(value),
-        CookieLookup::Absent | CookieLookup::Ambiguous => None,
+/// Whether this route is for programs that show what they have in what they send.
+pub(crate) fn is_for_programs(route: &Route) -> bool {
+    *route.service == *GATEWAY_SERVICE && PROGRAM_PATHS.contains(&&*route.path)
+}
+
+/// What a request came with that somebody was known by at `then`. None where it says something else by now.
+pub(crate) fn held(
+    gateway: &Gateway,
+    site: &Site,
+    credential: Credential,
+    connection: Shown<'_>,
+    headers: &HeaderMap,
+    then: Micros,
+) -> Option<HeldCredential> {
+    let scheme = connection.scheme;
+    let shown = || headers.get(header::AUTHORIZATION).and_then(bearer::shown);
+    match credential {
+        Credential::Session => match session_cookie(headers, session_cookie_name(scheme)) {
+            CookieLookup::One(value) => PresentedToken::parse(value).map(HeldCredential::Session),
+            CookieLookup::Absent | CookieLookup::Ambiguous => None,
+        },
+        Credential::ApiKey => PresentedSecret::parse(SecretKind::ApiKey, shown()?).ok().map(HeldCredential::Key),
+        Credential::ScimToken => PresentedSecret::parse(SecretKind::ScimToken, shown()?).ok().map(HeldCredential::Scim),
+        Credential::Certificate => connection.machine.cloned().map(HeldCredential::Certificate),
+        Credential::SessionToken | Credential::KeyToken | Credential::WorkloadToken => {
+            let token = gateway.tokens.load().verify(shown()?, site.tenant, &site.name, then).ok()?;
+            Some(HeldCredential::Token(HeldToken::of(token)))
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! a trick lives on is a credential that the browser adds by itself, and no browser adds an `Authorization` header to what a page
 //! makes it send. A page may only add one across origins after a preflight, which is judged here as any other.
 
-use cedargate_model::{Caller, Canonical, Host, Refusal, RefusalCode, Scheme};
+use cedargate_model::{Caller, Canonical, Credential, Host, Refusal, RefusalCode, Scheme};
 use cedargate_policy::{Origin, Route};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -43,6 +43,8 @@ pub(crate) struct CorsRule<'a> {
     pub(crate) origins: &'a [Origin],
     /// Whether they may act with the caller's session.
     pub(crate) credentials: bool,
+    /// Whether the caller is known by what a browser shows with whatever a page makes it send, beside cookies.
+    pub(crate) is_shown_unasked: bool,
     /// Whether a page of any site may send a form. Whatever is done with it rests on what is in it, never on who brings it.
     pub(crate) any_site: bool,
 }
@@ -50,7 +52,7 @@ pub(crate) struct CorsRule<'a> {
 impl<'a> CorsRule<'a> {
     /// The rule of a route. Routes cannot ask for credentials yet.
     fn of(route: &'a Route) -> Self {
-        Self { origins: &route.cors, credentials: false, any_site: route.any_site }
+        Self { origins: &route.cors, credentials: false, is_shown_unasked: false, any_site: route.any_site }
     }
 
     fn allows(&self, origin: &[u8]) -> bool {
@@ -80,10 +82,13 @@ pub(crate) fn guard(
     caller: &Caller,
 ) -> Result<Passage, Refusal> {
     let rule = CorsRule::of(route);
-    let is_meant = caller.principal().is_some_and(|principal| principal.credential.is_bearer());
+    let credential = caller.principal().map(|principal| principal.credential);
+    let is_meant = credential.is_some_and(Credential::is_bearer);
     if is_meant && asked(&canonical.method, headers).is_none() {
         return Ok(Passage::Go(answer(From::of(canonical, headers, &rule), &rule)));
     }
+    // A browser shows the certificate of its connection as it sends cookies: whoever makes it ask.
+    let rule = CorsRule { is_shown_unasked: credential == Some(Credential::Certificate), ..rule };
     check(canonical, headers.contains_key(header::UPGRADE), headers, &rule)
 }
 
@@ -164,7 +169,7 @@ fn check_unsafe(
     rule: &CorsRule<'_>,
 ) -> Result<(), Refusal> {
     match (from, Site::of(headers)) {
-        (From::Allowed(_), _) if rule.credentials || !has_gateway_cookie(headers) => Ok(()),
+        (From::Allowed(_), _) if rule.credentials || !(rule.is_shown_unasked || has_gateway_cookie(headers)) => Ok(()),
         // Without preflight a page can send a form with the person's cookies and need not read the answer. Sibling
         // hosts are one site, so `SameSite` does not hold the cookie back.
         (From::Allowed(_), _) => Err(cross_origin("an allowed origin that may not act with a session")),

@@ -18,7 +18,17 @@ pub struct Quotas<C: Clock = DefaultClock> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Share {
     Known,
-    Strangers,
+    Strangers(Strangers),
+}
+
+/// Which strangers: programs show what they have in what they send, where nobody has looked yet. Whoever is no more than a stranger
+/// elsewhere must not keep them from their tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Strangers {
+    /// Anywhere.
+    Anywhere,
+    /// Where programs ask for tokens and give them back.
+    Programs,
 }
 
 impl Quotas {
@@ -37,8 +47,8 @@ impl<C: Clock + Clone> Quotas<C> {
     fn with_clock(principal: Rate, tenant: Rate, principals_max: usize, tenants_max: usize, clock: &C) -> Self {
         Self {
             principals: Limiter::new("principal", principal, principals_max, clock.clone()),
-            // Each has two entries.
-            tenants: Limiter::new("tenant", tenant, tenants_max.saturating_mul(2), clock.clone()),
+            // Each has three entries.
+            tenants: Limiter::new("tenant", tenant, tenants_max.saturating_mul(3), clock.clone()),
         }
     }
 }
@@ -55,6 +65,7 @@ pub(crate) fn quota<C: Clock>(
     quotas: &Quotas<C>,
     tenant: TenantId,
     caller: &Caller,
+    strangers: Strangers,
     answer: &mut Vec<(HeaderName, HeaderValue)>,
 ) -> Result<(), Refusal> {
     let share = match caller.principal() {
@@ -64,7 +75,7 @@ pub(crate) fn quota<C: Clock>(
             standing.within(RefusalCode::QuotaExceeded)?;
             Share::Known
         }
-        None => Share::Strangers,
+        None => Share::Strangers(strangers),
     };
     let standing = quotas.tenants.check(&(tenant, share));
     answer.extend(standing.fields());
@@ -107,7 +118,7 @@ mod tests {
     }
 
     fn passes(quotas: &Quotas<FakeRelativeClock>, tenant: TenantId, caller: &Caller) -> bool {
-        quota(quotas, tenant, caller, &mut Vec::new()).is_ok()
+        quota(quotas, tenant, caller, Strangers::Anywhere, &mut Vec::new()).is_ok()
     }
 
     #[test]
@@ -116,7 +127,7 @@ mod tests {
         let (one, two) = (person(ACME, 1), person(ACME, 2));
         assert!(passes(&quotas, ACME, &one));
         assert!(passes(&quotas, ACME, &one));
-        let refusal = quota(&quotas, ACME, &one, &mut Vec::new()).unwrap_err();
+        let refusal = quota(&quotas, ACME, &one, Strangers::Anywhere, &mut Vec::new()).unwrap_err();
         assert_eq!(refusal.code, RefusalCode::QuotaExceeded);
         assert!(passes(&quotas, ACME, &two));
         assert!(passes(&quotas, GLOBEX, &person(GLOBEX, 1)), "the same number in another tenant is somebody else");
@@ -156,10 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn strangers_use_up_nothing_of_the_programs_that_ask_for_tokens() {
+        let (quotas, _) = quotas(100, 2);
+        while passes(&quotas, ACME, &Caller::Anonymous) {}
+        let asks = || quota(&quotas, ACME, &Caller::Anonymous, Strangers::Programs, &mut Vec::new()).is_ok();
+        assert_eq!([asks(), asks(), asks()], [true, true, false], "they have a quota of their own");
+        assert!(passes(&quotas, ACME, &person(ACME, 1)), "a program that is known is none of them");
+    }
+
+    #[test]
     fn both_limits_are_told() {
         let (quotas, _) = quotas(10, 20);
         let mut answer = Vec::new();
-        quota(&quotas, ACME, &person(ACME, 1), &mut answer).unwrap();
+        quota(&quotas, ACME, &person(ACME, 1), Strangers::Anywhere, &mut answer).unwrap();
         let told: Vec<_> = answer.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         assert_eq!(
             told,

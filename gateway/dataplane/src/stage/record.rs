@@ -58,7 +58,7 @@ pub(crate) async fn conclude(gateway: &Gateway, trail: &mut Trail, refusal: Refu
 }
 
 async fn make_durable(gateway: &Gateway, trail: &Trail) -> Result<(), Refusal> {
-    let mut record = record(&gateway.spool, &trail.decided(gateway.clock.now()), &trail.caller)?;
+    let mut record = record(&gateway.spool, &trail.decided(gateway.clock.now()), &trail.counts_for)?;
     record.durable().await
 }
 

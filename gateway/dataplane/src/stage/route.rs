@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedargate_model::{Canonical, Challenge, Host, Refusal, RefusalCode};
+use cedargate_model::{Canonical, Challenge, Host, Micros, Refusal, RefusalCode};
 use cedargate_policy::{Route, Routed, Routing, Snapshot};
 use http::{HeaderMap, Method, Version, header};
 
@@ -40,14 +40,20 @@ pub(crate) fn agree(host: &Host, secured: Option<&Secured>) -> Result<(), Refusa
 }
 
 /// Holds a route that asks for a client certificate to it. A connection without TLS has none, nor has one that a proxy in front
-/// of us ended.
+/// of us ended. A connection may last for longer than its certificate.
 ///
 /// # Errors
 /// 403 without one.
-pub(crate) fn check_certificate(route: &Route, secured: Option<&Secured>) -> Result<(), Refusal> {
-    match route.client_certificate && secured.and_then(|secured| secured.client.as_ref()).is_none() {
-        true => Err(RefusalCode::ClientCertificateRequired.into()),
-        false => Ok(()),
+pub(crate) fn check_certificate(route: &Route, secured: Option<&Secured>, now: Micros) -> Result<(), Refusal> {
+    if !route.client_certificate {
+        return Ok(());
+    }
+    match secured.and_then(|secured| secured.machine.as_ref()) {
+        None => Err(RefusalCode::ClientCertificateRequired.into()),
+        Some(shown) if now >= shown.not_after => {
+            Err(Refusal::new(RefusalCode::ClientCertificateRequired, "the certificate of the connection has expired"))
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -105,7 +111,7 @@ mod tests {
     fn agreed(named: Option<&str>, host: &str) -> Result<(), RefusalCode> {
         let name = named.map(|name| Host::parse(name).unwrap());
         let asking = Arc::new(["vault.localhost".to_owned()].into());
-        let secured = Secured { name, client: None, asking };
+        let secured = Secured { name, client: None, machine: None, asking };
         agree(&Host::parse(host).unwrap(), Some(&secured)).map_err(|refusal| refusal.code)
     }
 

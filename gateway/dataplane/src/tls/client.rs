@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cedargate_model::ClientCertificate;
+use cedargate_identity::{KeyDigest, ShownCertificate};
+use cedargate_model::{ClientCertificate, Micros};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -19,10 +20,13 @@ use super::certificate::{TlsError, chain};
 
 /// Asks for a certificate of these authorities. A client without one gets as far as the routes, which may insist; one with a bad
 /// certificate does not get a connection.
-pub(super) fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+pub(super) fn verifier(
+    path: &Path,
+    authorities: &[CertificateDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in chain(path)? {
-        roots.add(certificate).map_err(|_| TlsError::Malformed { path: path.to_owned() })?;
+    for certificate in authorities {
+        roots.add(certificate.clone()).map_err(|_| TlsError::Malformed { path: path.to_owned() })?;
     }
     let provider = Arc::new(ring::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
@@ -45,6 +49,67 @@ pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<ClientCertificat
     let is_within = names.len() <= ClientCertificate::NAMES_MAX && names.iter().chain([&subject]).all(fits);
     let fingerprint = Sha256::digest(certificate).iter().map(|octet| format!("{octet:02x}")).collect();
     is_within.then_some(ClientCertificate { fingerprint, subject, names })
+}
+
+/// A verified certificate as service accounts are known by it, with the key that signed it: of those that came with it, or of the host's
+/// authorities. Anybody can send somebody else's certificate along, and nobody can have signed with that key. `None` if it cannot be
+/// read.
+pub(super) fn shown(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<'static>]) -> Option<ShownCertificate> {
+    let (certificate, others) = chain.split_first()?;
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let issuers = others.iter().take(CHAIN_MAX).chain(authorities);
+    let issuer = issuers.filter_map(|issuer| {
+        let (_, issuer) = X509Certificate::from_der(issuer).ok()?;
+        has_signed(&issuer, &parsed).then(|| digest_of(&issuer))
+    });
+    let (mut uris, mut dns) = (Vec::new(), Vec::new());
+    if let Some(extension) = parsed.subject_alternative_name().ok()? {
+        for name in &extension.value.general_names {
+            match name {
+                GeneralName::URI(uri) => uris.push((*uri).to_owned()),
+                GeneralName::DNSName(name) => dns.push(name.to_ascii_lowercase()),
+                _ => {}
+            }
+        }
+    }
+    Some(ShownCertificate {
+        fingerprint: Sha256::digest(certificate).into(),
+        key: digest_of(&parsed),
+        issuer: issuer.into_iter().next(),
+        uris,
+        dns,
+        not_after: Micros(parsed.validity().not_after.timestamp().saturating_mul(1_000_000)),
+    })
+}
+
+/// How many certificates of a chain are looked at.
+const CHAIN_MAX: usize = 8;
+
+/// The digest of a certificate's own key, as [`cedargate_identity::CertificateRule`] keeps it.
+///
+/// # Errors
+/// [`TlsError`] where the file holds no certificate.
+pub fn certificate_key(path: &Path) -> Result<KeyDigest, TlsError> {
+    let malformed = || TlsError::Malformed { path: path.to_owned() };
+    let certificates = chain(path)?;
+    let first = certificates.first().ok_or_else(malformed)?;
+    let (_, parsed) = X509Certificate::from_der(first).map_err(|_| malformed())?;
+    Ok(digest_of(&parsed))
+}
+
+fn digest_of(certificate: &X509Certificate<'_>) -> KeyDigest {
+    KeyDigest(Sha256::digest(certificate.public_key().raw).into())
+}
+
+/// Whether this key signed this certificate, by any algorithm that a handshake takes.
+fn has_signed(issuer: &X509Certificate<'_>, certificate: &X509Certificate<'_>) -> bool {
+    if issuer.subject().as_raw() != certificate.issuer().as_raw() {
+        return false;
+    }
+    let (key, signature) = (&issuer.public_key().subject_public_key.data, &certificate.signature_value.data);
+    let signed = certificate.tbs_certificate.as_ref();
+    let algorithms = ring::default_provider().signature_verification_algorithms.all;
+    algorithms.iter().any(|algorithm| algorithm.verify_signature(key, signed, signature).is_ok())
 }
 
 /// A distinguished name as text, in the certificate's order. What would end a value or begin another is escaped as in RFC 4514 §2.4:

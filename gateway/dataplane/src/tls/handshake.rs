@@ -77,15 +77,17 @@ async fn shake(hosts: &TlsHosts, stream: Stream) -> Result<(Stream, Secured), Ha
             let stream = started.into_stream(settings).await.map_err(HandshakeFailure::Failed)?;
             let session = stream.get_ref().1;
             let name = session.server_name().and_then(|name| Host::parse(name).ok());
-            let client = session.peer_certificates().and_then(|chain| chain.first()).map(client::facts);
-            let client = match client {
-                None => None,
-                Some(Some(facts)) => Some(Arc::new(facts)),
-                Some(None) => {
-                    return Err(HandshakeFailure::Failed(io::Error::other("a client certificate beyond bounds")));
+            let beyond = || HandshakeFailure::Failed(io::Error::other("a client certificate beyond bounds"));
+            let (client, machine) = match session.peer_certificates() {
+                None | Some([]) => (None, None),
+                Some(chain @ [first, ..]) => {
+                    let facts = client::facts(first).ok_or_else(beyond)?;
+                    let authorities = name.as_ref().and_then(|name| hosts.authorities_of(name));
+                    let shown = client::shown(chain, authorities.as_deref().unwrap_or_default()).ok_or_else(beyond)?;
+                    (Some(Arc::new(facts)), Some(Arc::new(shown)))
                 }
             };
-            let secured = Secured { name, client, asking: hosts.asking() };
+            let secured = Secured { name, client, machine, asking: hosts.asking() };
             return Ok((Box::new(TlsConnection::new(stream)), secured));
         }
         Chosen::Nameless => HandshakeFailure::Nameless,

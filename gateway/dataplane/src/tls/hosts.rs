@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use cedargate_model::Host;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
-use super::certificate::{Certificate, CertificateFiles, ClientAuthorityFile, TlsError};
+use super::certificate::{Certificate, CertificateFiles, ClientAuthorityFile, TlsError, chain};
 use super::client;
 
 /// Every certificate that clients may be shown.
@@ -27,13 +28,16 @@ pub struct TlsHosts {
 /// Verifies the certificates of clients.
 type Verifier = Arc<dyn ClientCertVerifier>;
 
+/// Who may have issued them.
+type Issuers = Arc<[CertificateDer<'static>]>;
+
 /// What was read last and could be used.
 #[derive(Clone)]
 struct Loaded {
     /// In the order of the files.
     certificates: Vec<Certificate>,
     /// Who verifies the clients of which host.
-    verifiers: Vec<(String, Verifier)>,
+    verifiers: Vec<(String, Verifier, Issuers)>,
 }
 
 /// Until when a host's certificate is valid.
@@ -59,6 +63,8 @@ struct Table {
     default: Option<Arc<ServerConfig>>,
     /// The hosts that ask clients for certificates.
     asking: Arc<HashSet<String>>,
+    /// Who may have issued what they are shown.
+    issuers: HashMap<String, Issuers>,
     expiry: Vec<HostExpiry>,
 }
 
@@ -147,6 +153,11 @@ impl TlsHosts {
         self.live.load().asking.clone()
     }
 
+    /// Who may have issued what this host is shown.
+    pub(super) fn authorities_of(&self, host: &Host) -> Option<Issuers> {
+        self.live.load().issuers.get(host.name()).cloned()
+    }
+
     /// The settings for a client that asks for this name.
     pub(super) fn choose(&self, name: Option<&str>) -> Chosen {
         let table = self.live.load();
@@ -165,9 +176,10 @@ impl TlsHosts {
 
 impl Table {
     fn build(loaded: &Loaded, protocols: &[Vec<u8>]) -> Result<Self, TlsError> {
-        let asking = loaded.verifiers.iter().map(|(host, _)| host.clone()).collect();
+        let asking = loaded.verifiers.iter().map(|(host, ..)| host.clone()).collect();
+        let issuers = loaded.verifiers.iter().map(|(host, _, issuers)| (host.clone(), Arc::clone(issuers))).collect();
         let (exact, wildcard, expiry) = (HashMap::new(), HashMap::new(), Vec::new());
-        let mut table = Self { exact, wildcard, default: None, asking: Arc::new(asking), expiry };
+        let mut table = Self { exact, wildcard, default: None, asking: Arc::new(asking), issuers, expiry };
         let mut owners: HashMap<&str, &Certificate> = HashMap::new();
         let mut default: Option<&Certificate> = None;
         for certificate in &loaded.certificates {
@@ -196,7 +208,7 @@ impl Table {
                 table.default = Some(settings);
             }
         }
-        for (host, verifier) in &loaded.verifiers {
+        for (host, verifier, _) in &loaded.verifiers {
             let above = host.split_once('.').map(|(_, above)| format!("*.{above}"));
             let own = owners.get(host.as_str()).or_else(|| owners.get(above.as_deref()?));
             let own = own.ok_or_else(|| TlsError::AsksWithoutCertificate { host: host.clone() })?;
@@ -236,8 +248,11 @@ fn settings(
     Ok(settings)
 }
 
-fn verifiers(authorities: &[ClientAuthorityFile]) -> Result<Vec<(String, Verifier)>, TlsError> {
-    let verifier = |file: &ClientAuthorityFile| Ok((file.host.name().to_owned(), client::verifier(&file.authorities)?));
+fn verifiers(authorities: &[ClientAuthorityFile]) -> Result<Vec<(String, Verifier, Issuers)>, TlsError> {
+    let verifier = |file: &ClientAuthorityFile| {
+        let issuers: Issuers = chain(&file.authorities)?.into();
+        Ok((file.host.name().to_owned(), client::verifier(&file.authorities, &issuers)?, issuers))
+    };
     authorities.iter().map(verifier).collect()
 }
 

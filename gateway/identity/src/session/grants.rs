@@ -1,19 +1,22 @@
 //! A session exchanged for tokens, so that a program may act for its person; and what becomes of the tokens.
 //!
 //! A refresh token counts once (RFC 9700 §4.14.2): whoever shows a spent one has it from somewhere, so that the whole family ends, the
-//! rightful program's tokens too. A program that asks twice at once ends its own.
+//! rightful program's tokens too. A program that asks twice at once ends its own. A family that ended so stays until whoever ended it has
+//! made that durable in the record: else the first try would be the only one that anybody could hear of.
+
+use std::time::Duration;
 
 use cedargate_migrations::{StoreError, TenantTx};
 use cedargate_model::{AccessToken, GrantId, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{FindProgramError, Sessions, is_over};
+use super::{FindProgramError, Sessions, earlier, is_over};
 use crate::api_keys::roles_to_text;
 use crate::principal::MEMBER;
 use crate::random::uuid_at;
 use crate::token::TokenHash;
-use crate::{EntropyError, PresentedSecret, ProgramSecret, SecretKind};
+use crate::{EntropyError, PresentedRefresh, RefreshToken};
 
 /// How many families of tokens one session may have at once; the oldest give way.
 const GRANTS_MAX: i64 = 20;
@@ -24,17 +27,23 @@ const ROLES_BYTES_MAX: usize = 2_000;
 /// How many revoked tokens whose time is over one revocation clears away.
 const CLEARED_MAX: i64 = 1_000;
 
+/// How long a revoked token is remembered beyond its time: the clocks of gateways differ, and where one is behind, the token still
+/// counts.
+const REVOKED_KEPT: Duration = Duration::from_secs(5 * 60);
+
 /// A family of tokens, and the refresh token that counts from now on.
 #[derive(Debug)]
 pub struct Granted {
     /// Which family.
     pub grant: GrantId,
-    /// Whose session it is of.
+    /// Of which session.
+    pub session: SessionId,
+    /// Whose session that is.
     pub principal: PrincipalId,
     /// What it has at present: of what it was granted, what the person still has.
     pub roles: Vec<RoleName>,
     /// The refresh token. It exists nowhere else.
-    pub refresh: ProgramSecret,
+    pub refresh: RefreshToken,
     /// When the session is over at the latest, and with it the family.
     pub expires_at: Micros,
 }
@@ -65,9 +74,9 @@ pub enum RefreshError {
     /// The session is over.
     #[error("the session of the refresh token is over")]
     Expired,
-    /// It was used before. Its family has ended with this.
+    /// It was used before. Its family has ended with this, and is to be forgotten once that is recorded.
     #[error("the refresh token was used before: its family has ended")]
-    Reused(EndedGrant),
+    Reused(Family),
     /// No secret could be drawn.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -76,14 +85,35 @@ pub enum RefreshError {
     Store(#[from] StoreError),
 }
 
-/// A family that has ended.
+/// A family, as a refresh token of it finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndedGrant {
+pub struct Family {
     /// Which.
     pub grant: GrantId,
-    /// Whose.
+    /// Of which session.
+    pub session: SessionId,
+    /// Whose session that is.
     pub principal: PrincipalId,
+    /// How it stands with it and the token.
+    pub standing: FamilyStanding,
 }
+
+/// How it stands with a family and a token of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FamilyStanding {
+    /// The token is the one that counts.
+    Counts,
+    /// The token was used before.
+    Spent,
+    /// A spent token was shown, which nobody has recorded yet.
+    Reused,
+    /// Its program ended it, which nobody has recorded yet.
+    Revoked,
+}
+
+/// By whose doing a family ended, as the store has it.
+const REUSED: &str = "reused";
+const REVOKED: &str = "revoked";
 
 impl Sessions {
     /// Exchanges a live session for a family of tokens that has these roles, and never more: what the person is given later was not
@@ -107,8 +137,8 @@ WHERE tenant_id = $1
   AND id = $2
   AND account_id = $3";
         const INSERT: &str = "
-INSERT INTO token_grants (tenant_id, id, session_id, account_id, roles, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)";
+INSERT INTO token_grants (tenant_id, id, session_id, account_id, roles, created_at, family_hash, refresh_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         const MAKE_ROOM: &str = "
 DELETE FROM token_grants
 WHERE tenant_id = $1
@@ -122,14 +152,13 @@ WHERE tenant_id = $1
     LIMIT 1000 OFFSET $3
   )";
         let has = |role: &RoleName| role.as_str() != MEMBER && person.roles.contains(role);
-        // No role is a set of roles, too, and has to differ from a row of before roles were always kept. No token ever has this one
-        // (`find_granted`).
+        // No role is a set of roles, too, and no text is none. No token ever has this one (`find_granted`).
         let kept = if roles.is_empty() { MEMBER.to_owned() } else { roles_to_text(&roles) };
         if !roles.iter().all(has) || kept.len() > ROLES_BYTES_MAX {
             return Err(ExchangeError::Roles);
         }
         let grant = GrantId(uuid_at(now)?);
-        let refresh = ProgramSecret::draw(SecretKind::RefreshToken, grant.0)?;
+        let refresh = RefreshToken::first(grant)?;
         let mut tx = self.pool.tenant(person.tenant).begin().await?;
         let session: Option<(i64,)> =
             tx.query(SESSION).bind(person.session.0).bind(person.id.0).fetch_optional().await?;
@@ -140,15 +169,27 @@ WHERE tenant_id = $1
             .bind(person.id.0)
             .bind(kept)
             .bind(now.0)
+            .bind(refresh.family_hash().as_bytes())
+            .bind(refresh.hash().as_bytes())
             .execute()
             .await?;
-        insert_refresh(&mut tx, grant, &refresh, now).await?;
         let made_room = tx.query(MAKE_ROOM).bind(person.session.0).bind(GRANTS_MAX).execute().await?;
         tx.commit().await?;
         if made_room > 0 {
             self.cache.changed(person.tenant, person.id);
         }
-        Ok(Granted { grant, principal: person.id, roles, refresh, expires_at: Micros(expires_at) })
+        let (session, principal) = (person.session, person.id);
+        Ok(Granted { grant, session, principal, roles, refresh, expires_at: Micros(expires_at) })
+    }
+
+    /// The family of a refresh token, if there is one. Asked before any writing begins: writers take turns, and whoever knows no
+    /// token must not be able to take one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_family(&self, tenant: TenantId, shown: &PresentedRefresh) -> Result<Option<Family>, StoreError> {
+        let mut tx = self.pool.tenant(tenant).read().await?;
+        Ok(find(&mut tx, shown).await?.map(|(family, _)| family))
     }
 
     /// Exchanges a refresh token for the next one.
@@ -158,70 +199,91 @@ WHERE tenant_id = $1
     pub async fn refresh(
         &self,
         tenant: TenantId,
-        shown: &PresentedSecret,
+        shown: &PresentedRefresh,
         now: Micros,
     ) -> Result<Granted, RefreshError> {
-        const SPEND: &str = "
-UPDATE refresh_tokens
-SET spent_at = $3
+        const ROTATE: &str = "
+UPDATE token_grants
+SET refresh_hash = $4
 WHERE tenant_id = $1
-  AND token_hash = $2
-  AND spent_at IS NULL";
-        if !self.is_there(tenant, shown).await? {
+  AND id = $2
+  AND refresh_hash = $3";
+        if self.find_family(tenant, shown).await?.is_none() {
             return Err(RefreshError::Unknown);
         }
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let found = find(&mut tx, shown.hash()).await?.ok_or(RefreshError::Unknown)?;
-        let ended = EndedGrant { grant: GrantId(found.grant_id), principal: PrincipalId(found.account_id) };
-        // Of two at once, the one that writes has it; to the other it is spent.
-        let spent = tx.query(SPEND).bind(shown.hash().as_bytes()).bind(now.0).execute().await?;
-        if spent == 0 {
-            end_grant(&mut tx, ended.grant).await?;
+        let (family, row) = find(&mut tx, shown).await?.ok_or(RefreshError::Unknown)?;
+        let Family { grant, session, principal, .. } = family;
+        let refresh = RefreshToken::after(shown)?;
+        let rotated = match family.standing {
+            // Of two at once, the one that writes has it; to the other it is spent.
+            FamilyStanding::Counts => {
+                let rotating = tx.query(ROTATE).bind(grant.0).bind(shown.hash().as_bytes());
+                rotating.bind(refresh.hash().as_bytes()).execute().await? == 1
+            }
+            FamilyStanding::Spent => false,
+            FamilyStanding::Reused => return Err(RefreshError::Reused(family)),
+            FamilyStanding::Revoked => return Err(RefreshError::Unknown),
+        };
+        if !rotated {
+            end(&mut tx, grant, REUSED).await?;
             tx.commit().await?;
-            self.cache.changed(tenant, ended.principal);
-            return Err(RefreshError::Reused(ended));
+            self.cache.changed(tenant, principal);
+            return Err(RefreshError::Reused(Family { standing: FamilyStanding::Reused, ..family }));
         }
-        let (last_seen_at, expires_at) = (Micros(found.last_seen_at), Micros(found.expires_at));
-        if found.disabled_at.is_some() || is_over(last_seen_at, expires_at, self.settings.idle_timeout, now) {
+        let (last_seen_at, expires_at) = (Micros(row.last_seen_at), Micros(row.expires_at));
+        if row.disabled_at.is_some() || is_over(last_seen_at, expires_at, self.settings.idle_timeout, now) {
             return Err(RefreshError::Expired);
         }
-        let refresh = ProgramSecret::draw(SecretKind::RefreshToken, ended.grant.0)?;
-        insert_refresh(&mut tx, ended.grant, &refresh, now).await?;
-        let has = self.find_granted(&mut tx, ended.grant, now).await.map_err(|error| match error {
+        let has = self.find_granted(&mut tx, grant, now).await.map_err(|error| match error {
             FindProgramError::Refused(_) => RefreshError::Expired,
             FindProgramError::Store(error) => RefreshError::Store(error),
         })?;
         let roles = has.principal.roles.clone();
         tx.commit().await?;
-        Ok(Granted { grant: ended.grant, principal: ended.principal, roles, refresh, expires_at })
+        Ok(Granted { grant, session, principal, roles, refresh, expires_at })
     }
 
-    /// Ends the family of a refresh token, spent or not (RFC 7009 §2.1). Says which it was; none where there is none.
+    /// Ends the family of a refresh token, spent or not (RFC 7009 §2.1). Says which it was and by whose doing it ended, which may have
+    /// been before; none where there is none. It is to be forgotten once that is recorded.
     ///
     /// # Errors
     /// [`StoreError`]; the family then goes on.
     pub async fn revoke_refresh(
         &self,
         tenant: TenantId,
-        shown: &PresentedSecret,
-    ) -> Result<Option<EndedGrant>, StoreError> {
-        if !self.is_there(tenant, shown).await? {
+        shown: &PresentedRefresh,
+    ) -> Result<Option<Family>, StoreError> {
+        if self.find_family(tenant, shown).await?.is_none() {
             return Ok(None);
         }
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let Some(found) = find(&mut tx, shown.hash()).await? else { return Ok(None) };
-        let ended = EndedGrant { grant: GrantId(found.grant_id), principal: PrincipalId(found.account_id) };
-        end_grant(&mut tx, ended.grant).await?;
+        let Some((family, _)) = find(&mut tx, shown).await? else { return Ok(None) };
+        let standing = match family.standing {
+            ended @ (FamilyStanding::Reused | FamilyStanding::Revoked) => ended,
+            FamilyStanding::Counts | FamilyStanding::Spent => {
+                end(&mut tx, family.grant, REVOKED).await?;
+                FamilyStanding::Revoked
+            }
+        };
         tx.commit().await?;
-        self.cache.changed(tenant, ended.principal);
-        Ok(Some(ended))
+        self.cache.changed(tenant, family.principal);
+        Ok(Some(Family { standing, ..family }))
     }
 
-    /// Whether there is such a refresh token. Asked before any writing begins: writers take turns, and whoever knows no token must not
-    /// be able to take one.
-    async fn is_there(&self, tenant: TenantId, shown: &PresentedSecret) -> Result<bool, StoreError> {
-        let mut tx = self.pool.tenant(tenant).read().await?;
-        Ok(find(&mut tx, shown.hash()).await?.is_some())
+    /// Forgets a family that has ended, now that this is recorded. One that goes on stays.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is then recorded once more, if anybody shows a token of it.
+    pub async fn forget_family(&self, tenant: TenantId, grant: GrantId) -> Result<(), StoreError> {
+        const FORGET: &str = "
+DELETE FROM token_grants
+WHERE tenant_id = $1
+  AND id = $2
+  AND ending IS NOT NULL";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        tx.query(FORGET).bind(grant.0).execute().await?;
+        tx.commit().await
     }
 
     /// Revokes one access token: whatever it was issued for goes on.
@@ -244,7 +306,7 @@ WHERE tenant_id = $1
     LIMIT $3
   )";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        tx.query(CLEAR).bind(now.0).bind(CLEARED_MAX).execute().await?;
+        tx.query(CLEAR).bind(earlier(now, REVOKED_KEPT).0).bind(CLEARED_MAX).execute().await?;
         tx.query(REVOKE).bind(token.id.0).bind(token.subject.0).bind(token.expires_at.0).execute().await?;
         tx.commit().await?;
         self.cache.changed(tenant, token.subject);
@@ -252,46 +314,56 @@ WHERE tenant_id = $1
     }
 }
 
-async fn insert_refresh(
-    tx: &mut TenantTx,
-    grant: GrantId,
-    refresh: &ProgramSecret,
-    now: Micros,
-) -> Result<(), StoreError> {
-    const INSERT: &str = "
-INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, created_at)
-VALUES ($1, $2, $3, $4)";
-    tx.query(INSERT).bind(refresh.hash().as_bytes()).bind(grant.0).bind(now.0).execute().await.map(drop)
-}
-
-async fn find(tx: &mut TenantTx, token: TokenHash) -> Result<Option<RefreshRow>, StoreError> {
+async fn find(tx: &mut TenantTx, shown: &PresentedRefresh) -> Result<Option<(Family, FamilyRow)>, StoreError> {
     const FIND: &str = "
 SELECT
-    g.id AS grant_id,
+    g.family_hash AS family_hash,
+    g.refresh_hash AS refresh_hash,
+    g.ending AS ending,
+    g.session_id AS session_id,
     g.account_id AS account_id,
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
     a.disabled_at AS disabled_at
-FROM refresh_tokens AS r
-JOIN token_grants AS g ON g.tenant_id = r.tenant_id AND g.id = r.grant_id
+FROM token_grants AS g
 JOIN sessions AS s ON s.tenant_id = g.tenant_id AND s.id = g.session_id
-JOIN accounts AS a ON a.tenant_id = s.tenant_id AND a.id = s.account_id
-WHERE r.tenant_id = $1
-  AND r.token_hash = $2";
-    tx.query(FIND).bind(token.as_bytes()).fetch_optional().await
+JOIN accounts AS a ON a.tenant_id = g.tenant_id AND a.id = g.account_id
+WHERE g.tenant_id = $1
+  AND g.id = $2";
+    let grant = shown.unverified_grant();
+    let row: Option<FamilyRow> = tx.query(FIND).bind(grant.0).fetch_optional().await?;
+    let Some(row) = row.filter(|row| TokenHash::from_bytes(&row.family_hash) == Some(shown.family_hash())) else {
+        return Ok(None);
+    };
+    let standing = match row.ending.as_deref() {
+        None if TokenHash::from_bytes(&row.refresh_hash) == Some(shown.hash()) => FamilyStanding::Counts,
+        None => FamilyStanding::Spent,
+        Some(REUSED) => FamilyStanding::Reused,
+        Some(REVOKED) => FamilyStanding::Revoked,
+        Some(_) => {
+            let (table, column) = ("token_grants", "ending");
+            return Err(StoreError::Impossible { table, column, id: grant.to_string() });
+        }
+    };
+    let (session, principal) = (SessionId(row.session_id), PrincipalId(row.account_id));
+    Ok(Some((Family { grant, session, principal, standing }, row)))
 }
 
-async fn end_grant(tx: &mut TenantTx, grant: GrantId) -> Result<(), StoreError> {
+async fn end(tx: &mut TenantTx, grant: GrantId, ending: &'static str) -> Result<(), StoreError> {
     const END: &str = "
-DELETE FROM token_grants
+UPDATE token_grants
+SET ending = $3
 WHERE tenant_id = $1
   AND id = $2";
-    tx.query(END).bind(grant.0).execute().await.map(drop)
+    tx.query(END).bind(grant.0).bind(ending).execute().await.map(drop)
 }
 
 #[derive(FromRow)]
-struct RefreshRow {
-    grant_id: Uuid,
+struct FamilyRow {
+    family_hash: Vec<u8>,
+    refresh_hash: Vec<u8>,
+    ending: Option<String>,
+    session_id: Uuid,
     account_id: Uuid,
     last_seen_at: i64,
     expires_at: i64,

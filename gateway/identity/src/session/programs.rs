@@ -28,6 +28,8 @@ pub enum ProgramRefused {
     Revoked,
     /// The service account is disabled.
     AccountDisabled,
+    /// Several service accounts are known by it.
+    Ambiguous,
 }
 
 impl ProgramRefused {
@@ -38,6 +40,7 @@ impl ProgramRefused {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::AccountDisabled => "account_disabled",
+            Self::Ambiguous => "ambiguous",
         }
     }
 }
@@ -130,7 +133,7 @@ WHERE k.tenant_id = $1
     };
 }
 
-async fn find_key(tx: &mut TenantTx, token: TokenHash, now: Micros) -> Result<Loaded, FindProgramError> {
+pub(super) async fn find_key(tx: &mut TenantTx, token: TokenHash, now: Micros) -> Result<Loaded, FindProgramError> {
     const FIND: &str = find_key_where!("k.token_hash = $2");
     let row = tx.query(FIND).bind(token.as_bytes()).fetch_optional().await?;
     load(tx, row, now).await

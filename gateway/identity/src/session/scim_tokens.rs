@@ -57,7 +57,7 @@ impl Sessions {
     }
 }
 
-async fn find(tx: &mut TenantTx, token: TokenHash, now: Micros) -> Result<Loaded, FindProgramError> {
+pub(super) async fn find(tx: &mut TenantTx, token: TokenHash, now: Micros) -> Result<Loaded, FindProgramError> {
     const FIND: &str = "
 SELECT
     s.id AS id,

@@ -7,15 +7,13 @@
 use std::sync::Arc;
 
 use cedargate_migrations::{StoreError, TenantTx};
-use cedargate_model::{
-    AccessToken, Credential, GrantId, Micros, Principal, RoleName, SessionId, TenantId, TokenSource,
-};
+use cedargate_model::{AccessToken, Credential, GrantId, Micros, Principal, SessionId, TenantId, TokenSource};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::programs::{self, FindProgramError, ProgramRefused};
-use super::{Sessions, is_over};
+use super::{Sessions, is_over, workloads};
 use crate::api_keys::roles_from_text;
 use crate::principal::MEMBER;
 use crate::session_cache::Key;
@@ -73,7 +71,7 @@ impl Sessions {
         }
     }
 
-    async fn load_token(
+    pub(super) async fn load_token(
         &self,
         tx: &mut TenantTx,
         token: &AccessToken,
@@ -97,6 +95,14 @@ WHERE tenant_id = $1
             TokenSource::Session(grant) => {
                 let loaded = self.find_granted(tx, grant, now).await?;
                 (loaded, Credential::SessionToken, SessionId(token.id.0))
+            }
+            TokenSource::Workload(account) => {
+                let mut loaded = workloads::load(tx, account, now).await?;
+                // The issuer vouched when the token was issued, however often it is read again.
+                let mut principal = Principal::clone(&loaded.principal);
+                principal.authenticated_at = token.issued_at;
+                loaded.principal = Arc::new(principal);
+                (loaded, Credential::WorkloadToken, SessionId(token.id.0))
             }
         };
         let mut principal = Principal::clone(&loaded.principal);
@@ -122,11 +128,12 @@ WHERE tenant_id = $1
         now: Micros,
     ) -> Result<Loaded, FindProgramError> {
         const FIND: &str = "
-SELECT g.roles AS narrowed, s.token_hash AS token_hash
+SELECT g.roles AS roles, s.token_hash AS token_hash
 FROM token_grants AS g
 JOIN sessions AS s ON s.tenant_id = g.tenant_id AND s.id = g.session_id
 WHERE g.tenant_id = $1
-  AND g.id = $2";
+  AND g.id = $2
+  AND g.ending IS NULL";
         let row: Option<GrantRow> = tx.query(FIND).bind(grant.0).fetch_optional().await?;
         let row = row.ok_or(ProgramRefused::Unknown)?;
         let token = TokenHash::from_bytes(&row.token_hash).ok_or_else(|| StoreError::Impossible {
@@ -140,21 +147,17 @@ WHERE g.tenant_id = $1
             return Err(ProgramRefused::Expired.into());
         }
         let mut principal = Principal::clone(&loaded.principal);
-        let kept = kept_roles(grant, row.narrowed.as_deref())?;
+        let impossible = || StoreError::Impossible { table: "token_grants", column: "roles", id: grant.to_string() };
+        let kept = roles_from_text(&row.roles).ok_or_else(impossible)?;
         // What is for whoever sits at a browser is not for a program that acts for them.
-        principal.roles.retain(|role| role.as_str() != MEMBER && kept.as_ref().is_none_or(|kept| kept.contains(role)));
+        principal.roles.retain(|role| role.as_str() != MEMBER && kept.contains(role));
         loaded.principal = Arc::new(principal);
         Ok(loaded)
     }
 }
 
-fn kept_roles(grant: GrantId, text: Option<&str>) -> Result<Option<Vec<RoleName>>, StoreError> {
-    let impossible = || StoreError::Impossible { table: "token_grants", column: "roles", id: grant.to_string() };
-    text.map(|text| roles_from_text(text).ok_or_else(impossible)).transpose()
-}
-
 #[derive(FromRow)]
 struct GrantRow {
-    narrowed: Option<String>,
+    roles: String,
     token_hash: Vec<u8>,
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use crate::house::{House, NOW, role};
 use cedargate_identity::{
-    API_KEYS_MAX, ApiKey, ApiKeyName, CreateApiKeyError, CreateServiceAccountError, FindProgramError, NewApiKey,
-    PresentedSecret, ProgramRefused, SecretKind, ServiceAccount, ServiceAccountName, ServiceAccounts, SessionSettings,
-    Sessions, StoreError,
+    API_KEYS_MAX, AddCertificateError, ApiKey, ApiKeyName, CertificateRule, CreateApiKeyError,
+    CreateServiceAccountError, FindProgramError, KeyDigest, NewApiKey, PresentedSecret, ProgramRefused, SecretKind,
+    ServiceAccount, ServiceAccountName, ServiceAccounts, SessionSettings, Sessions, ShownCertificate, StoreError,
 };
 use cedargate_migrations::testing::each_engine;
-use cedargate_model::{Credential, Micros, Principal, RoleName, SessionId, TenantId};
+use cedargate_model::{
+    AccountAct, By, Credential, Event, EventBody, Micros, Principal, PrincipalId, RoleName, SessionId, TenantId,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -97,7 +99,7 @@ async fn a_narrowed_key_has_only_what_the_account_has_too() {
     let (narrow, shown) = make(&accounts, &account, Some(&["viewer", "viewer"])).await.unwrap();
     assert_eq!(narrow.roles, Some(vec![role("viewer")]));
     assert_eq!(names(&sessions.find_api_key(house.acme, &shown, NOW).await.unwrap()), ["viewer"]);
-    accounts.set_roles(house.acme, account.id, vec![role("clerk")]).await.unwrap();
+    accounts.set_roles(house.acme, account.id, vec![role("clerk")], NOW).await.unwrap();
     sessions.listen(NOW).await.unwrap();
     let left = sessions.find_api_key(house.acme, &shown, after_secs(1)).await.unwrap();
     assert_eq!(names(&left), Vec::<&str>::new(), "what the account lost, the key lost");
@@ -122,7 +124,7 @@ async fn what_ends_a_key_elsewhere_is_heard_of_without_asking_about_it() {
     elsewhere.disable(house.acme, account.id, after_secs(61)).await.unwrap();
     sessions.listen(after_secs(61)).await.unwrap();
     assert_eq!(refused(&sessions, house.acme, &shown, after_secs(62)).await, ProgramRefused::AccountDisabled);
-    accounts.enable(house.acme, account.id).await.unwrap();
+    accounts.enable(house.acme, account.id, NOW).await.unwrap();
     sessions.listen(after_secs(62)).await.unwrap();
     assert!(known(after_secs(63)).await.is_ok());
 
@@ -187,4 +189,113 @@ async fn accounts_and_keys_are_made_within_bounds() {
     accounts.disable(house.acme, account.id, NOW).await.unwrap();
     assert!(matches!(make(&accounts, &account, None).await, Err(CreateApiKeyError::AccountUnusable(_))));
     assert_eq!(accounts.find_by_name(house.acme, &account.name).await.unwrap().unwrap().version, 2);
+}
+
+/// What waits for the record, oldest first.
+async fn left(house: &House) -> Vec<AccountAct> {
+    let mut tx = house.pool.read_system().await.unwrap();
+    let rows: Vec<(String,)> =
+        tx.query("SELECT event FROM operator_events ORDER BY id LIMIT 100").fetch_all().await.unwrap();
+    let act = |(text,): (String,)| match serde_json::from_str::<Event>(&text).unwrap().body {
+        EventBody::Account(done) => {
+            assert_eq!(done.by, By::Operator);
+            done.act
+        }
+        other => panic!("{other:?}"),
+    };
+    rows.into_iter().map(act).collect()
+}
+
+#[each_engine]
+async fn what_operators_do_with_service_accounts_is_left_for_the_record() {
+    let Setting { house, accounts, account, key, .. } = setting().await;
+    let at = |seconds: u64| NOW.after(Duration::from_secs(seconds));
+    accounts.set_roles(house.acme, account.id, vec![role("clerk")], at(1)).await.unwrap();
+    accounts.disable(house.acme, account.id, at(2)).await.unwrap();
+    accounts.enable(house.acme, account.id, at(3)).await.unwrap();
+    for seconds in [4, 5] {
+        assert!(accounts.revoke_key(house.acme, key.id, at(seconds)).await.unwrap().is_some(), "once in the record");
+    }
+    assert!(accounts.set_roles(house.acme, PrincipalId(uuid::Uuid::nil()), vec![], at(6)).await.is_err());
+    let left = left(&house).await;
+    // Made in one instant, in whichever order.
+    let made = AccountAct::AccountCreated { roles: vec![role("clerk"), role("viewer")] };
+    let given = AccountAct::KeyCreated { key: key.id, roles: None, expires_at: NOW.after(DAY) };
+    assert!(left.len() == 6 && left[..2].contains(&made) && left[..2].contains(&given), "{left:?}");
+    assert_eq!(
+        left[2..],
+        [
+            AccountAct::RolesChanged { roles: vec![role("clerk")] },
+            AccountAct::AccountDisabled,
+            AccountAct::AccountEnabled,
+            AccountAct::KeyRevoked { key: key.id },
+        ]
+    );
+}
+
+/// A certificate that somebody with this key showed, signed by whoever has that one.
+fn shown_certificate(key: u8, issuer: u8, uri: &str) -> ShownCertificate {
+    ShownCertificate {
+        fingerprint: [key; 32],
+        key: KeyDigest([key; 32]),
+        issuer: Some(KeyDigest([issuer; 32])),
+        uris: vec![uri.to_owned()],
+        dns: vec!["robot.example".to_owned()],
+        not_after: NOW.after(DAY),
+    }
+}
+
+#[each_engine]
+async fn a_certificate_is_known_by_its_key_or_by_a_name_from_its_issuer() {
+    const URI: &str = "spiffe://example/robot";
+    let Setting { house, accounts, sessions, account, .. } = setting().await;
+    let by_uri = CertificateRule::Uri { issuer: KeyDigest([9; 32]), value: URI.to_owned() };
+    let id = accounts.add_certificate(house.acme, account.id, &by_uri, NOW).await.unwrap();
+    let find = async |shown: &ShownCertificate, now: Micros| sessions.find_certificate(house.acme, shown, now).await;
+    let robot = shown_certificate(1, 9, URI);
+    let known = find(&robot, NOW).await.unwrap().unwrap();
+    assert_eq!((known.id, known.session, known.credential), (account.id, id, Credential::Certificate));
+    assert!(!known.credential.is_bearer() && !known.credential.is_of_person());
+    for nobody in [shown_certificate(2, 8, URI), shown_certificate(3, 9, "spiffe://example/other")] {
+        assert_eq!(find(&nobody, NOW).await.unwrap(), None, "of another authority, or another name");
+    }
+    assert_eq!(sessions.find_certificate(house.globex, &robot, NOW).await.unwrap(), None, "another tenant's");
+    let last = NOW.after(DAY);
+    let refused = |found| matches!(found, Err(FindProgramError::Refused(ProgramRefused::Expired)));
+    assert!(refused(find(&robot, last).await), "from memory, too");
+
+    let by_key = CertificateRule::Key(KeyDigest([4; 32]));
+    accounts.add_certificate(house.acme, account.id, &by_key, NOW).await.unwrap();
+    assert!(find(&shown_certificate(4, 7, "x:y"), NOW).await.unwrap().is_some(), "whoever issued it");
+    let taken = accounts.add_certificate(house.acme, account.id, &by_key, NOW).await.unwrap_err();
+    assert!(matches!(taken, AddCertificateError::Taken), "{taken}");
+    let listed = accounts.certificates(house.acme, account.id).await.unwrap();
+    assert_eq!(listed.iter().map(|one| &*one.kind).collect::<Vec<_>>(), ["key", "uri"]);
+
+    let name = ServiceAccountName::parse("other").unwrap();
+    let other = accounts.create(house.acme, name, vec![], NOW).await.unwrap();
+    let own = CertificateRule::Key(KeyDigest([5; 32]));
+    accounts.add_certificate(house.acme, other.id, &own, NOW).await.unwrap();
+    let both = find(&shown_certificate(5, 9, URI), NOW).await;
+    assert!(matches!(both, Err(FindProgramError::Refused(ProgramRefused::Ambiguous))), "{both:?}");
+
+    assert!(accounts.revoke_certificate(house.acme, id, NOW).await.unwrap());
+    assert!(!accounts.revoke_certificate(house.acme, id, NOW).await.unwrap());
+    sessions.listen(NOW).await.unwrap();
+    assert_eq!(find(&robot, NOW).await.unwrap(), None);
+    accounts.disable(house.acme, account.id, NOW).await.unwrap();
+    sessions.listen(NOW).await.unwrap();
+    let disabled = find(&shown_certificate(4, 7, "x:y"), NOW).await;
+    assert!(matches!(disabled, Err(FindProgramError::Refused(ProgramRefused::AccountDisabled))), "{disabled:?}");
+}
+
+#[each_engine]
+async fn an_assertion_that_counts_once_is_spent_once_for_each_tenant() {
+    let Setting { house, sessions, .. } = setting().await;
+    let until = NOW.after(DAY);
+    let spend = async |tenant, at| sessions.spend_assertion(tenant, &[7; 32], until, at).await.unwrap();
+    assert!(spend(house.acme, NOW).await);
+    assert!(!spend(house.acme, NOW).await);
+    assert!(spend(house.globex, NOW).await);
+    assert!(spend(house.acme, until).await, "its time is over, and whoever judges it says so");
 }

@@ -62,7 +62,8 @@ impl Oracle {
     /// What a caller is told who asks for one of the toy's addresses.
     pub(super) fn outcome(&self, caller: &Caller, address: usize, context: &Context) -> Outcome {
         let is = |those: &[Credential]| caller.principal().is_some_and(|known| those.contains(&known.credential));
-        let is_program = is(&[Credential::ApiKey, Credential::KeyToken]);
+        let is_program =
+            is(&[Credential::ApiKey, Credential::KeyToken, Credential::WorkloadToken, Credential::Certificate]);
         if is(&[Credential::ScimToken]) || is_program && toy::ADDRESSES[address].0 == "Read" {
             // Its schema names identity providers nowhere, and service accounts not there.
             return Outcome::Deny([].into());
@@ -141,7 +142,9 @@ impl Oracle {
                 let (kind, member) = match principal.credential {
                     Credential::Session => ("Cedargate::User", Some("member")),
                     Credential::SessionToken => ("Cedargate::User", None),
-                    Credential::ApiKey | Credential::KeyToken => ("Cedargate::ServiceAccount", None),
+                    Credential::ApiKey | Credential::KeyToken | Credential::WorkloadToken | Credential::Certificate => {
+                        ("Cedargate::ServiceAccount", None)
+                    }
                     Credential::ScimToken => ("Cedargate::ScimToken", None),
                 };
                 let roles = own.filter(|role| role != "member").chain(member.map(str::to_owned)).collect();

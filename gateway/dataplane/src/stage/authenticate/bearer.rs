@@ -6,15 +6,19 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cedargate_identity::{
     FindProgramError, PresentedSecret, SecretError, SecretKind, Sessions, ShownToken, session_cookie_name,
 };
 use cedargate_model::{Caller, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId, TenantName};
-use cedargate_tokens::TokenAuthority;
+use cedargate_tokens::{TokenAuthority, TokenRefused};
 use http::{HeaderMap, HeaderValue, header};
+use zeroize::Zeroizing;
 
 use super::Authenticated;
 use crate::stage::hygiene::{CookieLookup, session_cookie};
+use crate::token_keys::KeyLook;
 
 /// The longest credential that is looked at, in octets.
 const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
@@ -24,6 +28,7 @@ const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
 pub(super) struct Door<'d> {
     pub(super) sessions: &'d Sessions,
     pub(super) tokens: &'d ArcSwap<TokenAuthority>,
+    pub(super) keys: &'d KeyLook,
     pub(super) tenant: TenantId,
     pub(super) name: &'d TenantName,
     pub(super) scheme: Scheme,
@@ -45,16 +50,17 @@ pub(super) async fn authenticate(door: Door<'_>, headers: &HeaderMap, now: Micro
         return Err(ambiguous("a session cookie beside an `authorization` header"));
     }
     if door.takes_clients && is_basic(value) {
-        return Ok(Authenticated { caller: Caller::Anonymous, stale_cookie: false });
+        let counts_for = door.client(value, now).await.map_or(Caller::Anonymous, Caller::Principal);
+        return Ok(Authenticated { caller: Caller::Anonymous, counts_for, stale_cookie: false });
     }
-    let shown = bearer(value).ok_or_else(|| invalid("scheme_unsupported"))?;
+    let shown = shown(value).ok_or_else(|| invalid("scheme_unsupported"))?;
     let principal = match shown {
         key if key.starts_with(SecretKind::ApiKey.prefix()) => door.by_key(key, now).await?,
         token if token.starts_with(SecretKind::ScimToken.prefix()) => door.by_scim_token(token, now).await?,
         token if token.contains('.') => door.by_token(token, now).await?,
         _ => return Err(invalid("token_unsupported")),
     };
-    Ok(Authenticated { caller: Caller::Principal(principal), stale_cookie: false })
+    Ok(Authenticated::as_caller(Caller::Principal(principal), false))
 }
 
 impl Door<'_> {
@@ -91,7 +97,13 @@ impl Door<'_> {
         if let Some(principal) = self.sessions.recall_token(self.tenant, shown, now) {
             return Ok(principal);
         }
-        let verified = self.tokens.load().verify(text, self.tenant, self.name, now);
+        let verify = || self.tokens.load().verify(text, self.tenant, self.name, now);
+        let mut verified = verify();
+        if verified == Err(TokenRefused::KeyUnknown) {
+            // Another gateway signs with a key that this one has not heard of yet, or somebody makes up names.
+            self.keys.look().await;
+            verified = verify();
+        }
         let token = verified.map_err(|refused| invalid(format!("token_{refused}")))?;
         self.sessions.find_token(self.tenant, shown, &token, now).await.map_err(|error| match error {
             FindProgramError::Refused(refused) => invalid(format!("token_{} {}", refused.as_str(), token.id)),
@@ -100,12 +112,25 @@ impl Door<'_> {
     }
 }
 
+impl Door<'_> {
+    /// Which client authenticates here, as far as that can be told. It is nobody's word but the token endpoint's: here it decides whose
+    /// quota is used, so that strangers cannot use up that of programs.
+    async fn client(self, value: &HeaderValue, now: Micros) -> Option<Arc<Principal>> {
+        let encoded =
+            value.as_bytes().get(b"basic ".len()..).filter(|encoded| encoded.len() <= CREDENTIAL_BYTES_MAX)?;
+        let decoded = Zeroizing::new(STANDARD.decode(encoded.trim_ascii()).ok()?);
+        let (_, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        let key = PresentedSecret::parse(SecretKind::ApiKey, secret).ok()?;
+        self.sessions.find_api_key(self.tenant, &key, now).await.ok()
+    }
+}
+
 fn is_basic(value: &HeaderValue) -> bool {
     value.as_bytes().split_at_checked(b"basic ".len()).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
 }
 
 /// What stands behind `Bearer`, in any case (RFC 9110 §11.1): visible characters alone.
-fn bearer(value: &HeaderValue) -> Option<&str> {
+pub(super) fn shown(value: &HeaderValue) -> Option<&str> {
     let text = value.to_str().ok().filter(|text| text.len() <= CREDENTIAL_BYTES_MAX)?;
     let (scheme, rest) = text.split_once(' ')?;
     let shown = rest.trim_start_matches(' ');
@@ -128,6 +153,7 @@ fn invalid(detail: impl Into<String>) -> Refusal {
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use cedargate_assertion::SigningKeys;
@@ -142,6 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::token_keys::TokenKeys;
 
     const NOW: Micros = Micros(1_700_000_000_000_000);
 
@@ -150,10 +177,25 @@ mod tests {
         sessions: Sessions,
         acme: TenantId,
         globex: TenantId,
-        tokens: ArcSwap<TokenAuthority>,
+        tokens: Arc<ArcSwap<TokenAuthority>>,
+        keys: KeyLook,
         account: PrincipalId,
         key: String,
         _dir: tempfile::TempDir,
+    }
+
+    /// A ring whose keys another gateway has rotated.
+    struct Elsewhere {
+        tokens: Arc<ArcSwap<TokenAuthority>>,
+        looks: AtomicUsize,
+    }
+
+    impl TokenKeys for Elsewhere {
+        fn look(&self) {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            let rotated = self.tokens.load().keys().succeeded_at(SigningKeys::from_seed(&[2; 32]), NOW);
+            self.tokens.store(Arc::new(self.tokens.load().with_keys(rotated)));
+        }
     }
 
     async fn house() -> House {
@@ -171,8 +213,11 @@ mod tests {
         let (_, secret) = accounts.create_key(acme, made.id, new, NOW).await.unwrap();
         let sessions = Sessions::new(pool.clone(), SessionSettings::default());
         let urls = TenantUrls::new("http", "localhost");
-        let tokens = ArcSwap::from_pointee(TokenAuthority::new(urls, SigningKeys::from_seed(&[1; 32])));
-        House { pool, sessions, acme, globex, tokens, account: made.id, key: secret.expose().to_string(), _dir: dir }
+        let authority = TokenAuthority::new(urls, SigningKeys::from_seed(&[1; 32]), Duration::ZERO);
+        let tokens = Arc::new(ArcSwap::from_pointee(authority));
+        let keys = KeyLook::new(Arc::new(Elsewhere { tokens: Arc::clone(&tokens), looks: AtomicUsize::new(0) }));
+        let key = secret.expose().to_string();
+        House { pool, sessions, acme, globex, tokens, keys, account: made.id, key, _dir: dir }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -190,8 +235,8 @@ mod tests {
     impl House {
         fn door(&self, tenant: TenantId, takes_clients: bool) -> Door<'_> {
             static ACME: LazyLock<TenantName> = LazyLock::new(|| TenantName::parse("acme").unwrap());
-            let (sessions, tokens, scheme) = (&self.sessions, &self.tokens, Scheme::Http);
-            Door { sessions, tokens, tenant, name: &ACME, scheme, takes_clients }
+            let (sessions, tokens, keys, scheme) = (&self.sessions, &*self.tokens, &self.keys, Scheme::Http);
+            Door { sessions, tokens, keys, tenant, name: &ACME, scheme, takes_clients }
         }
 
         /// A token for the house's key, and a header that shows it.
@@ -316,6 +361,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_that_another_gateway_has_rotated_to_is_looked_for_before_its_token_is_refused() {
+        let house = house().await;
+        let theirs = house.tokens.load().with_keys(SigningKeys::from_seed(&[2; 32]));
+        let (token, _) = house.token(NOW);
+        let text = theirs.issue(&token, house.acme, &TenantName::parse("acme").unwrap()).unwrap();
+        let known = ask(&house, house.acme, &[("authorization", &format!("Bearer {}", *text))]).await.unwrap();
+        assert_eq!(known.caller.principal().unwrap().credential, Credential::KeyToken);
+
+        let forged = house.tokens.load().with_keys(SigningKeys::from_seed(&[3; 32]));
+        let text = forged.issue(&token, house.acme, &TenantName::parse("acme").unwrap()).unwrap();
+        let refused = ask(&house, house.acme, &[("authorization", &format!("Bearer {}", *text))]).await.err().unwrap();
+        assert_eq!(refused.detail, "token_key_unknown", "a name that nobody's key has");
+    }
+
+    #[tokio::test]
+    async fn a_client_with_a_good_key_is_no_stranger_where_tokens_are_asked_for() {
+        let house = house().await;
+        let id = uuid::Uuid::nil();
+        let basic = |key: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{key}")));
+        let counts_for = async |tenant, basic: &str| {
+            let asked =
+                authenticate(house.door(tenant, true), &headers(&[("authorization", basic)]), NOW).await.unwrap();
+            assert_eq!(asked.caller, Caller::Anonymous, "to everybody else it is nobody");
+            asked.counts_for.principal().map(|program| program.id)
+        };
+        assert_eq!(counts_for(house.acme, &basic(&house.key)).await, Some(house.account));
+        assert_eq!(counts_for(house.globex, &basic(&house.key)).await, None);
+        for bad in [basic("hunter2"), "Basic !".to_owned(), format!("Basic {}", STANDARD.encode("no colon"))] {
+            assert_eq!(counts_for(house.acme, &bad).await, None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
     async fn client_authentication_is_passed_on_where_tokens_are_asked_for_and_nowhere_else() {
         let house = house().await;
         let basic = headers(&[("authorization", "bAsIc YTpi")]);
@@ -332,7 +410,7 @@ mod tests {
         #[test]
         fn what_is_shown_is_one_run_of_visible_characters(text in "(?i:bearer|basic|[a-z]{0,8})[ \\t]{0,3}\\PC{0,20}") {
             if let Ok(value) = HeaderValue::from_str(&text)
-                && let Some(shown) = bearer(&value)
+                && let Some(shown) = shown(&value)
             {
                 prop_assert!(text.ends_with(shown) && shown.bytes().all(|octet| (b'!'..=b'~').contains(&octet)));
             }

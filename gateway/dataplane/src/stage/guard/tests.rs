@@ -45,14 +45,19 @@ fn asks_with(
     let origins: Vec<_> = origins.iter().map(|origin| Origin::parse(origin).unwrap()).collect();
     let headers = headers(fields);
     let upgrade = headers.contains_key(header::UPGRADE);
-    check(&canonical(method), upgrade, &headers, &CorsRule { origins: &origins, credentials, any_site: false })
-        .map_err(|r| r.code)
+    check(
+        &canonical(method),
+        upgrade,
+        &headers,
+        &CorsRule { origins: &origins, credentials, is_shown_unasked: false, any_site: false },
+    )
+    .map_err(|r| r.code)
 }
 
 /// A form of an identity provider's page, with the browser's word for where it comes from.
 #[test]
 fn any_site_may_post_where_that_is_the_routes_purpose() {
-    let rule = CorsRule { origins: &[], credentials: false, any_site: true };
+    let rule = CorsRule { origins: &[], credentials: false, is_shown_unasked: false, any_site: true };
     let judge = |method: &str, upgrade, fields: &[(&'static str, &str)]| {
         check(&canonical(method), upgrade, &headers(fields), &rule).map_err(|refusal| refusal.code)
     };
@@ -159,8 +164,12 @@ fn a_default_port_is_the_same_origin_written_or_not() {
 #[test]
 fn a_missing_trusted_proxy_is_hinted_at() {
     let headers = headers(&[("origin", "https://acme.localhost:8080")]);
-    let refusal =
-        check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, any_site: false });
+    let refusal = check(
+        &canonical("POST"),
+        false,
+        &headers,
+        &CorsRule { origins: &[], credentials: false, is_shown_unasked: false, any_site: false },
+    );
     assert!(refusal.unwrap_err().detail.contains("trusted"));
 }
 
@@ -251,6 +260,6 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        let _ = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, any_site: false });
+        let _ = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, is_shown_unasked: false, any_site: false });
     }
 }
