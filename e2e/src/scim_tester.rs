@@ -31,10 +31,10 @@ impl ScimTester {
     /// # Errors
     /// It does not start.
     pub fn test(&self, url: &str, host: &str, token: &str) -> io::Result<Output> {
-        let mut command = Command::new(self.0.join("bin/python"));
+        let mut command = Command::new(self.0.join("bin/scim2"));
         // Not on the command line, where others would see it.
         command.env("SCIM_CLI_HEADERS", format!("Authorization: Bearer {token};Host: {host}"));
-        command.args(["-m", "scim2_cli", "--url", url, "test", "--verbose"]).output()
+        command.args(["--url", url, "test", "--verbose"]).output()
     }
 }
 

@@ -422,7 +422,7 @@ async fn somebody_told_of_signs_in_to_their_account_until_they_are_taken_away() 
     // What an operator disabled, no provider enables.
     sso.house.accounts.disable(sso.house.acme.id, person.id, sso.house.clock.now()).await.unwrap();
     assert_eq!(okta.patch(&format!("/Users/{id}"), on).await.json()["active"], false);
-    sso.house.accounts.enable(sso.house.acme.id, person.id).await.unwrap();
+    sso.house.accounts.enable(sso.house.acme.id, person.id, sso.house.clock.now()).await.unwrap();
 
     okta.asks("DELETE", &format!("/Users/{id}"), None, &[]).await;
     sso.house.recorder.take_all();
