@@ -354,6 +354,8 @@ async fn an_answer_that_was_held_back_over_a_logout_signs_nobody_in() {
     let query = saml.idp.logout_query(&sp(), "ada", Some("_session"), "_out", saml.house.clock.now());
     let answer = saml.house.at(&saml.house.acme).browser().get(&format!("/auth/saml/corp/slo?{query}")).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let event = saml.event();
+    assert_eq!((event.result, event.session), (SigninResult::EndedByProvider, None), "believed, and nobody was there");
     saml.assert_refused(&saml.bring(&under, &held_back).await, SigninReason::SamlSessionOver);
     // Whoever signs in anew does.
     assert_eq!(saml.sign_in("_2", |_| {}).await.status, StatusCode::SEE_OTHER);
