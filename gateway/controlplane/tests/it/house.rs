@@ -364,8 +364,8 @@ pub(crate) fn assert_looks_as_any_failure(answer: &Answer) {
     static FIRST: OnceLock<(StatusCode, Vec<(String, String)>, String)> = OnceLock::new();
     let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let is_id = |word: &str| Uuid::try_parse(word).is_ok();
-    let words = answer.body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let id = words.into_iter().find(|word| is_id(word)).unwrap();
+    let mut words = answer.body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let id = words.find(|word| is_id(word)).unwrap();
     let looks = (answer.status, headers.collect(), answer.body.replace(id, "ID"));
     assert_eq!(FIRST.get_or_init(|| looks.clone()), &looks);
 }
