@@ -74,7 +74,9 @@ pub(crate) fn scim_token_type() -> &'static EntityTypeName {
 fn type_of(credential: Credential) -> &'static EntityTypeName {
     match credential {
         Credential::Session | Credential::SessionToken => &TYPES.user,
-        Credential::ApiKey | Credential::KeyToken => &TYPES.service_account,
+        Credential::ApiKey | Credential::KeyToken | Credential::WorkloadToken | Credential::Certificate => {
+            &TYPES.service_account
+        }
         Credential::ScimToken => &TYPES.scim_token,
     }
 }
