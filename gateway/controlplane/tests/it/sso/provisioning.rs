@@ -325,6 +325,8 @@ async fn lists_are_pages_and_filters_find_what_they_say() {
     let okta = Teller::of(&sso, "okta").await;
     for name in ["a", "b", "c", "d"] {
         let _ = okta.user(name).await;
+        // Ids sort by time, and within a millisecond by chance.
+        sso.house.advance(Duration::from_millis(1));
     }
     let page = okta.get("/Users?startIndex=2&count=2").await.json();
     assert_eq!((&page["totalResults"], &page["itemsPerPage"], &page["startIndex"]), (&json!(4), &json!(2), &json!(2)));
