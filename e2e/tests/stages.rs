@@ -433,7 +433,8 @@ fn a_score_is_never_decided_on_without_the_whole_body() {
 const RULES: &str = r#"
 SecRule ARGS|REQUEST_BODY "@rx (?i)wicked" "id:1001,phase:2,pass,capture,msg:'a wicked word',tag:'attack-word',severity:'CRITICAL',setvar:tx.anomaly_score=+5"
 SecRule TX:anomaly_score "@ge %{tx.inbound_anomaly_score_threshold}" "id:1900,phase:2,deny,status:403,msg:'over the threshold'"
-SecRule TX:cedargate_route "@streq echo.Live" "id:1901,phase:1,pass,nolog"
+SecResponseBodyMimeType application/json
+SecRule RESPONSE_BODY "@contains leaky" "id:1002,phase:4,deny,status:502,msg:'a leak'"
 "#;
 
 /// The same, which knows another word.
@@ -443,12 +444,17 @@ fn rules_that_know(word: &str) -> String {
 
 #[test]
 fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
+    let read_open = "action = \"ReadOpen\"\nresource = { type = \"Sound\", id = \"{name}\" }\n";
+    let routes = include_str!("../policies/echo/routes.toml");
+    assert!(routes.contains(read_open));
+    let routes = routes.replace(read_open, &format!("{read_open}inspection = {{ responses = true }}\n"));
     let world = World::start(&WorldOptions {
         config: "[policies]\nreload_interval_ms = 100\n[inspection]\nrules = \"words\"\nshadow = \"next\"\nshadow_percent = 100\n\
                  [inspection.tenants.globex]\nthreshold = 100\n",
         files: vec![
             ("policies/waf/words/main.conf", RULES.to_owned()),
             ("policies/waf/next/main.conf", rules_that_know("other")),
+            ("policies/echo/routes.toml", routes),
         ],
         ..WorldOptions::default()
     })
@@ -481,6 +487,19 @@ fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
     let held = format!(r#"{{"a": "{}", "text": "wicked"}}"#, "x".repeat(100_000));
     let held = world.post(&clerk, "/echo/held/a", &held);
     assert_eq!((held.status, held.code()), (403, "attack_detected".to_owned()), "{held:?}");
+
+    // Answers, on the one route that asks for it.
+    assert_allowed(&world, &world.ask("acme", "GET", "/echo/open/a", &[], b""));
+    // Its head may have gone before its body was there: then it is cut, else refused.
+    let mut leaky = Connection::open(world.address()).unwrap();
+    let host = world.host("acme");
+    leaky.send(format!("GET /echo/open/leaky HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap();
+    let told = leaky.answer("GET").map(|answer| answer.text()).unwrap_or_default();
+    assert!(!told.contains("leaky"), "{told}");
+    let is_withheld = |body: &EventBody| matches!(body, EventBody::Amendment(amendment) if amendment.code == RefusalCode::ResponseWithheld);
+    let amended = || world.events().iter().any(|event| is_withheld(&event.body)).then_some(());
+    eventually(Duration::from_secs(20), "the amendment", amended).unwrap();
+    assert_eq!(world.get(&clerk, "/echo/leaky").status, 200);
 
     let counted = |metric: &str| {
         let text = world.admin("/metrics").unwrap().text();
