@@ -65,7 +65,7 @@ pub(crate) struct Held {
 /// Who judges what was held back.
 enum Watcher {
     BuiltIn { content_type: Option<String>, scope: Scope, threshold: Threshold },
-    Rules { plan: Plan, head: OwnHead, patience: Duration },
+    Rules { plan: Plan, head: Box<OwnHead>, patience: Duration },
 }
 
 /// How requests are inspected.
@@ -115,7 +115,8 @@ impl Inspector<'_> {
         let head = Head::of(canonical, request.raw_path(), request.version, &request.headers);
         let body = match is_held {
             true => {
-                let by = Watcher::Rules { plan: plan.clone(), head: head.to_own(), patience: self.body_timeout };
+                let by =
+                    Watcher::Rules { plan: plan.clone(), head: Box::new(head.to_own()), patience: self.body_timeout };
                 self.hold(route, by)
             }
             false => BodyWatch::Nothing,
@@ -237,7 +238,7 @@ impl BodyWatch {
                 refuse_attack(&engine.inspect_body(&body, &scope), threshold)?;
             }
             Watcher::Rules { plan, head, patience } => {
-                let aside = Aside { plan, head, body: octets.clone(), inspected, is_whole };
+                let aside = Aside { plan, head: *head, body: octets.clone(), inspected, is_whole };
                 let found = Box::pin(aside::run(aside, patience)).await?;
                 if let Some(refusal) = found.refusal() {
                     return Err(refusal);
