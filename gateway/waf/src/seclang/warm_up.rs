@@ -6,13 +6,17 @@ use super::ast::EngineMode;
 use super::rule_set::{RuleSet, Way};
 use super::transaction::{RequestHead, Scratch, Setup};
 
-/// What browsers send.
+/// What browsers call themselves: the states that patterns take over such a text are those of most first requests.
+const BROWSERS: [&str; 3] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+];
+
+/// What they send with a request.
 const HEADERS: [(&str, &str); 11] = [
     ("Host", "www.example.org"),
-    (
-        "User-Agent",
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
-    ),
+    ("User-Agent", ""),
     ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
     ("Accept-Language", "en-US,en;q=0.9,fr;q=0.8"),
     ("Accept-Encoding", "gzip, deflate, br, zstd"),
@@ -42,20 +46,33 @@ const REQUESTS: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
-/// Runs them twice, so that what the first round has made is what the second finds.
+/// Runs them with each browser, so that what the first round has made is what the next ones find.
 pub(super) fn run(rules: &RuleSet, tx: &[(&str, &str)]) {
     let mut scratch = rules.scratch();
-    for request in REQUESTS.iter().chain(&REQUESTS) {
-        play(rules, &mut scratch, tx, request);
+    for browser in BROWSERS {
+        for request in &REQUESTS {
+            play(rules, &mut scratch, tx, browser, request);
+        }
     }
 }
 
-fn play(rules: &RuleSet, scratch: &mut Scratch, tx: &[(&str, &str)], request: &(&str, &str, &str, &str)) {
+fn play(
+    rules: &RuleSet,
+    scratch: &mut Scratch,
+    tx: &[(&str, &str)],
+    browser: &str,
+    request: &(&str, &str, &str, &str),
+) {
     let (method, target, content_type, body) = request;
+    let has_body = !body.is_empty();
     let headers: Vec<(&str, &str)> = HEADERS
         .into_iter()
-        .map(|(name, value)| if name == "Content-Type" { (name, *content_type) } else { (name, value) })
-        .filter(|(name, value)| !value.is_empty() && !(body.is_empty() && *name == "Content-Length"))
+        .map(|(name, value)| match name {
+            "User-Agent" => (name, browser),
+            "Content-Type" => (name, *content_type),
+            _ => (name, value),
+        })
+        .filter(|(name, value)| !value.is_empty() && (has_body || *name != "Content-Length"))
         .collect();
     let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
     // Whatever these rules' mode is, a route's may be another.

@@ -72,6 +72,7 @@ pub(super) struct Automaton {
     groups: usize,
     /// What no search uses now. One stack for all threads: what one thread's search has made of the DFA the next one's
     /// finds, so that a thread's first request costs no more than another's.
+    #[expect(clippy::vec_box, reason = "each search takes one and gives it back: a pointer moves, not the caches")]
     idle: Mutex<Vec<Box<Memory>>>,
 }
 
