@@ -128,19 +128,12 @@ fn the_sign_in_is_reached_by_keys_in_the_order_in_which_it_is_read_and_shows_whe
     browser.go(&url(&world, "acme", "/auth/login")).unwrap();
     browser.shows("Sign in with a passkey").unwrap();
     let mut order = Vec::new();
-    // The address has the focus to begin with.
-    for _ in 0..6 {
+    // The address has the focus to begin with. Whatever links stand below the form come before the languages, which end the page.
+    while order.last().is_none_or(|at| at != "button language") {
         order.push(browser.tab().unwrap());
         let outline = "return getComputedStyle(document.activeElement).outlineStyle";
         assert_eq!(browser.evaluate(outline).unwrap(), "solid", "{order:?}");
+        assert!(order.len() < 12, "{order:?}");
     }
-    let expected = [
-        "input password",
-        "button Sign in",
-        "button Sign in with a passkey",
-        "button language",
-        "button language",
-        "button language",
-    ];
-    assert_eq!(order, expected);
+    assert_eq!(order[..3], ["input password", "button Sign in", "button Sign in with a passkey"]);
 }
