@@ -73,14 +73,14 @@ impl ClientKey {
             return Err(ClientKeyError::Certificate);
         }
         // The key's own name, that everybody comes to who has it (RFC 7638): its members in order, and no others.
-        let kid = encode(&Sha256::digest(jwk.to_string()));
+        let kid = encode(Sha256::digest(jwk.to_string()));
         let mut jwk = jwk;
         if let Some(members) = jwk.as_object_mut() {
             members.insert("kid".to_owned(), kid.clone().into());
             members.insert("use".to_owned(), "sig".into());
             members.insert("alg".to_owned(), pair.algorithm().into());
         }
-        Ok(Self { pair, kid, jwk, certificate: certificate.map(|der| encode(&Sha256::digest(der))) })
+        Ok(Self { pair, kid, jwk, certificate: certificate.map(|der| encode(Sha256::digest(der))) })
     }
 }
 
@@ -257,7 +257,7 @@ mod tests {
         let keys = ClientKeys::new(vec![ClientKey::parse(&format!("{key}{certificate}")).unwrap()]).unwrap();
         let token = keys.prove("a", "b", NOW).unwrap();
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-        assert_eq!(part(&token, 0)["x5t#S256"], json!(encode(&Sha256::digest(&der))));
+        assert_eq!(part(&token, 0)["x5t#S256"], json!(encode(Sha256::digest(der))));
         let other = ClientKey::parse(&format!("{}{certificate}", p256()));
         assert_eq!(other.err(), Some(ClientKeyError::Certificate));
     }
