@@ -1,8 +1,6 @@
 //! Makes one method of each message, so that a template or handler that asks for one that is not there does not compile; and does not
 //! build where a language lacks a message, has one too many, or has other arguments or elements in it than English.
 
-#![expect(clippy::print_stdout, reason = "cargo reads what a build script prints")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
