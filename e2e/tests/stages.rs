@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cedargate_e2e::http::{Answer, Connection};
 use cedargate_e2e::{World, WorldOptions, eventually};
-use cedargate_model::{Credential, Decision, EventBody, OutcomeEnd, RefusalCode, Stage, TokenAct, Verdict};
+use cedargate_model::{
+    AdmissionAct, Credential, Decision, EventBody, OutcomeEnd, RefusalCode, Stage, TokenAct, Verdict,
+};
 
 /// The answer was a refusal of this stage, said so to the client, and stands so in the log.
 #[track_caller]
@@ -679,4 +681,41 @@ fn a_refusal_tells_nothing_of_the_inside() {
         assert!(!page.text().contains(inside), "{inside}");
     }
     assert_eq!(page.header("server"), None);
+}
+
+/// The whole way of an invitation: an operator's command, a mail as a file, a page, an account. The token that is in the mail stands nowhere
+/// else: not in the record, and in no log.
+#[test]
+fn whoever_is_invited_comes_in_and_the_links_token_is_written_down_nowhere() {
+    let world = World::shared();
+    let invite = ["user", "invite", "--tenant", "acme", "invited@acme.example", "--role", "viewer"];
+    world.cedargate(&invite).unwrap();
+    let mailed = || {
+        let entries = std::fs::read_dir(world.path("state/outbox")).ok()?;
+        let mails = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+        mails.into_iter().find(|mail| mail.contains("To: invited@acme.example"))
+    };
+    let mail = eventually(Duration::from_secs(60), "the invitation's mail", mailed).unwrap();
+    let mail = mail.replace("=\r\n", "");
+    let token = mail.split_once("/auth/invitation?token").unwrap().1.trim_start_matches("=3D").trim_start_matches('=');
+    let token: String = token.chars().take_while(char::is_ascii_hexdigit).collect();
+    assert_eq!(token.len(), 64, "{mail}");
+
+    let page = world.ask("acme", "GET", &format!("/auth/invitation?token={token}"), &[("Accept", "text/html")], b"");
+    assert_allowed(&world, &page);
+    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    let body = format!(r#"{{"token": "{token}", "password": "{}"}}"#, world.password());
+    let json = [("Content-Type", "application/json")];
+    let taken = world.ask("acme", "POST", "/auth/invitation", &json, body.as_bytes());
+    assert_eq!(taken.status, 204, "{taken:?}");
+    let again = world.ask("acme", "POST", "/auth/invitation", &json, body.as_bytes());
+    assert_eq!((again.status, again.code()), (410, "link_refused".to_owned()));
+    let invited = world.sign_in("invited", "acme");
+    assert_eq!(world.get(&invited, "/").status, 200);
+
+    let recorded = |body: &EventBody| matches!(body, EventBody::Admission(done) if done.act == AdmissionAct::Used);
+    let events = world.events();
+    assert!(events.iter().any(|event| recorded(&event.body)));
+    let written = events.iter().map(|event| format!("{event:?}")).collect::<String>() + &world.logs();
+    assert!(!written.contains(&token), "the token was written down");
 }

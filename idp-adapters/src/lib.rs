@@ -42,6 +42,7 @@
 //! that and a way in: passkeys and security keys.
 //!
 //! [`workload`] is for programs that an issuer elsewhere vouches for.
+//! [`admissions`] is how people come to have a password at all, and [`breached`] what keeps them from one that was stolen.
 //!
 //! To add a way in that is proved to us: a module with what the person presents, and a [`SignInAdapter`] that
 //! turns it into [`Authenticated`] or a [`SignInError`]. To add a kind of identity provider: a variant of
@@ -49,6 +50,9 @@
 //! session is the caller's.
 
 mod adapter;
+pub mod admissions;
+pub mod breached;
+pub mod captcha;
 pub mod connection;
 mod guessing;
 mod in_browser;

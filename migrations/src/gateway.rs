@@ -121,6 +121,30 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             postgres: include_str!("../gateway/postgres/0023_ceremonies_of_sessions.sql"),
         },
         Migration {
+            version: 25,
+            name: "notices",
+            sqlite: include_str!("../gateway/sqlite/0025_notices.sql"),
+            postgres: include_str!("../gateway/postgres/0025_notices.sql"),
+        },
+        Migration {
+            version: 26,
+            name: "account_links",
+            sqlite: include_str!("../gateway/sqlite/0026_account_links.sql"),
+            postgres: include_str!("../gateway/postgres/0026_account_links.sql"),
+        },
+        Migration {
+            version: 27,
+            name: "registrations",
+            sqlite: include_str!("../gateway/sqlite/0027_registrations.sql"),
+            postgres: include_str!("../gateway/postgres/0027_registrations.sql"),
+        },
+        Migration {
+            version: 28,
+            name: "consents",
+            sqlite: include_str!("../gateway/sqlite/0028_consents.sql"),
+            postgres: include_str!("../gateway/postgres/0028_consents.sql"),
+        },
+        Migration {
             version: 30,
             name: "scim_tokens",
             sqlite: include_str!("../gateway/sqlite/0030_scim_tokens.sql"),

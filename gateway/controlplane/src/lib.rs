@@ -10,9 +10,10 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use arc_swap::ArcSwap;
-//! # use cedargate_controlplane::{AUDIENCE, ControlPlane, Recorder, ServiceLink, router};
+//! # use cedargate_controlplane::{AUDIENCE, ConsentAsking, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
 //! # use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
+//! # use cedargate_idp_adapters::admissions::Admissions;
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
@@ -23,7 +24,7 @@
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
 //! #     identities: Identities, attempts: SigninAttempts, devices: KnownDevices, vault: Arc<dyn Vault>, tokens: TokenAuthority,
-//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn,
+//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn, admissions: Admissions, consents: ConsentAsking,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -37,6 +38,8 @@
 //!     devices,
 //!     second,
 //!     webauthn,
+//!     admissions,
+//!     consents,
 //!     vault,
 //!     tenants,
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
@@ -53,7 +56,9 @@
 
 mod account;
 mod assets;
+mod consent;
 mod cookie;
+mod join;
 mod keys;
 mod language;
 mod oauth;
@@ -76,5 +81,6 @@ mod view;
 mod visit;
 mod wanted;
 
+pub use consent::{AskedDocument, ConsentAsking};
 pub use recorder::{RecordUnavailable, Recorder};
 pub use router::{AUDIENCE, ControlPlane, ServiceLink, router};

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Account, Holder, HolderError, StoreError};
+use cedargate_identity::{Account, Holder, HolderError, NoticeError, StoreError};
 use cedargate_idp_adapters::Client;
 use cedargate_model::{AccountAct, RefusalCode};
 use http::request::Parts;
@@ -130,6 +130,14 @@ pub(crate) fn shown(account: Option<Account>, own: &Own) -> String {
         Some(account) => account.display.unwrap_or_else(|| account.email.to_string()),
         // Gone since the assertion was signed, minutes ago at most: the id is all that is left to show.
         None => own.signed_in.principal.to_string(),
+    }
+}
+
+/// Nobody could be told of a change, so it is not made.
+pub(crate) fn untold(error: NoticeError) -> Problem {
+    match error {
+        NoticeError::Entropy(error) => Problem::new(FAILED).because(error),
+        NoticeError::Store(error) => unavailable(error),
     }
 }
 

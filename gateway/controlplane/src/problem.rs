@@ -132,6 +132,76 @@ pub(crate) const FACTORS_TOO_MANY: Kind = Kind {
     code: "factors_too_many",
     sentence: "The account has as many factors as it may have. Remove one first.",
 };
+pub(crate) const LINK_REFUSED: Kind = Kind {
+    status: StatusCode::GONE,
+    code: "link_refused",
+    sentence: "This link does nothing, or nothing any more. Ask for another one.",
+};
+pub(crate) const ASKING_DELAYED: Kind = Kind {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    code: "asking_delayed",
+    sentence: "This was asked too often. Please wait before the next time.",
+};
+pub(crate) const PASSWORD_TOO_SHORT: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_too_short",
+    sentence: "The password is too short. Several words make a good one.",
+};
+pub(crate) const PASSWORD_TOO_LONG: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_too_long",
+    sentence: "The password is longer than 1024 octets.",
+};
+pub(crate) const PASSWORD_UNIFORM: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_uniform",
+    sentence: "The password is one character over and over.",
+};
+pub(crate) const PASSWORD_BREACHED: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_breached",
+    sentence: "This password was stolen somewhere, and whoever guesses knows it. Choose another one.",
+};
+pub(crate) const PASSWORD_OWN_ADDRESS: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_own_address",
+    sentence: "The password has your e-mail address in it.",
+};
+pub(crate) const PASSWORD_DIFFERS: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "password_differs",
+    sentence: "The two passwords are not the same.",
+};
+pub(crate) const PASSWORD_UNCHECKED: Kind = Kind {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: "password_unchecked",
+    sentence: "It cannot be told right now whether this password is safe. Please try again in a moment.",
+};
+pub(crate) const PUZZLE_UNSOLVED: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "puzzle_unsolved",
+    sentence: "Show first that you are no program, and send it again.",
+};
+pub(crate) const PUZZLE_UNKNOWN: Kind = Kind {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: "puzzle_unknown",
+    sentence: "It cannot be told right now whether you are a program. Please try again in a moment.",
+};
+pub(crate) const ROLE_NOT_OFFERED: Kind = Kind {
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    code: "role_not_offered",
+    sentence: "People who ask for an account are not given such a role here.",
+};
+pub(crate) const WISH_KNOWN: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    code: "account_known",
+    sentence: "There is an account with this address already.",
+};
+pub(crate) const CONSENT_CHANGED: Kind = Kind {
+    status: StatusCode::CONFLICT,
+    code: "consent_changed",
+    sentence: "What is to be agreed to has changed. Read it again.",
+};
 pub(crate) const FAILED: Kind = Kind {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     code: "controlplane_failed",

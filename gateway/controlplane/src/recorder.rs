@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use cedargate_assertion::TenantScope;
 use cedargate_identity::Family;
 use cedargate_model::{
-    AccountAct, AccountEvent, ApiKeyId, By, ConnectionName, Event, EventBody, EventId, GrantId, Micros, PrincipalId,
-    SessionId, Signin, SigninResult, TokenAct, TokenEvent,
+    AccountAct, AccountEvent, AdmissionAct, AdmissionEvent, ApiKeyId, By, ConnectionName, Event, EventBody, EventId,
+    GrantId, LinkPurpose, Micros, PrincipalId, SessionId, Signin, SigninResult, TokenAct, TokenEvent,
 };
 
 use crate::visit::{SignedIn, Visit};
@@ -84,6 +84,27 @@ pub(crate) fn provider_event(
         act,
     };
     event(visit, tenant, EventBody::Account(Box::new(done)))
+}
+
+/// The event of a link that was asked for, or used.
+pub(crate) fn admission_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    purpose: LinkPurpose,
+    principal: Option<PrincipalId>,
+    subject: Option<uuid::Uuid>,
+    act: AdmissionAct,
+) -> Result<Event, getrandom::Error> {
+    let done = AdmissionEvent {
+        decision: Some(visit.decision),
+        purpose,
+        principal,
+        subject,
+        client: Some(visit.client),
+        by: By::Person,
+        act,
+    };
+    event(visit, tenant, EventBody::Admission(Box::new(done)))
 }
 
 /// Whose token, and what it was issued for.

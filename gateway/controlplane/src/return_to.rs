@@ -2,6 +2,8 @@
 
 use cedargate_model::NormalizedPath;
 
+use crate::consent::CONSENT;
+
 /// A path and query of this same origin, safe as a `Location` and as a link.
 ///
 /// INVARIANT (same origin): starts with one `/`, and no reader of URLs can take what follows for a host. The path is
@@ -27,6 +29,11 @@ impl ReturnTo {
     /// Accepts any page of this origin, the sign-in too: for those who only come back to where they were.
     pub(crate) fn page(text: &str) -> Self {
         Self::of_origin(text).unwrap_or_else(Self::home)
+    }
+
+    /// What is to be agreed to, and from there to another place.
+    pub(crate) fn consent(onward: &Self) -> Self {
+        Self(format!("{CONSENT}?return_to={}", onward.as_query_value()))
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use cedargate_assertion::{JWKS_PATH, Verifier};
 use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
+use cedargate_idp_adapters::admissions::Admissions;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
 use cedargate_idp_adapters::saml::FORM_BYTES_MAX;
@@ -25,7 +26,10 @@ use crate::page::{self, home, refusal};
 use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
-use crate::{Recorder, account, assets, keys, language, oauth, passkey, saml, scim, signin, signout, sso, stepup};
+use crate::{
+    ConsentAsking, Recorder, account, assets, consent, join, keys, language, oauth, passkey, saml, scim, signin,
+    signout, sso, stepup,
+};
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
 pub const AUDIENCE: &str = "gateway";
@@ -53,6 +57,10 @@ pub struct ControlPlane {
     pub second: SecondFactors,
     /// Passkeys and security keys: to sign in with, and to prove beside.
     pub webauthn: Webauthn,
+    /// How people come to have a password: by invitations and resets.
+    pub admissions: Admissions,
+    /// What people are to agree to.
+    pub consents: ConsentAsking,
     /// Seals what the store keeps and has to be read again.
     pub vault: Arc<dyn Vault>,
     /// The tenants that the bare host lists.
@@ -88,6 +96,14 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/login", get(page::signin::show).post(signin::post))
         .route("/auth/login/passkey", post(passkey::sign_in::begin))
         .route("/auth/login/passkey/{ceremony}", post(passkey::sign_in::finish))
+        .route("/auth/forgot", get(join::forgot::show).post(join::forgot::ask))
+        .route("/auth/reset", get(join::reset::show).post(join::reset::set))
+        .route("/auth/invitation", get(join::invitation::show).post(join::invitation::accept))
+        .route("/auth/register", get(join::registration::show).post(join::registration::ask))
+        .route("/auth/registration", get(join::registration::open).post(join::registration::verify))
+        .route("/auth/admin/registrations", get(join::wishes::list))
+        .route("/auth/admin/registrations/{id}", post(join::wishes::decide))
+        .route("/auth/consent", get(consent::show).post(consent::give))
         .route("/auth/logout", post(signout::post))
         .route("/auth/sso", post(sso::discover::post))
         .route("/auth/sso/{connection}", get(sso::start::get))

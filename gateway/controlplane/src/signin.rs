@@ -26,7 +26,7 @@ use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
 use crate::wanted::Wanted;
-use crate::{RecordUnavailable, cookie};
+use crate::{RecordUnavailable, consent, cookie};
 
 /// `POST /auth/login`: a form from the page, or the same as JSON from a program.
 pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: Visit, request: Request) -> Response {
@@ -45,6 +45,10 @@ pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, visit: 
     let outcome = match tokio::spawn(signing_in).await {
         Ok(outcome) => outcome,
         Err(lost) => Err(Problem::new(FAILED).because(lost)),
+    };
+    let return_to = match &outcome {
+        Ok(begun) => consent::before(&control_plane, tenant, begun.principal.id, return_to).await,
+        Err(_) => return_to,
     };
     match (outcome.and_then(|begun| answer(&visit, wanted, &return_to, &begun)), wanted) {
         (Ok(response), _) => response,

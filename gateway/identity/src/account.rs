@@ -6,7 +6,7 @@ use cedargate_migrations::StoreError;
 use cedargate_model::{Micros, PrincipalId, RoleName, TenantId};
 use zeroize::Zeroizing;
 
-use crate::{Email, EntropyError, OperatorError};
+use crate::{Email, EntropyError, NoticeError, OperatorError};
 
 /// A person's account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,15 @@ impl From<OperatorError> for UpdateAccountError {
         match error {
             OperatorError::Entropy(error) => Self::Entropy(error),
             OperatorError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<NoticeError> for UpdateAccountError {
+    fn from(error: NoticeError) -> Self {
+        match error {
+            NoticeError::Entropy(error) => Self::Entropy(error),
+            NoticeError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::identities::ADDRESS_DOMAIN;
 use crate::principal::is_reserved;
 use crate::random::uuid_at;
 use crate::{
-    Account, AccountState, CreateAccountError, Email, NewAccount, OperatorError, PasswordHash, PasswordHashError,
-    ProofGuesses, RolesError, UpdateAccountError, factors, federated, operator_events,
+    Account, AccountState, CreateAccountError, Email, NewAccount, Notice, OperatorError, PasswordHash,
+    PasswordHashError, ProofGuesses, RolesError, UpdateAccountError, factors, federated, notices, operator_events,
 };
 
 /// How many accounts one page of a list holds.
@@ -131,7 +131,7 @@ ORDER BY r.role";
     }
 
     /// Sets the password and ends the account's sessions, whichever way they began: whoever had the old one is out. So is whatever
-    /// passkey they may have added with it, unless those are to stay. Leaves word of it for the record.
+    /// passkey they may have added with it, unless those are to stay. The person is told, and word of it left for the record.
     ///
     /// # Errors
     /// [`UpdateAccountError`]; then nothing was done.
@@ -148,6 +148,7 @@ ORDER BY r.role";
         let act = AccountAct::PasswordSet { passkeys_removed: set.passkeys_removed };
         operator_events::leave(&mut tx, account, None, act, now).await?;
         leave_ended(&mut tx, account, set.ended.clone(), now).await?;
+        notices::leave_for(&mut tx, account, &Notice::PasswordChanged, now).await?;
         tx.commit().await?;
         Ok(set)
     }

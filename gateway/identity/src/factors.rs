@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::session_cache::Key;
 use crate::{
-    Factor, FactorName, Holder, HolderError, OperatorError, ProofGuesses, Ready, Shown, federated, operator_events,
-    session_rows, webauthn_credentials,
+    Factor, FactorName, Holder, HolderError, Notice, OperatorError, ProofGuesses, Ready, Shown, federated, notices,
+    operator_events, session_rows, webauthn_credentials,
 };
 
 /// A factor that was removed, and the sessions that ended with it.
@@ -175,6 +175,7 @@ WHERE tenant_id = $1
         if !ended.is_empty() {
             operator_events::leave(&mut tx, account, None, AccountAct::SessionsEnded { ended }, now).await?;
         }
+        notices::leave_for(&mut tx, account, &Notice::FactorsRemoved, now).await?;
         tx.commit().await?;
         Ok(count)
     }

@@ -48,10 +48,12 @@
 //! as in the migration `session_changes`.
 
 mod account;
+mod account_links;
 mod accounts;
 mod api_keys;
 mod attempts;
 mod certificates;
+mod consents;
 mod device;
 mod email;
 mod factor;
@@ -61,14 +63,19 @@ mod guesses;
 mod holder;
 mod identities;
 mod identity;
+mod invitations;
+mod link;
+mod notices;
 mod operator_events;
 mod principal;
 mod program_secret;
+mod promised_roles;
 mod provider_endings;
 mod random;
 mod ready;
 mod recovery;
 mod refresh_token;
+mod registrations;
 mod scim;
 mod service_account;
 mod service_accounts;
@@ -86,10 +93,12 @@ pub use account::{
     Account, AccountState, CreateAccountError, NewAccount, PasswordHash, PasswordHashError, RolesError,
     UpdateAccountError,
 };
+pub use account_links::{AccountLinkError, AccountLinks, INVITATION_TTL, PasswordReset, RESET_TTL};
 pub use accounts::{Accounts, Passkeys, PasswordSet};
 pub use attempts::{ATTEMPT_TTL, Attempt, BrowserSecret, OneUse, OneUseOf, SpentAttempts};
 pub use cedargate_migrations::StoreError;
 pub use certificates::{AccountCertificate, AddCertificateError, CERTIFICATES_MAX, CertificateRule, KeyDigest};
+pub use consents::{Consents, DocumentVersion, DocumentVersionError};
 pub use device::{Agent, Device};
 pub use email::{Email, EmailError};
 pub use factor::{FACTORS_MAX, Factor, FactorName, FactorNameError};
@@ -101,6 +110,9 @@ pub use guesses::{DeviceId, GuessedAt, Guesses, ProofGuesses};
 pub use holder::{FACTORS_FRESH, Holder, HolderError, Shown};
 pub use identities::{Arrival, ArriveError, Arrived, Departed, Identities, LinkError};
 pub use identity::{Identity, IdentityError, Issuer, Subject};
+pub use invitations::{Accepted, Invitation, InviteError};
+pub use link::{LinkOrigin, LinkOriginError, LinkToken, PresentedLink};
+pub use notices::{Backlog, NOTICES_MAX, Notice, NoticeError, Notices, Waiting};
 pub use operator_events::{OperatorError, OperatorEvents, Taken};
 pub use principal::MEMBER;
 pub use program_secret::{PresentedSecret, ProgramSecret, SecretError, SecretKind};
@@ -108,6 +120,7 @@ pub use random::EntropyError;
 pub use ready::Ready;
 pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
 pub use refresh_token::{PresentedRefresh, RefreshToken};
+pub use registrations::{Answer, REGISTRATION_TTL, Registration};
 pub use scim::{
     CreateScimTokenError, GroupChange, MatchBy, MatchedPerson, ProvisionError, ProvisionedArrival, Provisioning,
     RoleRules, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimDesk, ScimGroup, ScimToken, ScimTokens, ScimUser,

@@ -12,6 +12,7 @@ use cedargate_model::{
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use crate::NoticeError;
 use crate::random::{EntropyError, uuid_at};
 
 /// How many are taken at a time.
@@ -29,6 +30,15 @@ pub enum OperatorError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+}
+
+impl From<NoticeError> for OperatorError {
+    fn from(error: NoticeError) -> Self {
+        match error {
+            NoticeError::Entropy(error) => Self::Entropy(error),
+            NoticeError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Events that wait in a store for a gateway to record them.

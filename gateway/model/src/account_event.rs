@@ -47,7 +47,7 @@ pub enum By {
 
 impl By {
     // What serde asks for.
-    fn is_person(&self) -> bool {
+    pub(crate) fn is_person(&self) -> bool {
         *self == Self::Person
     }
 
@@ -184,6 +184,33 @@ pub enum AccountAct {
         /// Which.
         certificate: SessionId,
     },
+    /// The person agreed to a document.
+    ConsentGiven {
+        /// Which.
+        document: ConsentDocument,
+        /// In which version.
+        version: String,
+    },
+}
+
+/// What a tenant may ask its people to agree to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentDocument {
+    /// Terms of use.
+    Terms,
+    /// How personal data is treated.
+    Privacy,
+}
+
+impl ConsentDocument {
+    /// The name that the record and the store read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terms => "terms",
+            Self::Privacy => "privacy",
+        }
+    }
 }
 
 /// A way of proving who one is while signed in. Finer than [`crate::AuthnMethod`]: a recovery code is told from an app's.

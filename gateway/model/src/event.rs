@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId, KeyEvent, Micros,
-    PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId, SigninReason,
-    SnapshotId, Stage, TenantName, TokenEvent,
+    AccountEvent, AdmissionEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId,
+    KeyEvent, Micros, PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId,
+    SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -45,6 +45,8 @@ pub enum EventBody {
     Signin(Signin),
     /// Somebody proved a second factor, or changed what an account signs in with or where it is signed in.
     Account(Box<AccountEvent>),
+    /// Somebody asked for a link to be mailed, was invited, or used what was mailed. Boxed like an account's.
+    Admission(Box<AdmissionEvent>),
     /// A program's token was issued, refused or revoked. Boxed like a decision: it is as large.
     Token(Box<TokenEvent>),
     /// An identity provider said something of its people by SCIM, or its token was made or revoked.

@@ -24,6 +24,7 @@
 mod access_token;
 mod account_event;
 mod address;
+mod admission_event;
 mod caller;
 mod canonical;
 mod client_certificate;
@@ -40,8 +41,9 @@ mod token_event;
 mod trace_parent;
 
 pub use access_token::{AccessToken, TokenSource};
-pub use account_event::{AccountAct, AccountEvent, By, ProofKind};
+pub use account_event::{AccountAct, AccountEvent, By, ConsentDocument, ProofKind};
 pub use address::{append_address, network_of};
+pub use admission_event::{AdmissionAct, AdmissionEvent, LinkPurpose, LinkReason};
 pub use caller::{AuthnMethod, AuthnStrength, Caller, Credential, Principal, RoleName, RoleNameError};
 pub use canonical::{Canonical, Scheme};
 pub use client_certificate::ClientCertificate;

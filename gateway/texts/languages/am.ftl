@@ -60,7 +60,7 @@ signin-email = የኢሜይል አድራሻ
 signin-password = የይለፍ ቃል
 signin-sso = ነጠላ መግቢያን ይጠቀሙ
 signin-passkey = በይለፍ ቁልፍ ይግቡ
-signin-forgotten = የይለፍ ቃልዎን ረሱ? የ{ $tenant } ኃላፊ አዲስ ሊያዘጋጅልዎ ይችላል።
+signin-forgotten = የይለፍ ቃልዎን ረሱ?
 signin-undiscovered = ለዚህ አድራሻ ነጠላ መግቢያ የለም። በይለፍ ቃልዎ ይግቡ ወይም አቅራቢ ይምረጡ።
 
 sso-title = ነጠላ መግቢያ
@@ -73,6 +73,45 @@ signout = ይውጡ
 signout-elsewhere-title = ከዚህ ወጥተዋል
 signout-elsewhere = በ{ $provider } ዘንድ ክፍለ ጊዜዎ ገና ክፍት ነው፤ ቀጥሎ እዚያም ይዘጋል።
 signout-at = ከ{ $provider } ይውጡ
+
+## Links that were mailed, people who ask for an account, and what is agreed to
+
+forgot-lead = ለ<strong>{ $tenant }</strong> አዲስ የይለፍ ቃል የሚመርጡበት አገናኝ በኢሜይል እንልክልዎታለን።
+forgot-send = አገናኝ ይላክልኝ
+look-into-mail = ኢሜይልዎን ይመልከቱ
+forgot-sent = በዚህ አድራሻ መለያ ካለ፣ አዲስ የይለፍ ቃል ለማዘጋጀት የሚያስችል አገናኝ እየተላከ ነው። ለግማሽ ሰዓት ይሠራል።
+signin-back = ወደ መግቢያው
+password-new = አዲስ የይለፍ ቃል
+password-again = ያንኑ እንደገና
+password-rule = ቢያንስ { $count } ፊደላት። ብዙ ቃላት ጥሩ የይለፍ ቃል ይሆናሉ።
+password-set = የይለፍ ቃሉን ያዘጋጁ
+password-for = በ<strong>{ $tenant }</strong> ለ{ $email } የይለፍ ቃል ይምረጡ።
+reset-title = አዲስ የይለፍ ቃል ያዘጋጁ
+reset-done = የይለፍ ቃልዎ ተዘጋጅቷል
+reset-done-lead = ከሁሉም ቦታ ወጥተዋል። በአዲሱ የይለፍ ቃል ይግቡ።
+invitation-title = ግብዣዎ
+invitation-done = መለያዎ ዝግጁ ነው
+invitation-done-lead = በአድራሻዎና በመረጡት የይለፍ ቃል ይግቡ።
+register-title = መለያ ይጠይቁ
+register-lead = በ<strong>{ $tenant }</strong>። አገናኝ በኢሜይል እንልክልዎታለን፤ አስተዳዳሪ ይወስናል።
+register-send = ይጠይቁ
+register-sent = የላክንልዎትን አገናኝ ይክፈቱ፤ አድራሻው የእርስዎ መሆኑን ያሳያል። ከዚያ በኋላ አስተዳዳሪ ይወስናል።
+register-verify = ይህ አድራሻ የእርስዎ ነው?
+register-verify-lead = { $email } በ<strong>{ $tenant }</strong> መለያ ይፈልጋል።
+register-verify-yes = አዎ፣ ይጠየቅ
+register-verified = እናመሰግናለን
+register-verified-lead = አሁን አስተዳዳሪ ይወስናል። መግባት ሲፈቀድልዎ አገናኝ ያለው ኢሜይል ይደርስዎታል።
+wishes-title = መለያ የሚፈልጉ
+wishes-lead = በ<strong>{ $tenant }</strong>። ሊሰጡ የሚችሉ ሚናዎች፦ { $roles }።
+wishes-none = ማንም አይጠብቅም።
+wishes-roles = የ{ $email } ሚናዎች
+wishes-invite = { $email }ን ይጋብዙ
+wishes-deny = አይቀበሉ
+consent-title = ከመቀጠልዎ በፊት
+consent-lead = <strong>{ $tenant }</strong> ይህን አንብበው እንዲስማሙ ይጠይቅዎታል።
+consent-terms = የአጠቃቀም ደንቦች፣ ቅጂ { $version }
+consent-privacy = የግላዊነት ማስታወቂያ፣ ቅጂ { $version }
+consent-agree = አንብቤ ተስማምቻለሁ
 
 ## Passkeys, as the browser's script says it
 
@@ -257,3 +296,17 @@ refusal-navigation-required = መግባት የሚጀምረው ሰው ይህን �
 refusal-factor-name-invalid = ስም በአንድ መስመር ከ1 እስከ 60 ቁምፊዎች ሊኖሩት ይገባል።
 refusal-factors-too-many = መለያው ሊኖሩት የሚችሉት ማረጋገጫዎች ሁሉ አሉት። መጀመሪያ አንዱን ያስወግዱ።
 refusal-controlplane-failed = ይህን ማድረግ አልተቻለም። ስህተቱ የእኛ ነው፣ ተመዝግቧል።
+refusal-link-refused = ይህ አገናኝ አይሠራም፣ ወይም ከእንግዲህ አይሠራም። ሌላ ይጠይቁ።
+refusal-asking-delayed = ይህ በጣም በተደጋጋሚ ተጠይቋል። እባክዎ ከሚቀጥለው በፊት ይጠብቁ።
+refusal-password-too-short = የይለፍ ቃሉ በጣም አጭር ነው። ብዙ ቃላት ጥሩ የይለፍ ቃል ይሆናሉ።
+refusal-password-too-long = የይለፍ ቃሉ ከ1024 ባይት ይረዝማል።
+refusal-password-uniform = የይለፍ ቃሉ አንድ ፊደል ብቻ ደጋግሞ የያዘ ነው።
+refusal-password-breached = ይህ የይለፍ ቃል በሌላ ቦታ ተሰርቋል፤ የሚገምቱ ሰዎች ያውቁታል። ሌላ ይምረጡ።
+refusal-password-own-address = የይለፍ ቃሉ የኢሜይል አድራሻዎን ይዟል።
+refusal-password-differs = ሁለቱ የይለፍ ቃላት አንድ አይደሉም።
+refusal-password-unchecked = ይህ የይለፍ ቃል ደህንነቱ የተጠበቀ መሆኑን አሁን ማወቅ አይቻልም። እባክዎ ከጥቂት ጊዜ በኋላ እንደገና ይሞክሩ።
+refusal-puzzle-unsolved = መጀመሪያ ፕሮግራም አለመሆንዎን ያሳዩ፣ ከዚያም እንደገና ይላኩ።
+refusal-puzzle-unknown = ፕሮግራም መሆንዎን አሁን ማወቅ አይቻልም። እባክዎ ከጥቂት ጊዜ በኋላ እንደገና ይሞክሩ።
+refusal-role-not-offered = መለያ ለሚጠይቁ ሰዎች እዚህ እንዲህ ያለ ሚና አይሰጥም።
+refusal-account-known = በዚህ አድራሻ መለያ አስቀድሞ አለ።
+refusal-consent-changed = የሚስማሙበት ነገር ተለውጧል። እንደገና ያንብቡት።

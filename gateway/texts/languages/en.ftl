@@ -69,7 +69,7 @@ signin-email = E-mail address
 signin-password = Password
 signin-sso = Use single sign-on
 signin-passkey = Sign in with a passkey
-signin-forgotten = Forgot your password? Whoever looks after { $tenant } can set a new one.
+signin-forgotten = Forgot your password?
 signin-undiscovered = There is no single sign-on for this address. Sign in with your password, or choose a provider.
 
 sso-title = Single sign-on
@@ -82,6 +82,46 @@ signout = Sign out
 signout-elsewhere-title = You are signed out here
 signout-elsewhere = { $provider } still has a session of yours: it ends there next.
 signout-at = Sign out at { $provider }
+
+## Links that were mailed, people who ask for an account, and what is agreed to
+
+forgot-lead = We mail you a link with which you choose a new one for <strong>{ $tenant }</strong>.
+forgot-send = Mail me a link
+look-into-mail = Look into your mail
+forgot-sent = If there is an account with this address, a link to set a new password is on its way. It works for half an hour.
+signin-back = To the sign-in
+password-new = New password
+password-again = The same once more
+# $count (Number)
+password-rule = At least { $count } characters. Several words make a good one.
+password-set = Set the password
+password-for = Choose a password for { $email } at <strong>{ $tenant }</strong>.
+reset-title = Set a new password
+reset-done = Your password is set
+reset-done-lead = You are signed out everywhere. Sign in with the new password.
+invitation-title = Your invitation
+invitation-done = Your account is ready
+invitation-done-lead = Sign in with your address and the password that you chose.
+register-title = Ask for an account
+register-lead = at <strong>{ $tenant }</strong>. We mail you a link, and an administrator decides.
+register-send = Ask
+register-sent = Open the link that we mailed you: it shows that the address is yours. After that, an administrator decides.
+register-verify = Is this your address?
+register-verify-lead = { $email } wants an account at <strong>{ $tenant }</strong>.
+register-verify-yes = Yes, ask for it
+register-verified = Thank you
+register-verified-lead = An administrator decides now. You get a mail with a link once you may come in.
+wishes-title = Who wants an account
+wishes-lead = at <strong>{ $tenant }</strong>. Roles that may be given: { $roles }.
+wishes-none = Nobody waits.
+wishes-roles = Roles for { $email }
+wishes-invite = Invite { $email }
+wishes-deny = Turn down
+consent-title = Before you go on
+consent-lead = <strong>{ $tenant }</strong> asks you to read and agree to this.
+consent-terms = Terms of use, version { $version }
+consent-privacy = Privacy notice, version { $version }
+consent-agree = I have read it and agree
 
 ## Passkeys, as the browser's script says it
 
@@ -276,3 +316,17 @@ refusal-navigation-required = A sign-in begins when somebody opens this address,
 refusal-factor-name-invalid = A name has 1 to 60 characters on one line.
 refusal-factors-too-many = The account has as many factors as it may have. Remove one first.
 refusal-controlplane-failed = This could not be done. It is our fault, and it has been noted.
+refusal-link-refused = This link does nothing, or nothing any more. Ask for another one.
+refusal-asking-delayed = This was asked too often. Please wait before the next time.
+refusal-password-too-short = The password is too short. Several words make a good one.
+refusal-password-too-long = The password is longer than 1024 octets.
+refusal-password-uniform = The password is one character over and over.
+refusal-password-breached = This password was stolen somewhere, and whoever guesses knows it. Choose another one.
+refusal-password-own-address = The password has your e-mail address in it.
+refusal-password-differs = The two passwords are not the same.
+refusal-password-unchecked = It cannot be told right now whether this password is safe. Please try again in a moment.
+refusal-puzzle-unsolved = Show first that you are no program, and send it again.
+refusal-puzzle-unknown = It cannot be told right now whether you are a program. Please try again in a moment.
+refusal-role-not-offered = People who ask for an account are not given such a role here.
+refusal-account-known = There is an account with this address already.
+refusal-consent-changed = What is to be agreed to has changed. Read it again.

@@ -60,7 +60,7 @@ signin-email = نشانی ایمیل
 signin-password = گذرواژه
 signin-sso = استفاده از ورود یکپارچه
 signin-passkey = ورود با گذرکلید
-signin-forgotten = گذرواژه را فراموش کرده‌اید؟ مسئول { $tenant } می‌تواند گذرواژهٔ تازه‌ای تعیین کند.
+signin-forgotten = گذرواژه را فراموش کرده‌اید؟
 signin-undiscovered = برای این نشانی ورود یکپارچه‌ای وجود ندارد. با گذرواژهٔ خود وارد شوید یا یک ارائه‌دهنده را انتخاب کنید.
 
 sso-title = ورود یکپارچه
@@ -73,6 +73,45 @@ signout = خروج
 signout-elsewhere-title = در این‌جا خارج شدید
 signout-elsewhere = هنوز نشستی از شما نزد { $provider } باز است؛ اکنون آن هم پایان می‌یابد.
 signout-at = خروج از { $provider }
+
+## Links that were mailed, people who ask for an account, and what is agreed to
+
+forgot-lead = پیوندی برایتان می‌فرستیم که با آن گذرواژهٔ تازه‌ای برای <strong>{ $tenant }</strong> برمی‌گزینید.
+forgot-send = پیوند را برایم بفرستید
+look-into-mail = صندوق ایمیل خود را ببینید
+forgot-sent = اگر حسابی با این نشانی باشد، پیوندی برای تعیین گذرواژهٔ تازه در راه است. نیم ساعت اعتبار دارد.
+signin-back = به صفحهٔ ورود
+password-new = گذرواژهٔ تازه
+password-again = همان، یک بار دیگر
+password-rule = دست‌کم { $count } نویسه. چند واژه گذرواژهٔ خوبی می‌سازد.
+password-set = گذرواژه را تعیین کنید
+password-for = برای { $email } در <strong>{ $tenant }</strong> گذرواژه‌ای برگزینید.
+reset-title = تعیین گذرواژهٔ تازه
+reset-done = گذرواژهٔ شما تعیین شد
+reset-done-lead = از همه‌جا خارج شدید. با گذرواژهٔ تازه وارد شوید.
+invitation-title = دعوت شما
+invitation-done = حساب شما آماده است
+invitation-done-lead = با نشانی خود و گذرواژه‌ای که برگزیدید وارد شوید.
+register-title = درخواست حساب
+register-lead = در <strong>{ $tenant }</strong>. پیوندی برایتان می‌فرستیم و مدیر تصمیم می‌گیرد.
+register-send = درخواست
+register-sent = پیوندی را که فرستادیم باز کنید: نشان می‌دهد که نشانی از آن شماست. سپس مدیر تصمیم می‌گیرد.
+register-verify = این نشانی شماست؟
+register-verify-lead = { $email } حسابی در <strong>{ $tenant }</strong> می‌خواهد.
+register-verify-yes = بله، درخواست شود
+register-verified = سپاسگزاریم
+register-verified-lead = اکنون مدیر تصمیم می‌گیرد. وقتی اجازهٔ ورود یافتید، ایمیلی با یک پیوند می‌گیرید.
+wishes-title = چه کسانی حساب می‌خواهند
+wishes-lead = در <strong>{ $tenant }</strong>. نقش‌هایی که می‌توان داد: { $roles }.
+wishes-none = کسی در انتظار نیست.
+wishes-roles = نقش‌های { $email }
+wishes-invite = دعوت از { $email }
+wishes-deny = رد کردن
+consent-title = پیش از ادامه
+consent-lead = <strong>{ $tenant }</strong> از شما می‌خواهد این را بخوانید و بپذیرید.
+consent-terms = شرایط استفاده، نسخهٔ { $version }
+consent-privacy = اطلاعیهٔ حریم خصوصی، نسخهٔ { $version }
+consent-agree = خوانده‌ام و می‌پذیرم
 
 ## Passkeys, as the browser's script says it
 
@@ -257,3 +296,17 @@ refusal-navigation-required = ورود هنگامی آغاز می‌شود که 
 refusal-factor-name-invalid = نام باید ۱ تا ۶۰ نویسه در یک سطر باشد.
 refusal-factors-too-many = حساب به همان شماری عامل دارد که می‌تواند داشته باشد. نخست یکی را بردارید.
 refusal-controlplane-failed = این کار انجام نشد. تقصیر ماست و ثبت شده است.
+refusal-link-refused = این پیوند کاری نمی‌کند، یا دیگر کاری نمی‌کند. پیوند دیگری بخواهید.
+refusal-asking-delayed = این بیش از اندازه خواسته شد. لطفاً پیش از بار دیگر صبر کنید.
+refusal-password-too-short = گذرواژه کوتاه است. چند واژه گذرواژهٔ خوبی می‌سازد.
+refusal-password-too-long = گذرواژه از ۱۰۲۴ بایت بلندتر است.
+refusal-password-uniform = گذرواژه تنها یک نویسهٔ تکراری است.
+refusal-password-breached = این گذرواژه جایی دزدیده شده است و هر که حدس می‌زند آن را می‌داند. گذرواژهٔ دیگری برگزینید.
+refusal-password-own-address = نشانی ایمیل شما در گذرواژه است.
+refusal-password-differs = دو گذرواژه یکی نیستند.
+refusal-password-unchecked = اکنون نمی‌توان گفت که این گذرواژه امن است یا نه. لطفاً کمی بعد دوباره بکوشید.
+refusal-puzzle-unsolved = نخست نشان دهید که برنامه نیستید و دوباره بفرستید.
+refusal-puzzle-unknown = اکنون نمی‌توان گفت که شما برنامه‌اید یا نه. لطفاً کمی بعد دوباره بکوشید.
+refusal-role-not-offered = در این‌جا چنین نقشی به کسانی که حساب می‌خواهند داده نمی‌شود.
+refusal-account-known = حسابی با این نشانی از پیش هست.
+refusal-consent-changed = آنچه باید بپذیرید تغییر کرده است. دوباره بخوانید.

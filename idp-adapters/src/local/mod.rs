@@ -2,6 +2,7 @@
 
 mod hasher;
 mod password;
+mod rules;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, ProofKind
 
 pub use hasher::{HashError, HashParameters, HashingLimits};
 pub use password::{NewPassword, NewPasswordError, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PresentedPassword};
+pub use rules::{PasswordRefused, PasswordRules};
 
 use crate::guessing::Guessing;
 use crate::throttle::{Admission, Throttle};

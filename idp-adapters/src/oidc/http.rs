@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -49,13 +49,17 @@ pub enum ProviderHttpError {
 
 /// Why a call brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub enum CallError {
+    /// It took too long.
     #[error("no answer within the time that there is")]
     TimedOut,
+    /// Nobody answers there.
     #[error("the provider cannot be reached")]
     Away(#[source] hyper_util::client::legacy::Error),
+    /// The answer is not whole.
     #[error("the answer broke off or is longer than {ANSWER_BYTES_MAX} octets")]
     Broken,
+    /// There is nothing to call.
     #[error("the call cannot be made: `{0}`")]
     Malformed(String),
 }
@@ -101,6 +105,15 @@ impl ProviderHttp {
             value.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
+        self.call(request).await
+    }
+
+    /// Fetches text, filled up so that its length tells nobody on the way what was asked for.
+    pub(crate) async fn get_padded(&self, from: &ProviderUrl) -> Result<Answer, CallError> {
+        let mut request = self.request(Method::GET, from, Bytes::new())?;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/plain"));
+        headers.insert(HeaderName::from_static("add-padding"), HeaderValue::from_static("true"));
         self.call(request).await
     }
 

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub use crate::Refused;
 pub use address::{ProviderUrl, ProviderUrlError};
 pub use client_key::{CLIENT_KEYS_MAX, ClientKey, ClientKeyError, ClientKeys};
-pub use http::{ProviderHttp, ProviderHttpError};
+pub use http::{CallError, ProviderHttp, ProviderHttpError};
 pub use logout::Logout;
 pub(crate) use provider::{fetch, fetch_keys, key_set};
 pub use settings::{

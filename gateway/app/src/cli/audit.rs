@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use cedargate_audit::{Break, Broken, Entry, EntryBody, Marker, read, verify};
 use cedargate_model::{
-    AccountAct, AccountEvent, By, Credential, Decision, DecisionId, Event, EventBody, GrantType, KeyEvent,
-    ProvisioningAct, ProvisioningEvent, RoleName, ServiceEvent, SigninResult, TenantName, TokenAct, TokenEvent,
-    Verdict,
+    AccountAct, AccountEvent, AdmissionAct, AdmissionEvent, By, Credential, Decision, DecisionId, Event, EventBody,
+    GrantType, KeyEvent, ProvisioningAct, ProvisioningEvent, RoleName, ServiceEvent, SigninResult, TenantName,
+    TokenAct, TokenEvent, Verdict,
 };
 use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
@@ -139,6 +139,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Outcome(outcome) => outcome.decision == wanted,
         EventBody::Signin(signin) => signin.decision == wanted,
         EventBody::Account(done) => done.decision == Some(wanted),
+        EventBody::Admission(done) => done.decision == Some(wanted),
         EventBody::Token(done) => done.decision == wanted,
         EventBody::Provisioning(done) => done.decision == Some(wanted),
         EventBody::ServiceEvent(said) => said.decision == wanted,
@@ -183,6 +184,18 @@ fn summary(event: &Event) -> String {
             };
             let at = connection.as_ref().map_or_else(String::new, |connection| format!(" at {connection}"));
             format!("account  {decision} {} {principal}{from}{by}{at}", acted(act))
+        }
+        EventBody::Admission(done) => {
+            let AdmissionEvent { decision, purpose, principal, client, by, act, .. } = &**done;
+            let decision = decision.map_or("-".to_owned(), |decision| decision.to_string());
+            let who = principal.map_or("-".to_owned(), |principal| principal.to_string());
+            let from = client.map_or_else(String::new, |client| format!(" from {client}"));
+            let by = match by {
+                By::Person => "",
+                By::Provider => " by the provider",
+                By::Operator => " by an operator",
+            };
+            format!("link     {decision} {} {} {who}{from}{by}", purpose.as_str(), admitted(act))
         }
         EventBody::Token(done) => {
             let TokenEvent { decision, principal, client, act, .. } = &**done;
@@ -270,6 +283,7 @@ fn acted(act: &AccountAct) -> String {
         }
         AccountAct::CertificateRevoked { certificate } => format!("revoked the certificate {certificate} of"),
         AccountAct::IdentityUnlinked => "unlinked a person at a provider from".to_owned(),
+        AccountAct::ConsentGiven { document, version } => format!("agreed to {} {version},", document.as_str()),
     }
 }
 
@@ -286,6 +300,19 @@ fn whom(act: &ProvisioningAct) -> Option<String> {
         | ProvisioningAct::GroupChanged { group, .. }
         | ProvisioningAct::GroupDeleted { group } => Some(group.to_string()),
         ProvisioningAct::RolesChanged { accounts } => Some(format!("of {} accounts", accounts.len())),
+    }
+}
+
+fn admitted(act: &AdmissionAct) -> String {
+    match act {
+        AdmissionAct::Asked => "asked for".to_owned(),
+        AdmissionAct::Delayed => "delayed".to_owned(),
+        AdmissionAct::Invited { roles } => format!("invited, with the roles {},", listed(roles)),
+        AdmissionAct::Sent => "sent to".to_owned(),
+        AdmissionAct::Used => "used by".to_owned(),
+        AdmissionAct::Refused { reason } => format!("refused ({})", reason.as_str()),
+        AdmissionAct::Approved { roles } => format!("approved, with the roles {},", listed(roles)),
+        AdmissionAct::Denied => "denied".to_owned(),
     }
 }
 

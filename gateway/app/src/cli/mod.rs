@@ -12,6 +12,7 @@ mod output;
 mod policy;
 #[cfg(test)]
 mod reference;
+mod registration;
 mod scim;
 mod serve;
 mod service;
@@ -88,6 +89,9 @@ enum Command {
     /// Create and change local accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// List, approve and turn down people who ask for an account
+    #[command(subcommand)]
+    Registration(registration::RegistrationCommand),
     /// Create and change service accounts: programs that act for themselves
     #[command(subcommand)]
     ServiceAccount(service_account::ServiceAccountCommand),
@@ -136,6 +140,7 @@ impl Command {
             Self::Audit(command) => command.json(),
             Self::Tenant(command) => command.json(),
             Self::User(command) => command.json(),
+            Self::Registration(command) => command.json(),
             Self::ServiceAccount(command) => command.json(),
             Self::ApiKey(command) => command.json(),
             Self::Idp(command) => command.json(),
@@ -156,6 +161,7 @@ impl Command {
             Self::Audit(command) => command.run(common, output),
             Self::Tenant(command) => command.run(common, output),
             Self::User(command) => command.run(common, output),
+            Self::Registration(command) => command.run(common, output),
             Self::ServiceAccount(command) => command.run(common, output),
             Self::ApiKey(command) => command.run(common, output),
             Self::Idp(command) => command.run(common, output),

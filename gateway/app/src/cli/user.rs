@@ -3,10 +3,10 @@
 use std::io::{self, BufRead as _};
 
 use cedargate_identity::{
-    Account, AccountState, Accounts, CreateAccountError, Email, Factors, NewAccount, Passkeys, PasswordHash,
-    PasswordSet, Tenants, UpdateAccountError,
+    Account, AccountLinks, AccountState, Accounts, CreateAccountError, Email, Factors, Invitation, InviteError,
+    LinkOrigin, NewAccount, Passkeys, PasswordHash, PasswordSet, Tenants, UpdateAccountError,
 };
-use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings, NewPassword};
+use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings, NewPassword, PasswordRefused};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock as _, RoleName, SystemClock, TenantId, TenantName};
 use clap::{Args, Subcommand};
@@ -69,6 +69,19 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Invite somebody: mails a link with which they make their account and choose a password
+    ///
+    /// The link works once and for seven days. Inviting again replaces the invitation. A gateway sends the mail.
+    Invite {
+        #[command(flatten)]
+        who: Who,
+        /// A role that the account will have; may be repeated
+        #[arg(long = "role", value_name = "ROLE", value_parser = RoleName::parse)]
+        roles: Vec<RoleName>,
+        /// Answer as JSON: {"invitation", "email", "roles", "expires_at"}
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove an account's second factors and recovery codes, and end its sessions: for whoever has lost them
     ///
     /// Be sure whom you are talking to: from then on the password alone enrols a new factor.
@@ -127,6 +140,7 @@ impl UserCommand {
             | Self::List { json, .. }
             | Self::SetRoles { json, .. }
             | Self::SetPassword { json, .. }
+            | Self::Invite { json, .. }
             | Self::RemoveFactors { json, .. }
             | Self::Disable { json, .. }
             | Self::Enable { json, .. } => *json,
@@ -159,7 +173,7 @@ impl UserCommand {
             Self::Create { who, roles, password, .. } => {
                 check_roles(config, &roles, output)?;
                 let tenant = tenant::find(&house.tenants, &who.tenant).await?.id;
-                let (hash, drawn) = password.hash(&house.accounts).await?;
+                let (hash, drawn) = password.hash(config, &house.accounts, &who).await?;
                 let new = NewAccount { email: who.email, roles, password: Some(hash) };
                 let account = house.accounts.create(tenant, new, SystemClock.now()).await.map_err(created)?;
                 say(output, &account, drawn.as_ref());
@@ -178,11 +192,21 @@ impl UserCommand {
             }
             Self::SetPassword { who, password, keep_passkeys, .. } => {
                 let account = house.find(&who).await?;
-                let (hash, drawn) = password.hash(&house.accounts).await?;
+                let (hash, drawn) = password.hash(config, &house.accounts, &who).await?;
                 let passkeys = if keep_passkeys { Passkeys::Kept } else { Passkeys::Removed };
                 let now = SystemClock.now();
                 let set = house.accounts.set_password(account.tenant, account.id, &hash, passkeys, now).await;
                 say_set(output, &house.find(&who).await?, drawn.as_ref(), &set.map_err(updated)?);
+                Ok(())
+            }
+            Self::Invite { who, roles, .. } => {
+                check_roles(config, &roles, output)?;
+                let tenant = tenant::find(&house.tenants, &who.tenant).await?;
+                let origin = origin(config, &tenant.name)?;
+                let links = AccountLinks::new(pool.clone());
+                let now = SystemClock.now();
+                let invited = links.invite_by_operator(tenant.id, who.email, roles, &origin, now).await;
+                say_invited(output, &invited.map_err(invited_not)?);
                 Ok(())
             }
             Self::RemoveFactors { who, .. } => {
@@ -243,7 +267,12 @@ impl House {
 
 impl PasswordSource {
     /// The hash to store, and the password where it was drawn here.
-    async fn hash(&self, accounts: &Accounts) -> Result<(PasswordHash, Option<Zeroizing<String>>), Failure> {
+    async fn hash(
+        &self,
+        config: &Config,
+        accounts: &Accounts,
+        who: &Who,
+    ) -> Result<(PasswordHash, Option<Zeroizing<String>>), Failure> {
         let password = if self.generate {
             NewPassword::generate()
                 .map_err(|error| Failure::unavailable_because("no password could be drawn", &error))?
@@ -251,7 +280,12 @@ impl PasswordSource {
             let mut line = Zeroizing::new(String::new());
             let read = io::stdin().lock().read_line(&mut line);
             read.map_err(|error| Failure::unavailable_because("standard input cannot be read", &error))?;
-            NewPassword::parse(line.trim_end_matches(['\r', '\n'])).map_err(|error| Failure::mistaken(&error))?
+            let rules = compose::password_rules(config).map_err(|error| Failure::mistaken(&error))?;
+            let accepted = rules.accept(&who.tenant, line.trim_end_matches(['\r', '\n']), &who.email).await;
+            accepted.map_err(|error| match error {
+                PasswordRefused::Unknown(_) => Failure::unavailable(&error),
+                error => Failure::mistaken(&error),
+            })?
         };
         let drawn = self.generate.then(|| Zeroizing::new(password.expose().to_owned()));
         let local = LocalAccounts::new(accounts.clone(), LocalSettings::default());
@@ -295,6 +329,28 @@ fn updated(error: UpdateAccountError) -> Failure {
         | UpdateAccountError::Roles(_) => Failure::mistaken(&error),
         UpdateAccountError::Entropy(_) | UpdateAccountError::Store(_) => Failure::unavailable(&error),
     }
+}
+
+/// Where a tenant's links lead.
+pub(super) fn origin(config: &Config, tenant: &TenantName) -> Result<LinkOrigin, Failure> {
+    let origin = config.listen.base_url.tenant_origin(tenant);
+    origin.ok_or_else(|| Failure::mistake("`listen.base_url` and the tenant's name are too long to be a host"))
+}
+
+pub(super) fn invited_not(error: InviteError) -> Failure {
+    match error {
+        InviteError::EmailTaken(_) | InviteError::AddressReserved(_) | InviteError::Roles(_) => {
+            Failure::mistaken(&error)
+        }
+        InviteError::Entropy(_) | InviteError::Store(_) => Failure::unavailable(&error),
+    }
+}
+
+pub(super) fn say_invited(output: &Output, invitation: &Invitation) {
+    let Invitation { id, email, roles, expires_at } = invitation;
+    let names: Vec<_> = roles.iter().map(RoleName::as_str).collect();
+    let value = json!({ "invitation": id, "email": email.as_str(), "roles": roles, "expires_at": expires_at });
+    output.answer(&value, format_args!("{email} is invited  {}\nthe link is mailed within seconds", names.join(" ")));
 }
 
 fn say(output: &Output, account: &Account, drawn: Option<&Zeroizing<String>>) {

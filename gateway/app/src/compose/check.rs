@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
-use super::{StartError, certificates, connections, parts, store, traces, workloads};
+use super::{StartError, admissions, certificates, connections, parts, store, traces, workloads};
 use crate::config::{Config, OWN_SERVICE, SecretUse};
 use crate::keys::KeyRing;
 
@@ -48,6 +48,7 @@ pub(crate) async fn check(config: &Config, ring: &KeyRing) -> Checked {
     checked.note("bounds", bounds(config));
     checked.note("upstreams", upstreams(config));
     checked.note("telemetry", traces::check(config));
+    checked.note("notices", admissions::check(config));
     checked.note("connections", identity_providers(config));
     checked.note("workloads", issuers(config));
     let tls = certificates::load(config).map(|hosts| match hosts {

@@ -35,6 +35,7 @@ impl Recorder for SpoolRecorder {
 fn priority(event: &Event) -> Priority {
     match &event.body {
         EventBody::Signin(signin) if signin.principal.is_none() => Priority::Unknown,
+        EventBody::Admission(done) if done.principal.is_none() => Priority::Unknown,
         EventBody::Token(done) if done.principal.is_none() => Priority::Unknown,
         _ => Priority::Known,
     }

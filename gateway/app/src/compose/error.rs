@@ -84,6 +84,14 @@ pub(crate) enum StartError {
     Workloads(#[from] WorkloadsError),
     #[error("identity providers cannot be called")]
     Providers(#[from] cedargate_idp_adapters::oidc::ProviderHttpError),
+    #[error("`passwords.breached_url` cannot be used")]
+    Breached(#[source] Box<cedargate_idp_adapters::breached::RangeServiceError>),
+    #[error("`registration.captcha_url` cannot be used")]
+    Captcha(#[source] Box<cedargate_idp_adapters::captcha::CaptchaError>),
+    #[error("`notices.smtp_host` cannot be used")]
+    Smtp(#[from] cedargate_notices::SmtpError),
+    #[error("no mail can be from `no-reply@{0}`; say whom they are from with `notices.from`")]
+    From(String),
     #[error("the record could not be closed in order")]
     Close(#[source] cedargate_audit::RecordError),
 }
@@ -104,6 +112,10 @@ impl StartError {
             | Self::SocketPath(_)
             | Self::NotASocket(_)
             | Self::Tls(_)
+            | Self::Breached(_)
+            | Self::Captcha(_)
+            | Self::Smtp(_)
+            | Self::From(_)
             | Self::NotMigrated(_) => true,
             Self::Connections(error) => Self::is_mistaken_connection(error),
             Self::Workloads(error) => matches!(error, WorkloadsError::Mistaken(_)),

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use cedargate_dataplane::metrics::{self, Described};
 use cedargate_dataplane::{Gateway, Traffic};
+use cedargate_identity::Notices;
 use cedargate_migrations::Pool;
+use cedargate_model::{Clock as _, SystemClock};
 use cedargate_telemetry::Counted;
 use tokio::time::timeout;
 
@@ -26,6 +28,9 @@ pub(super) struct Figures {
     pub(super) lines_dropped: LinesDropped,
     /// What became of spans; none where nobody collects them.
     pub(super) otlp: Option<Arc<Counted>>,
+    /// What people are to be told, and what became of it.
+    pub(super) notices: Notices,
+    pub(super) notices_counted: super::admissions::Counted,
     /// Octets of events that may wait for the disk.
     pub(super) audit_queue_bytes_max: usize,
 }
@@ -38,6 +43,7 @@ impl Figures {
         self.sites();
         self.upstreams();
         self.store().await;
+        self.notices().await;
         let traffic = &self.traffic;
         self.set(metrics::CONNECTIONS, &[], as_f64(traffic.connections()));
         self.set(metrics::CONNECTIONS_MAX, &[], as_f64(traffic.connections_max()));
@@ -111,6 +117,17 @@ impl Figures {
         self.set(metrics::STORE_UP, &[], f64::from(u8::from(up)));
         self.set(metrics::STORE_SECONDS, &[], asked.elapsed().as_secs_f64());
         self.gateway.metrics.count(metrics::STORE_ERRORS, &[], u64::from(!up));
+    }
+
+    async fn notices(&self) {
+        for (result, notices) in self.notices_counted.figures() {
+            self.set(metrics::NOTICES, &[result], notices as f64);
+        }
+        // Where the store does not answer, the figure above says so and these stay as they were.
+        let Ok(Ok(backlog)) = timeout(STORE_TIMEOUT, self.notices.backlog()).await else { return };
+        let lag = backlog.oldest.map_or(Duration::ZERO, |oldest| SystemClock.now().since(oldest));
+        self.set(metrics::NOTICES_WAITING, &[], backlog.count as f64);
+        self.set(metrics::NOTICES_LAG, &[], lag.as_secs_f64());
     }
 
     fn set(&self, metric: &Described, labels: &[&str], value: f64) {

@@ -3,6 +3,7 @@
 //! `check` and `serve` build the same parts by the same functions; `serve` goes on to open the record and listeners.
 
 mod admin;
+mod admissions;
 mod certificates;
 mod check;
 mod connections;
@@ -31,6 +32,7 @@ mod token_keys;
 mod traces;
 mod workloads;
 
+pub(crate) use self::admissions::password_rules;
 pub(crate) use self::check::check;
 pub(crate) use self::connections::read as read_connections;
 pub(crate) use self::error::StartError;

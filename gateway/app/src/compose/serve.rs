@@ -12,7 +12,7 @@ use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, KeyLook, Metrics, Server, TokenKeys};
 use cedargate_identity::{
-    Accounts, Factors, Identities, OperatorEvents, Sessions, SpentAttempts, Tenants, WebauthnCeremonies,
+    Accounts, Factors, Identities, Notices, OperatorEvents, Sessions, SpentAttempts, Tenants, WebauthnCeremonies,
 };
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
@@ -46,8 +46,8 @@ use super::token_keys::TokenKeyRing;
 use super::traces::{self, Prepared};
 use super::workloads::WatchedWorkloads;
 use super::{
-    StartError, certificates, connections, ingest, key_record, listeners, operator_events, parts, removed_connections,
-    store, workloads,
+    StartError, admissions, certificates, connections, ingest, key_record, listeners, operator_events, parts,
+    removed_connections, store, workloads,
 };
 use crate::config::{Config, SecretUse};
 use crate::files;
@@ -159,6 +159,7 @@ fn start(
     let sessions = Sessions::new(pool.clone(), config.sessions);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
+    let (admissions, courier) = (admissions::admissions(config, &pool, &local)?, admissions::courier(config, &pool)?);
     let vault: Arc<dyn Vault> = Arc::new(ring.vault());
     let second = SecondFactors::new(Factors::new(pool.clone()), Arc::clone(&vault));
     let kept = BrowserKept::new(Arc::clone(&vault), SpentAttempts::new(pool.clone()));
@@ -233,6 +234,8 @@ fn start(
         traffic: server.traffic(),
         lines_dropped,
         otlp: prepared.as_ref().map(Prepared::counted),
+        notices: Notices::new(pool.clone()),
+        notices_counted: courier.counted(),
         audit_queue_bytes_max: config.audit.queue_bytes_max,
     };
     let exporter = prepared.map(|prepared| prepared.start(&figures)).transpose()?;
@@ -247,6 +250,8 @@ fn start(
         devices: KnownDevices::new(kept),
         second,
         webauthn,
+        admissions,
+        consents: admissions::consents(config, &pool),
         vault,
         tenants: tenants.clone(),
         verifier: Arc::clone(&verifier),
@@ -269,6 +274,7 @@ fn start(
     if !config.danger.recording_off {
         background.spawn(operator_events::run(OperatorEvents::new(pool.clone()), SpoolRecorder(spool.clone())));
     }
+    background.spawn(async move { courier.run(&SystemClock).await });
     if let Some(events) = ingest::service(config, &gateway, spool) {
         server.add(events);
     }

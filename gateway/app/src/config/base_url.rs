@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use cedargate_identity::LinkOrigin;
 use cedargate_idp_adapters::webauthn::PublicPlace;
 use cedargate_model::{Host, Scheme, TenantName};
 
@@ -83,6 +84,12 @@ impl BaseUrl {
     /// Where a tenant's people go.
     pub(crate) fn tenant_url(&self, tenant: &TenantName) -> String {
         format!("{}://{}", self.scheme.as_str(), self.authority_of(&self.tenant_domain(tenant)))
+    }
+
+    /// The same as what links in mails lead to; none where base domain and name are too long to be a host together.
+    pub(crate) fn tenant_origin(&self, tenant: &TenantName) -> Option<LinkOrigin> {
+        let host = Host::parse(&self.authority_of(&self.tenant_domain(tenant))).ok()?;
+        Some(LinkOrigin::new(self.scheme, host))
     }
 
     /// Whether plain HTTP would carry sessions over a network.

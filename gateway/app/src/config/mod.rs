@@ -15,14 +15,18 @@ mod limits;
 mod listen;
 mod listener;
 mod mistake;
+mod notices;
 mod otlp;
+mod passwords;
 mod policies;
 mod reference;
+mod registration;
 mod secrets;
 mod section;
 mod sessions;
 mod store;
 mod telemetry;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod upstreams;
@@ -33,6 +37,7 @@ use std::fs;
 use std::path::Path;
 
 use cedargate_identity::SessionSettings;
+use cedargate_model::TenantName;
 use cedargate_policy::Place;
 
 pub(crate) use self::audit::Audit;
@@ -48,13 +53,17 @@ pub(crate) use self::listen::Listen;
 pub(crate) use self::listener::Listener;
 pub(crate) use self::mistake::Mistakes;
 use self::mistake::{Noted, Whence};
+pub(crate) use self::notices::{NoticeSettings, SmtpServer};
 pub(crate) use self::otlp::Otlp;
+pub(crate) use self::passwords::{BreachedList, Passwords};
 pub(crate) use self::policies::Policies;
 pub(crate) use self::reference::{connections_reference, reference, workloads_reference};
+pub(crate) use self::registration::CaptchaService;
 pub(crate) use self::secrets::{MasterKeyUse, Secrets};
 use self::section::Document;
 pub(crate) use self::store::Store;
 pub(crate) use self::telemetry::Telemetry;
+pub(crate) use self::tenants::TenantSettings;
 pub(crate) use self::upstreams::{Backend, OWN_SERVICE, Upstream, check_socket_path};
 pub(crate) use self::workloads::{WorkloadFiles, WorkloadsError};
 use crate::keys::MasterKey;
@@ -74,6 +83,10 @@ const TABLES: &[Table] = &[
     upstreams::TABLE,
     upstreams::TLS_TABLE,
     sessions::TABLE,
+    passwords::TABLE,
+    tenants::TABLE,
+    registration::TABLE,
+    notices::TABLE,
     connections::TABLE,
     workloads::TABLE,
     limits::TABLE,
@@ -93,6 +106,11 @@ pub(crate) struct Config {
     pub(crate) policies: Policies,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) sessions: SessionSettings,
+    pub(crate) passwords: Passwords,
+    pub(crate) tenants: BTreeMap<TenantName, TenantSettings>,
+    /// None where nobody has to show that they are no program.
+    pub(crate) captcha: Option<CaptchaService>,
+    pub(crate) notices: NoticeSettings,
     pub(crate) connections: ConnectionFiles,
     pub(crate) workloads: WorkloadFiles,
     pub(crate) limits: Limits,
@@ -169,6 +187,10 @@ impl Config {
         let policies = top.section("policies").and_then(Policies::read);
         let upstreams = top.section("upstreams").and_then(upstreams::read);
         let sessions = top.section("sessions").and_then(sessions::read);
+        let passwords = top.section("passwords").and_then(Passwords::read);
+        let tenants = top.section("tenants").and_then(tenants::read);
+        let captcha = top.section("registration").and_then(registration::read);
+        let notices = top.section("notices").and_then(|section| NoticeSettings::read(section, state_dir));
         let connections = top.section("connections").and_then(ConnectionFiles::read);
         let workloads = top.section("workloads").and_then(WorkloadFiles::read);
         let limits = top.section("limits").and_then(Limits::read);
@@ -185,6 +207,10 @@ impl Config {
             policies: policies?,
             upstreams: upstreams?,
             sessions: sessions?,
+            passwords: passwords?,
+            tenants: tenants?,
+            captcha: captcha?,
+            notices: notices?,
             connections: connections?,
             workloads: workloads?,
             limits: limits?,

@@ -33,6 +33,7 @@ pub(crate) fn append_json(out: &mut Vec<u8>, event: &Event) -> serde_json::Resul
         | EventBody::Folded(_)
         | EventBody::Signin(_)
         | EventBody::Account(_)
+        | EventBody::Admission(_)
         | EventBody::Token(_)
         | EventBody::Provisioning(_)
         | EventBody::Key(_)

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::Response;
-use cedargate_identity::{Begun, Enrolled, Ready, RecoveryCode};
+use cedargate_identity::{Begun, Enrolled, Notice, Ready, RecoveryCode};
 use cedargate_idp_adapters::Client;
 use cedargate_idp_adapters::second::Proven;
 use cedargate_model::{AccountAct, FactorId, Micros};
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{recovery, uncached};
 use crate::cookie;
-use crate::own::{Own, unavailable};
+use crate::own::{Own, unavailable, untold};
 use crate::page::enrolment;
 use crate::problem::{FAILED, Problem};
 use crate::return_to::ReturnTo;
@@ -45,10 +45,14 @@ impl Added {
         now: Micros,
     ) -> Result<Self, Problem> {
         let Some(factor) = proven.factor else { return Err(Problem::new(FAILED)) };
+        let (enrolled, roles) = enrolled.keep_promises(own.signed_in.principal).await.map_err(unavailable)?;
+        let promised = roles.map(|roles| AccountAct::RolesChanged { roles });
+        let told = Notice::FactorAdded { method: proven.kind };
+        let enrolled = enrolled.noticed(own.signed_in.principal, told, now).await.map_err(untold)?;
         let added = AccountAct::FactorAdded { factor, method: proven.kind };
         let drawn = &enrolled.change().recovery_codes;
         let drawn = (!drawn.is_empty()).then(|| recovery::drawn_act(drawn));
-        let events = [Some(added), drawn].into_iter().flatten();
+        let events = [Some(added), drawn, promised].into_iter().flatten();
         // A session that has a stronger factor behind it already stays as it is.
         if own.visit.identity.level > proven.strength.level {
             own.record_all(control_plane, events).await?;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use cedargate_identity::{Factor, FactorName};
+use cedargate_identity::{Factor, FactorName, Notice};
 use cedargate_model::{AccountAct, FactorId, RefusalCode};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::totp::factor_id;
 use super::{done, to_the_end};
-use crate::own::{Own, unavailable};
+use crate::own::{Own, unavailable, untold};
 use crate::page::factor;
 use crate::problem::{FACTOR_NAME_INVALID, Problem};
 use crate::router::ControlPlane;
@@ -100,6 +100,8 @@ pub(crate) async fn remove(
             let removed = removed.map_err(|error| own.not_held(error))?;
             let removed = removed.ok_or(Problem::new(RefusalCode::RouteUnknown))?;
             let (method, ended) = (removed.change().kind, removed.change().ended.clone());
+            let told = Notice::FactorRemoved { method };
+            let removed = removed.noticed(own.signed_in.principal, told, own.visit.now).await.map_err(untold)?;
             own.record(&control_plane, AccountAct::FactorRemoved { factor: id, method }).await?;
             if !ended.is_empty() {
                 own.record(&control_plane, AccountAct::SessionsEnded { ended }).await?;

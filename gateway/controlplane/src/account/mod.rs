@@ -132,7 +132,7 @@ fn uncached(answer: impl IntoResponse) -> Response {
 }
 
 /// Work that must come to its end although the client goes away: what was done is then recorded.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::spawn(work).await.unwrap_or_else(|lost| Err(Problem::new(crate::problem::FAILED).because(lost)))

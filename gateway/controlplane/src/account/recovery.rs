@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use cedargate_identity::{DrawCodesError, RecoveryCode};
+use cedargate_identity::{DrawCodesError, Notice, RecoveryCode};
 use cedargate_model::AccountAct;
 use serde::Serialize;
 
 use super::{to_the_end, uncached};
-use crate::own::{Own, unavailable};
+use crate::own::{Own, unavailable, untold};
 use crate::page::enrolment;
 use crate::problem::{FACTOR_MISSING, FAILED, Problem};
 use crate::return_to::ReturnTo;
@@ -62,6 +62,8 @@ async fn draw_codes(control_plane: Arc<ControlPlane>, own: Own) -> Result<Vec<Re
         DrawCodesError::Store(error) => unavailable(error),
     })?;
     let codes = codes.ok_or(Problem::new(FACTOR_MISSING))?;
+    let told = Notice::RecoveryCodesDrawn;
+    let codes = codes.noticed(own.signed_in.principal, told, own.visit.now).await.map_err(untold)?;
     own.record(&control_plane, drawn_act(codes.change())).await?;
     codes.commit().await.map_err(unavailable)
 }

@@ -1,10 +1,12 @@
 //! Pages: each a struct with what it shows, and a template of the same name.
 
 pub(crate) mod account;
+pub(crate) mod consent;
 pub(crate) mod directory;
 pub(crate) mod enrolment;
 pub(crate) mod factor;
 pub(crate) mod home;
+pub(crate) mod join;
 pub(crate) mod onward;
 pub(crate) mod passkey;
 pub(crate) mod portal;

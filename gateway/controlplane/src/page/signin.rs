@@ -35,6 +35,8 @@ struct SignIn<'p> {
     discovers: bool,
     /// Whether this host is one that passkeys are made for.
     passkeys: bool,
+    /// Whether people may ask for an account.
+    registers: bool,
 }
 
 impl SignIn<'_> {
@@ -97,6 +99,7 @@ pub(crate) async fn show(
         ways,
         discovers,
         passkeys,
+        registers: control_plane.admissions.registers(&tenant.name),
     }
     .page()
 }
@@ -122,6 +125,7 @@ pub(crate) fn show_undiscovered(
         ways,
         discovers,
         passkeys,
+        registers: control_plane.admissions.registers(&tenant.name),
     }
     .page()
 }
@@ -149,6 +153,7 @@ pub(crate) fn show_again(
         ways,
         discovers,
         passkeys,
+        registers: control_plane.admissions.registers(&tenant.name),
     };
     problem.dress(page.page())
 }

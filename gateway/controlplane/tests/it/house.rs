@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -12,13 +13,17 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
-use cedargate_controlplane::{AUDIENCE, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router};
-use cedargate_identity::{
-    Accounts, Device, Email, Factors, Identities, NewAccount, PresentedToken, SessionSettings, Sessions, SignIn,
-    SpentAttempts, Tenants, WebauthnCeremonies, directory, session_cookie_name,
+use cedargate_controlplane::{
+    AUDIENCE, AskedDocument, ConsentAsking, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router,
 };
+use cedargate_identity::{
+    AccountLinks, Accounts, Consents, Device, DocumentVersion, Email, Factors, Identities, NewAccount, Notices,
+    PresentedToken, SessionSettings, Sessions, SignIn, SpentAttempts, Tenants, WebauthnCeremonies, directory,
+    session_cookie_name,
+};
+use cedargate_idp_adapters::admissions::{AdmissionRules, Admissions};
 use cedargate_idp_adapters::connection::Connections;
-use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword};
+use cedargate_idp_adapters::local::{HashParameters, LocalAccounts, LocalSettings, NewPassword, PasswordRules};
 use cedargate_idp_adapters::second::SecondFactors;
 use cedargate_idp_adapters::webauthn::{PublicPlace, Webauthn};
 use cedargate_idp_adapters::workload::Workloads;
@@ -26,8 +31,8 @@ use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault, V
 use cedargate_migrations::testing::TestStore;
 use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{
-    AccountAct, AuthnMethod, AuthnStrength, Caller, Clock, Event, EventBody, Micros, PrincipalId, RoleName, Scheme,
-    Signin, TenantName, TokenEvent,
+    AccountAct, AdmissionEvent, AuthnMethod, AuthnStrength, Caller, Clock, ConsentDocument, Event, EventBody, Micros,
+    PrincipalId, RoleName, Scheme, Signin, TenantName, TokenEvent,
 };
 use cedargate_tokens::{TenantUrls, TokenAuthority};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -51,6 +56,7 @@ pub(crate) struct House {
     pub(crate) connections: Arc<ArcSwap<Connections>>,
     pub(crate) workloads: Arc<ArcSwap<Workloads>>,
     pub(crate) second: SecondFactors,
+    pub(crate) links: AccountLinks,
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Arc<ArcSwap<TokenAuthority>>,
     pub(crate) clock: Arc<MockClock>,
@@ -97,6 +103,10 @@ impl House {
             kept.clone(),
             PublicPlace { scheme: Scheme::Http, port: Some(8080) },
         );
+        let links = AccountLinks::new(pool.clone());
+        let rules = PasswordRules::default();
+        let admissions = Admissions::new(links.clone(), Notices::new(pool.clone()), local.clone(), rules);
+        let admissions = admissions.with(admission_rules(), None);
         let issuer = Issuer::new(ISSUER, SigningKeys::generate().unwrap());
         let verifier = Verifier::new(ISSUER, AUDIENCE, issuer.keys().jwks());
         let connections = Arc::new(ArcSwap::from_pointee(Connections::default()));
@@ -118,6 +128,8 @@ impl House {
             local: local.clone(),
             second: second.clone(),
             webauthn,
+            admissions,
+            consents: ConsentAsking::new(Consents::new(pool.clone()), asked_documents()),
             vault,
             tenants,
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
@@ -139,6 +151,7 @@ impl House {
             connections,
             workloads,
             second,
+            links,
             issuer,
             tokens,
             clock,
@@ -152,6 +165,10 @@ impl House {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Micros {
+        self.clock.now()
     }
 
     /// A request as the gateway would send it on, from a browser or program without cookies.
@@ -215,6 +232,21 @@ impl House {
         let mut tx = self.pool.read_system().await.unwrap();
         tx.query("SELECT COUNT(*) FROM sessions").fetch_one::<(i64,)>().await.unwrap().0
     }
+}
+
+/// Globex lets people ask for an account; whoever becomes a manager there needs a second factor first.
+fn admission_rules() -> BTreeMap<TenantName, AdmissionRules> {
+    let roles = |names: &[&str]| names.iter().map(|name| RoleName::parse(name).unwrap()).collect::<Vec<_>>();
+    let rules = AdmissionRules { offered: Some(roles(&["viewer", "manager"])), after_factor: roles(&["manager"]) };
+    BTreeMap::from([(TenantName::parse("globex").unwrap(), rules)])
+}
+
+/// Globex asks its people to agree to its terms.
+fn asked_documents() -> BTreeMap<TenantName, Vec<AskedDocument>> {
+    let version = DocumentVersion::parse("2026-11").unwrap();
+    let url = "https://globex.example/terms".to_owned();
+    let terms = AskedDocument { document: ConsentDocument::Terms, version, url };
+    BTreeMap::from([(TenantName::parse("globex").unwrap(), vec![terms])])
 }
 
 pub(crate) fn credentials(email: &str, password: &str) -> String {
@@ -424,6 +456,16 @@ impl MemoryRecorder {
             _ => None,
         };
         events.into_iter().filter_map(token).collect()
+    }
+
+    /// What became of links since the last call of this or another.
+    pub(crate) fn take_admissions(&self) -> Vec<AdmissionEvent> {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let admission = |event: Event| match event.body {
+            EventBody::Admission(done) => Some(*done),
+            _ => None,
+        };
+        events.into_iter().filter_map(admission).collect()
     }
 
     /// What people did with their accounts since the last call of this or the other.

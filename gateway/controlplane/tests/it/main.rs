@@ -2,6 +2,7 @@
 
 mod account;
 mod house;
+mod join;
 mod oauth;
 mod pages;
 mod passkey;

@@ -135,6 +135,12 @@ metrics! {
         "How long the store took to answer at the time of asking.";
     STORE_ERRORS = Counter "cedargate_store_errors_total" []
         "Times that the store did not answer when it was asked for these figures.";
+    NOTICES = Counter "cedargate_notices_total" ["result"]
+        "Mails to people: `sent`, `retried` after the mail server did not take one, `given_up` after a day; `nobody` where nobody has the address that a link was asked for.";
+    NOTICES_WAITING = Gauge "cedargate_notices_waiting" []
+        "Mails that wait to be sent.";
+    NOTICES_LAG = Gauge "cedargate_notices_lag_seconds" []
+        "How long the oldest mail has waited.";
     LOG_DROPPED = Counter "log_lines_dropped_total" []
         "Log lines that nobody read in time.";
     SPANS_EXPORTED = Counter "cedargate_otlp_spans_exported_total" []

@@ -4,6 +4,7 @@ mod accounts;
 mod factors;
 mod federation;
 mod house;
+mod links;
 mod operator_events;
 mod plans;
 mod service_accounts;

@@ -1,0 +1,160 @@
+//! Links that are mailed: once, for one thing, at one host, for a while.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use crate::house::{House, NOW, hash, role};
+use cedargate_identity::{
+    AccountLinkError, AccountLinks, Email, InviteError, LinkOrigin, NewAccount, Notice, Notices, OperatorEvents,
+    PresentedLink, RESET_TTL, SessionSettings, Sessions, SignIn,
+};
+use cedargate_migrations::testing::each_engine;
+use cedargate_model::{
+    AdmissionAct, AuthnMethod, AuthnStrength, EventBody, Host, LinkPurpose, LinkReason, Micros, PrincipalId, Scheme,
+};
+
+fn host() -> Host {
+    Host::parse("acme.gateway.example").unwrap()
+}
+
+fn origin() -> LinkOrigin {
+    LinkOrigin::new(Scheme::Https, host())
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn at(duration: Duration) -> Micros {
+    NOW.after(duration)
+}
+
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn reason<T: std::fmt::Debug>(result: Result<T, AccountLinkError>) -> LinkReason {
+    match result {
+        Err(AccountLinkError::Refused(reason)) => reason,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// ada, with a password, and a link to another one.
+async fn with_reset(house: &House) -> (AccountLinks, PrincipalId, PresentedLink) {
+    let new = NewAccount { email: email("ada@example.com"), roles: vec![role("clerk")], password: Some(hash('o')) };
+    let ada = house.accounts.create(house.acme, new, NOW).await.unwrap().id;
+    let links = AccountLinks::new(house.pool.clone());
+    let token = links.draw_reset(house.acme, &email("ada@example.com"), &origin(), NOW).await.unwrap().unwrap();
+    let presented = PresentedLink::parse(LinkPurpose::Reset, &token.expose()).unwrap();
+    (links, ada, presented)
+}
+
+#[each_engine]
+async fn a_reset_sets_the_password_ends_every_session_and_tells_the_person() {
+    let house = House::new().await;
+    let (links, ada, presented) = with_reset(&house).await;
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd, AuthnMethod::Otp] };
+    let sign_in = SignIn { tenant: house.acme, principal: ada, strength, replaces: None, device: Default::default() };
+    let begun = sessions.create(sign_in, NOW).await.unwrap();
+    let token = cedargate_identity::PresentedToken::parse(&begun.token.expose()).unwrap();
+    assert!(sessions.find(house.acme, &token, NOW).await.unwrap().is_some());
+
+    let looked = links.look(house.acme, &presented, &host(), NOW).await.unwrap();
+    assert_eq!(looked.as_str(), "ada@example.com");
+    let reset = links.reset(house.acme, &presented, &host(), &hash('n'), NOW).await.unwrap();
+    assert_eq!(reset.change().ended, [begun.principal.session]);
+    drop(reset);
+    assert_eq!(house.find("ada@example.com").await.password, Some(hash('o')), "not recorded, so not done");
+
+    let reset = links.reset(house.acme, &presented, &host(), &hash('n'), NOW).await.unwrap().commit().await.unwrap();
+    sessions.forget_reset(&reset);
+    assert_eq!(house.find("ada@example.com").await.password, Some(hash('n')));
+    assert!(sessions.find(house.acme, &token, NOW).await.unwrap().is_none(), "signed out");
+    let told = Notices::new(house.pool.clone()).take(Duration::ZERO, 5, NOW).await.unwrap();
+    assert_eq!(told.iter().map(|told| &told.notice).collect::<Vec<_>>(), [&Notice::PasswordChanged]);
+
+    let again = links.reset(house.acme, &presented, &host(), &hash('m'), NOW).await;
+    assert_eq!(reason(again), LinkReason::Unknown, "once");
+}
+
+#[each_engine]
+async fn a_link_is_nothing_later_elsewhere_for_another_tenant_or_purpose() {
+    let house = House::new().await;
+    let (links, _, presented) = with_reset(&house).await;
+    let late = at(RESET_TTL);
+    assert_eq!(reason(links.look(house.acme, &presented, &host(), late).await), LinkReason::Expired);
+    assert_eq!(reason(links.reset(house.acme, &presented, &host(), &hash('n'), late).await), LinkReason::Expired);
+    let elsewhere = Host::parse("acme.other.example").unwrap();
+    assert_eq!(reason(links.look(house.acme, &presented, &elsewhere, NOW).await), LinkReason::Elsewhere);
+    assert_eq!(reason(links.reset(house.globex, &presented, &host(), &hash('n'), NOW).await), LinkReason::Unknown);
+    let token = links.draw_reset(house.acme, &email("ada@example.com"), &origin(), NOW).await.unwrap().unwrap();
+    let other = PresentedLink::parse(LinkPurpose::Invitation, &token.expose()).unwrap();
+    assert_eq!(reason(links.accept(house.acme, &other, &host(), &hash('n'), &[], NOW).await), LinkReason::Unknown);
+    assert_eq!(house.find("ada@example.com").await.password, Some(hash('o')));
+}
+
+#[each_engine]
+async fn of_several_links_the_first_use_ends_all_and_there_are_not_many() {
+    let house = House::new().await;
+    let (links, _, first) = with_reset(&house).await;
+    let mut later = Vec::new();
+    for _ in 0..10 {
+        later.extend(links.draw_reset(house.acme, &email("ada@example.com"), &origin(), NOW).await.unwrap());
+    }
+    assert_eq!(later.len(), 4, "five at a time");
+    let last = PresentedLink::parse(LinkPurpose::Reset, &later[3].expose()).unwrap();
+    let done = links.reset(house.acme, &last, &host(), &hash('n'), NOW).await.unwrap().commit().await.unwrap();
+    drop(done);
+    assert_eq!(reason(links.look(house.acme, &first, &host(), NOW).await), LinkReason::Unknown);
+    assert!(links.draw_reset(house.acme, &email("ada@example.com"), &origin(), NOW).await.unwrap().is_some());
+}
+
+#[each_engine]
+async fn whoever_is_disabled_or_has_no_password_gets_no_link() {
+    let house = House::new().await;
+    let (links, ada, presented) = with_reset(&house).await;
+    let bob = house.account("bob@example.com", &[]).await;
+    assert!(links.draw_reset(house.acme, &email("bob@example.com"), &origin(), NOW).await.unwrap().is_none(), "{bob}");
+    assert!(links.draw_reset(house.acme, &email("eve@example.com"), &origin(), NOW).await.unwrap().is_none());
+    house.accounts.disable(house.acme, ada, NOW).await.unwrap();
+    assert!(links.draw_reset(house.acme, &email("ada@example.com"), &origin(), NOW).await.unwrap().is_none());
+    assert_eq!(reason(links.look(house.acme, &presented, &host(), NOW).await), LinkReason::Unknown);
+    let refused = links.reset(house.acme, &presented, &host(), &hash('n'), NOW).await;
+    assert_eq!(reason(refused), LinkReason::Unknown);
+}
+
+#[each_engine]
+async fn an_invitation_makes_the_account_that_was_promised_once() {
+    let house = House::new().await;
+    let links = AccountLinks::new(house.pool.clone());
+    let origin = origin();
+    let invite = |roles| links.invite_by_operator(house.acme, email("new@example.com"), roles, &origin, NOW);
+    let former = invite(vec![role("admin")]).await.unwrap();
+    let former_token = links.draw_invitation(house.acme, former.id, &origin, NOW).await.unwrap().unwrap();
+    let promised = invite(vec![role("clerk"), role("clerk")]).await.unwrap();
+    assert!(links.draw_invitation(house.acme, former.id, &origin, NOW).await.unwrap().is_none(), "replaced");
+    let former = PresentedLink::parse(LinkPurpose::Invitation, &former_token.expose()).unwrap();
+    assert_eq!(reason(links.accept(house.acme, &former, &host(), &hash('n'), &[], NOW).await), LinkReason::Unknown);
+
+    let token = links.draw_invitation(house.acme, promised.id, &origin, NOW).await.unwrap().unwrap();
+    let presented = PresentedLink::parse(LinkPurpose::Invitation, &token.expose()).unwrap();
+    assert_eq!(links.look(house.acme, &presented, &host(), NOW).await.unwrap().as_str(), "new@example.com");
+    let taken = links.accept(house.acme, &presented, &host(), &hash('n'), &[], NOW).await.unwrap();
+    taken.commit().await.unwrap();
+    let account = house.find("new@example.com").await;
+    assert_eq!((account.roles, account.password), (vec![role("clerk")], Some(hash('n'))));
+    assert_eq!(reason(links.accept(house.acme, &presented, &host(), &hash('m'), &[], NOW).await), LinkReason::Unknown);
+    let taken = invite(vec![]).await;
+    assert!(matches!(taken, Err(InviteError::EmailTaken(_))), "{taken:?}");
+
+    let recorded = OperatorEvents::new(house.pool.clone()).take(NOW).await.unwrap().unwrap();
+    let admission = |body: &EventBody| match body {
+        EventBody::Admission(done) => Some((done.purpose, done.act.clone())),
+        _ => None,
+    };
+    let acts: Vec<_> = recorded.events().iter().filter_map(|event| admission(&event.body)).collect();
+    let invited = |name| (LinkPurpose::Invitation, AdmissionAct::Invited { roles: vec![role(name)] });
+    let sent = (LinkPurpose::Invitation, AdmissionAct::Sent);
+    assert_eq!(acts.iter().filter(|act| **act == sent).count(), 2, "{acts:?}");
+    assert!(acts.contains(&invited("admin")) && acts.contains(&invited("clerk")), "{acts:?}");
+}
