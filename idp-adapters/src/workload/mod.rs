@@ -10,6 +10,8 @@
 mod assertion;
 mod keys;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

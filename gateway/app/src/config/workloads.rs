@@ -328,3 +328,64 @@ fn bounded(text: &str, characters_max: usize) -> Result<String, String> {
     let fits = (1..=characters_max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(format!("write 1 to {characters_max} characters on one line")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<TenantWorkloads, String> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("acme.toml"), text).unwrap();
+        fs::write(dir.path().join("empty.json"), r#"{"keys":[]}"#).unwrap();
+        let files = WorkloadFiles { dir: Some(dir.path().to_owned()) };
+        files.load(&Environment::default()).map_err(|error| error.to_string())
+    }
+
+    const GOOD: &str = r#"
+[[issuer]]
+name = "ci"
+issuer = "https://token.ci.example"
+service_account = "deployer"
+[[issuer.require]]
+claim = "sub"
+value = "repo:acme/shop:ref:refs/heads/main"
+"#;
+
+    #[test]
+    fn an_issuer_is_read_with_its_defaults() {
+        let tenants = load(GOOD).unwrap();
+        let issuer = &tenants[&TenantName::parse("acme").unwrap()][0];
+        assert_eq!(issuer.algorithms, [WorkloadAlgorithm::Rs256, WorkloadAlgorithm::Es256]);
+        assert_eq!((issuer.lifetime_max.as_secs(), issuer.leeway.as_secs(), issuer.once), (3_600, 30, false));
+        assert!(matches!(issuer.keys, KeySource::Discovery(_)) && issuer.audience.is_none());
+    }
+
+    #[test]
+    fn each_mistake_is_refused() {
+        for (from, to, expected) in [
+            (
+                "[[issuer.require]]\nclaim = \"sub\"\nvalue = \"repo:acme/shop:ref:refs/heads/main\"",
+                "",
+                "[[issuer.require]]",
+            ),
+            ("service_account", "algorithms = [\"HS256\"]\nservice_account", "no such algorithm"),
+            ("service_account", "algorithms = [\"none\"]\nservice_account", "no such algorithm"),
+            ("service_account", "algorithms = []\nservice_account", "nothing is ever verified"),
+            ("service_account", "jwks_url = \"http://ci.example/keys\"\nservice_account", "https://"),
+            ("service_account", "jwks_url = \"https://169.254.169.254/keys\"\nservice_account", "no provider is at"),
+            ("service_account", "jwks_file = \"missing.json\"\nservice_account", "cannot be read"),
+            ("service_account", "jwks_file = \"empty.json\"\nservice_account", "JSON Web Key Set"),
+            ("service_account = \"deployer\"", "service_account = \"De Ployer\"", "service account"),
+            ("service_account = \"deployer\"", "", "service_account"),
+            ("issuer = \"https://token.ci.example\"", "issuer = \"ci\"", "https://"),
+            ("service_account", "lifetime_max_seconds = 100000\nservice_account", "86400"),
+            ("service_account", "trusted = true\nservice_account", "trusted"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from}");
+            let mistakes = load(&text).unwrap_err();
+            assert!(mistakes.contains(expected), "{expected}: {mistakes}");
+        }
+        assert!(load(&format!("{GOOD}{GOOD}")).unwrap_err().contains("already"));
+    }
+}

@@ -184,6 +184,36 @@ mod tests {
         assert_eq!(told.fingerprint.len(), 64);
     }
 
+    /// An authority, and what it issued to a robot.
+    fn authority(name: &str) -> (CertificateDer<'static>, CertificateDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let own = params.self_signed(&key).unwrap().der().clone();
+        let issuer = rcgen::Issuer::new(params, key);
+        let mut robot = CertificateParams::default();
+        let uri = SanType::URI("spiffe://example/robot".try_into().unwrap());
+        robot.subject_alt_names = vec![uri, SanType::DnsName("Robot.example".try_into().unwrap())];
+        let issued = robot.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        (own, issued.der().clone())
+    }
+
+    #[test]
+    fn a_certificates_issuer_is_whoever_signed_it_and_not_whoever_it_came_with() {
+        let ((ours, robot), (theirs, impostor)) = (authority("ca"), authority("ca"));
+        let authorities = [ours.clone(), theirs.clone()];
+        let digest = |certificate: &CertificateDer<'_>| digest_of(&X509Certificate::from_der(certificate).unwrap().1);
+        let told = shown(&[robot], &authorities).unwrap();
+        assert_eq!(
+            (told.issuer, &*told.uris, &*told.dns),
+            (Some(digest(&ours)), &["spiffe://example/robot".to_owned()][..], &["robot.example".to_owned()][..])
+        );
+        let forged = shown(&[impostor.clone(), ours], &authorities).unwrap();
+        assert_eq!(forged.issuer, Some(digest(&theirs)), "of the same name, with another key");
+        assert_eq!(shown(&[impostor], &[]).unwrap().issuer, None);
+    }
+
     #[test]
     fn a_value_cannot_pass_for_another_attribute() {
         let told = issued(|params| {

@@ -158,7 +158,8 @@ mod tests {
 
     use cedargate_assertion::SigningKeys;
     use cedargate_identity::{
-        ApiKeyName, NewApiKey, ScimTokens, ServiceAccountName, ServiceAccounts, SessionSettings, Tenants,
+        ApiKeyName, HeldCredential, HeldToken, NewApiKey, ScimTokens, ServiceAccountName, ServiceAccounts,
+        SessionSettings, Tenants,
     };
     use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
     use cedargate_model::{
@@ -358,6 +359,21 @@ mod tests {
         assert_eq!(ask(NOW).await.err().unwrap().detail, format!("token_account_disabled {}", other.id));
         let abroad = authenticate(house.door(house.globex, false), &headers(&[("authorization", &bearer)]), NOW).await;
         assert_eq!(abroad.err().unwrap().detail, "token_tenant");
+    }
+
+    #[tokio::test]
+    async fn what_a_token_has_opened_outlives_its_few_minutes_and_not_its_key() {
+        let house = house().await;
+        let (token, _) = house.token(NOW);
+        let held = HeldCredential::Token(HeldToken::of(token));
+        let later = NOW.after(LIFETIME * 2);
+        let whose = async |now| house.sessions.peek(house.acme, &held, now).await.unwrap().map(|program| program.id);
+        for now in [NOW, later, later] {
+            assert_eq!(whose(now).await, Some(house.account));
+        }
+        ServiceAccounts::new(house.pool.clone()).disable(house.acme, house.account, later).await.unwrap();
+        house.sessions.listen(later).await.unwrap();
+        assert_eq!(whose(later).await, None);
     }
 
     #[tokio::test]

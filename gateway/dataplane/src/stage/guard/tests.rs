@@ -263,3 +263,16 @@ proptest! {
         let _ = check(&canonical("POST"), false, &headers, &CorsRule { origins: &[], credentials: false, is_shown_unasked: false, any_site: false });
     }
 }
+
+#[test]
+fn a_certificate_is_guarded_as_a_cookie_is() {
+    let origins = [Origin::parse("https://partner.example").unwrap()];
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ORIGIN, HeaderValue::from_static("https://partner.example"));
+    let posted = |is_shown_unasked| {
+        let rule = CorsRule { origins: &origins, credentials: false, is_shown_unasked, any_site: false };
+        check(&canonical("POST"), false, &headers, &rule).is_ok()
+    };
+    assert!(posted(false), "a page that may call, as nobody");
+    assert!(!posted(true), "and not as whoever's certificate the browser shows");
+}
