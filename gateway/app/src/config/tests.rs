@@ -68,7 +68,7 @@ recording_off = "yes"
     assert_eq!(
         mistakes,
         "\
-c.toml:1:1: colour: unknown key, expected one of `listen`, `store`, `secrets`, `policies`, `upstreams`, `sessions`, `passwords`, `tenants`, `registration`, `notices`, `connections`, `limits`, `inspection`, `audit`, `ingest`, `telemetry`, `danger`
+c.toml:1:1: colour: unknown key, expected one of `listen`, `store`, `secrets`, `policies`, `upstreams`, `sessions`, `passwords`, `tenants`, `registration`, `notices`, `connections`, `workloads`, `limits`, `inspection`, `audit`, `ingest`, `telemetry`, `danger`
 c.toml:1:1: secrets.master_key_file: there is no master key; make one with `openssl rand -base64 32`, and set CEDARGATE_MASTER_KEY to it or name a file that holds it
 c.toml:4:12: listen.base_url: a base URL is scheme, host name and port alone, without a path: `https://gateway.example`
 c.toml:5:1: listen.admin_adress: unknown key, expected one of `base_url`, `admin_address`, `trusted_proxies`, `http2`, `threads`, `drain_timeout_seconds`, `certificate`, `client_certificate`, `listener`
