@@ -160,12 +160,15 @@ impl Browser {
         self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    /// Has pages see a person who likes them dark, or light.
+    /// Has pages see a person who likes them dark, or light, and without movement: what is looked at is not on its way to another look.
     ///
     /// # Errors
     /// The browser does not answer.
     pub fn prefer_scheme(&self, scheme: &str) -> io::Result<()> {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features })).map(drop)
     }
 

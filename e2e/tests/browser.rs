@@ -383,6 +383,8 @@ fn a_person_of_an_identity_provider_signs_in_and_out_there() {
     let wanted = [
         (SigninResult::Succeeded, None),
         (SigninResult::SignedOut, None),
+        // What the provider tells of that in turn: there is no session left to end, and it is recorded all the same.
+        (SigninResult::EndedByProvider, None),
         (SigninResult::Succeeded, None),
         (SigninResult::EndedByProvider, None),
         (SigninResult::Failed, Some(SigninReason::RoleRequired)),

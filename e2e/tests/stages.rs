@@ -528,7 +528,7 @@ fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
     let failed = || (counted("cedargate_waf_reloads_total{result=\"failed\"}") > 0.0).then_some(());
     eventually(patience, "the news of a mistake", failed).unwrap();
     let (line, _) = world.log_line("a rule set has mistakes").unwrap();
-    assert!(line.contains("main.conf:6: rule 7"), "{line}");
+    assert!(line.contains("main.conf:7: rule 7"), "{line}");
     let naughty = world.post(&clerk, "/echo/a", r#"{"text": "naughty"}"#);
     assert_refused(&world, &naughty, Stage::Inspect, RefusalCode::AttackDetected);
 

@@ -115,7 +115,10 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn engines(files: &[PathBuf], only: Option<&str>) -> anyhow::Result<(Vec<Box<dyn Engine>>, Vec<Load>)> {
+/// The engines that are measured, and what it took to load each.
+type Loaded = (Vec<Box<dyn Engine>>, Vec<Load>);
+
+fn engines(files: &[PathBuf], only: Option<&str>) -> anyhow::Result<Loaded> {
     let wanted = |name| only.is_none_or(|only| only == name);
     let mut measured = Vec::new();
     if wanted(ours::NAME) {

@@ -1,6 +1,6 @@
 //! What filters find, and what is no filter.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cedargate_scim::{ENTERPRISE_USER, Filter, IndexKey, ResourceKind, ScimType};
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! What a request that is like the ones before it allocates. One test in the program: others would be counted.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and says why it did not run")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::System;
 use std::net::{IpAddr, Ipv4Addr};

@@ -33,22 +33,25 @@ pub(super) async fn done_group(
 ) -> Result<GroupChange, Refused> {
     let mut acts: Vec<_> = act.into_iter().collect();
     let change = ready.change();
-    let mut names = (change.added.chunks(NAMED_MAX), change.removed.chunks(NAMED_MAX));
     let is_gone = matches!(acts.first(), Some(ProvisioningAct::GroupDeleted { .. }));
-    while change.changed && !is_gone {
-        let (added, removed) = (names.0.next(), names.1.next());
-        let is_first = !acts.iter().any(|act| matches!(act, ProvisioningAct::GroupChanged { .. }));
-        let is_new = matches!(acts.first(), Some(ProvisioningAct::GroupCreated { .. }));
-        if added.is_none() && removed.is_none() && (!is_first || is_new) {
-            break;
-        }
-        let named = |accounts: Option<&[PrincipalId]>| accounts.unwrap_or_default().to_vec();
-        let (added, removed) = (named(added), named(removed));
-        acts.push(ProvisioningAct::GroupChanged { group: change.group.id, added, removed });
+    let is_new = matches!(acts.first(), Some(ProvisioningAct::GroupCreated { .. }));
+    if change.changed && !is_gone {
+        acts.extend(group_changed(change, is_new));
     }
     acts.extend(roles_changed(&change.roles));
     record(caller, acts).await?;
     Ok(ready.commit().await?)
+}
+
+/// The events of another group's change: each names so many members at most. That a group was made says all but who is in it.
+fn group_changed(change: &GroupChange, is_new: bool) -> impl Iterator<Item = ProvisioningAct> {
+    let events = change.added.len().max(change.removed.len()).div_ceil(NAMED_MAX).max(usize::from(!is_new));
+    let named = |accounts: &[PrincipalId], event| accounts.chunks(NAMED_MAX).nth(event).unwrap_or_default().to_vec();
+    (0..events).map(move |event| ProvisioningAct::GroupChanged {
+        group: change.group.id,
+        added: named(&change.added, event),
+        removed: named(&change.removed, event),
+    })
 }
 
 /// The events of another user's change.

@@ -389,11 +389,14 @@ impl Answer {
     }
 }
 
+/// What a browser sees of an answer.
+type Looks = (StatusCode, Vec<(String, String)>, String);
+
 /// A sign-in that failed by a provider looks as every other one does, whatever was wrong and whichever the provider: status, headers and
 /// page, to the last octet but the request's own id.
 #[track_caller]
 pub(crate) fn assert_looks_as_any_failure(answer: &Answer) {
-    static FIRST: OnceLock<(StatusCode, Vec<(String, String)>, String)> = OnceLock::new();
+    static FIRST: OnceLock<Looks> = OnceLock::new();
     let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let is_id = |word: &str| Uuid::try_parse(word).is_ok();
     let mut words = answer.body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));

@@ -1,6 +1,6 @@
 //! Signing in and out, over a real store and with real cookies.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -214,7 +214,10 @@ const ORDINARY: &[&str] = &[
     "approx. 5 kg / 11 lbs",
 ];
 
-const CARRIERS: [(&str, fn(&str) -> Sent); 5] = [
+/// A way of sending a text, and its name.
+type Carrier = (&'static str, fn(&str) -> Sent);
+
+const CARRIERS: [Carrier; 5] = [
     ("query", Sent::query),
     ("form", Sent::form),
     ("JSON", Sent::json),
