@@ -18,6 +18,7 @@
 //! # use cedargate_idp_adapters::local::LocalAccounts;
 //! # use cedargate_idp_adapters::second::SecondFactors;
 //! # use cedargate_idp_adapters::webauthn::Webauthn;
+//! # use cedargate_idp_adapters::workload::Workloads;
 //! # use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 //! # use cedargate_model::SystemClock;
 //! # use cedargate_tokens::TokenAuthority;
@@ -33,6 +34,7 @@
 //!     accounts,
 //!     local,
 //!     connections: Arc::new(ArcSwap::from_pointee(Connections::default())),
+//!     workloads: Arc::new(ArcSwap::from_pointee(Workloads::default())),
 //!     identities,
 //!     attempts,
 //!     devices,
