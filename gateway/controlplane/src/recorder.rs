@@ -54,10 +54,21 @@ pub(crate) fn account_event(
     own: SignedIn,
     act: AccountAct,
 ) -> Result<Event, getrandom::Error> {
+    person_event(visit, tenant, own.principal, Some(own.session), act)
+}
+
+/// The event of what comes of a person's act, whether they are signed in or came by a link.
+pub(crate) fn person_event(
+    visit: &Visit,
+    tenant: &TenantScope,
+    principal: PrincipalId,
+    session: Option<SessionId>,
+    act: AccountAct,
+) -> Result<Event, getrandom::Error> {
     let done = AccountEvent {
         decision: Some(visit.decision),
-        principal: own.principal,
-        session: Some(own.session),
+        principal,
+        session,
         client: Some(visit.client),
         by: By::Person,
         connection: None,

@@ -146,7 +146,8 @@ WHERE tenant_id = $1
     }
 
     /// Uses a link to set a password: every session of the account ends, its person is told, and its other links are worth nothing. What
-    /// the account proves beside a password stays as it is.
+    /// the account proves beside a password stays as it is; but a passkey, which whoever had the former password may have added, counts
+    /// beside the new one alone from now on. It is not removed: a mailbox alone takes no second factor away.
     ///
     /// # Errors
     /// [`AccountLinkError`].
@@ -165,6 +166,12 @@ WHERE tenant_id = $1
   AND id = $2
   AND disabled_at IS NULL
   AND password_hash IS NOT NULL";
+        const BESIDE: &str = "
+UPDATE webauthn_credentials
+SET kind = 'security_key'
+WHERE tenant_id = $1
+  AND account_id = $2
+  AND kind = 'passkey'";
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let subject = find(&mut tx, presented, host, now).await?;
         forget(&mut tx, subject).await?;
@@ -172,6 +179,7 @@ WHERE tenant_id = $1
         if tx.query(SET).bind(subject).bind(hash.expose()).execute().await? != 1 {
             return Err(AccountLinkError::Refused(LinkReason::Unknown));
         }
+        tx.query(BESIDE).bind(subject).execute().await?;
         let gone = federated::end_account(&mut tx, account).await?;
         let ended = gone.sessions.iter().map(|ended| ended.session).collect();
         notices::leave_for(&mut tx, account, &Notice::PasswordChanged, now).await?;

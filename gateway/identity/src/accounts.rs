@@ -10,7 +10,8 @@ use crate::principal::is_reserved;
 use crate::random::uuid_at;
 use crate::{
     Account, AccountState, CreateAccountError, Email, NewAccount, Notice, OperatorError, PasswordHash,
-    PasswordHashError, ProofGuesses, RolesError, UpdateAccountError, factors, federated, notices, operator_events,
+    PasswordHashError, ProofGuesses, RolesError, UpdateAccountError, account_links, factors, federated, notices,
+    operator_events,
 };
 
 /// How many accounts one page of a list holds.
@@ -212,6 +213,7 @@ WHERE tenant_id = $1
         let moved = tx.query(DISABLE).bind(account.0).bind(now.0).execute().await?;
         one_moved(moved, account)?;
         let ended = end_sessions(&mut tx, account).await?;
+        account_links::forget(&mut tx, account.0).await?;
         operator_events::leave(&mut tx, account, None, AccountAct::AccountDisabled, now).await?;
         leave_ended(&mut tx, account, ended, now).await?;
         tx.commit().await?;
@@ -296,7 +298,8 @@ VALUES ($1, $2, $3, $4, 1, $5)";
         .map(drop)
 }
 
-/// Replaces an account's roles and says how many accounts that was: one, or none where there is no such account.
+/// Replaces an account's roles, those that it was promised among them, and says how many accounts that was: one, or none where there is
+/// no such account.
 pub(crate) async fn replace_roles(
     tx: &mut TenantTx,
     account: PrincipalId,
@@ -311,7 +314,12 @@ WHERE tenant_id = $1
 DELETE FROM account_roles
 WHERE tenant_id = $1
   AND account_id = $2";
+    const BREAK: &str = "
+DELETE FROM promised_roles
+WHERE tenant_id = $1
+  AND account_id = $2";
     let moved = tx.query(BUMP).bind(account.0).execute().await?;
+    tx.query(BREAK).bind(account.0).execute().await?;
     tx.query(CLEAR).bind(account.0).execute().await?;
     if moved > 0 {
         insert_roles(tx, account, roles).await?;
@@ -347,6 +355,8 @@ WHERE tenant_id = $1
     }
     let moved = tx.query(SET).bind(account.0).bind(hash.expose()).execute().await?;
     one_moved(moved, account)?;
+    // A link that waits in a mailbox would set yet another one.
+    account_links::forget(tx, account.0).await?;
     let passkeys_removed = match passkeys {
         Passkeys::Removed => remove_passkeys(tx, account).await?,
         Passkeys::Kept => 0,

@@ -15,7 +15,7 @@ use cedargate_assertion::TenantScope;
 use cedargate_identity::AccountLinkError;
 use cedargate_idp_adapters::admissions::{AskError, Place, SetPasswordError};
 use cedargate_idp_adapters::local::{HashError, NewPasswordError, PasswordRefused};
-use cedargate_model::{AdmissionAct, LinkPurpose, PrincipalId, RefusalCode};
+use cedargate_model::{AccountAct, AdmissionAct, Event, LinkPurpose, PrincipalId, RefusalCode};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -29,7 +29,7 @@ use crate::problem::{
     ASKING_DELAYED, FAILED, LINK_REFUSED, PASSWORD_BREACHED, PASSWORD_DIFFERS, PASSWORD_OWN_ADDRESS, PASSWORD_TOO_LONG,
     PASSWORD_TOO_SHORT, PASSWORD_UNCHECKED, PASSWORD_UNIFORM, PUZZLE_UNKNOWN, PUZZLE_UNSOLVED, Problem, SIGNIN_BUSY,
 };
-use crate::recorder::admission_event;
+use crate::recorder::{admission_event, person_event};
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
 use crate::wanted::Wanted;
@@ -63,8 +63,29 @@ impl Guest {
         subject: Option<Uuid>,
         act: AdmissionAct,
     ) -> Result<(), Problem> {
-        let event = admission_event(&self.visit, &self.tenant, purpose, principal, subject, act)
-            .map_err(|error| Problem::new(FAILED).because(error))?;
+        self.make_durable(control_plane, admission_event(&self.visit, &self.tenant, purpose, principal, subject, act))
+            .await
+    }
+
+    /// Makes durable what becomes of an account by a link.
+    ///
+    /// # Errors
+    /// As of [`Guest::record`].
+    pub(crate) async fn record_act(
+        &self,
+        control_plane: &ControlPlane,
+        principal: PrincipalId,
+        act: AccountAct,
+    ) -> Result<(), Problem> {
+        self.make_durable(control_plane, person_event(&self.visit, &self.tenant, principal, None, act)).await
+    }
+
+    async fn make_durable(
+        &self,
+        control_plane: &ControlPlane,
+        event: Result<Event, getrandom::Error>,
+    ) -> Result<(), Problem> {
+        let event = event.map_err(|error| Problem::new(FAILED).because(error))?;
         let unrecorded =
             |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
         control_plane.recorder.record(event).await.map_err(unrecorded)

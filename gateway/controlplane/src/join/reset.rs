@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
-use cedargate_model::{AdmissionAct, LinkPurpose};
+use cedargate_model::{AccountAct, AdmissionAct, LinkPurpose};
 use zeroize::Zeroizing;
 
 use super::{Chosen, Guest, Opened, asks_again, guarded, not_looked, nothing_more};
@@ -59,7 +59,11 @@ async fn set_anew(
         Ok(set) => set,
         Err(error) => return Err(guest.not_set(control_plane, purpose, error).await),
     };
-    guest.record(control_plane, purpose, Some(set.change().account), None, AdmissionAct::Used).await?;
+    let (account, ended) = (set.change().account, set.change().ended.clone());
+    guest.record(control_plane, purpose, Some(account), None, AdmissionAct::Used).await?;
+    if !ended.is_empty() {
+        guest.record_act(control_plane, account, AccountAct::SessionsEnded { ended }).await?;
+    }
     let set = set.commit().await.map_err(unavailable)?;
     control_plane.sessions.forget_reset(&set);
     Ok(())

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::house::{House, NOW, hash, role};
 use cedargate_identity::{
-    AccountLinkError, AccountLinks, Email, InviteError, LinkOrigin, NewAccount, Notice, Notices, OperatorEvents,
-    PresentedLink, RESET_TTL, SessionSettings, Sessions, SignIn,
+    AccountLinkError, AccountLinks, Email, Enrolled, FactorName, Factors, Holder, InviteError, LinkOrigin, NewAccount,
+    Notice, Notices, OperatorEvents, Passkeys, PresentedLink, RESET_TTL, Ready, SealedCredential, SessionSettings,
+    Sessions, SignIn, WebauthnKind,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{
@@ -157,4 +158,65 @@ async fn an_invitation_makes_the_account_that_was_promised_once() {
     let sent = (LinkPurpose::Invitation, AdmissionAct::Sent);
     assert_eq!(acts.iter().filter(|act| **act == sent).count(), 2, "{acts:?}");
     assert!(acts.contains(&invited("admin")) && acts.contains(&invited("clerk")), "{acts:?}");
+}
+
+#[each_engine]
+async fn after_a_reset_no_passkey_of_whoever_had_the_former_password_signs_in_alone() {
+    let house = House::new().await;
+    let (links, ada, presented) = with_reset(&house).await;
+    let factors = Factors::new(house.pool.clone());
+    let _ = passkey(&house, &factors, ada).await.commit().await.unwrap();
+    let _ = links.reset(house.acme, &presented, &host(), &hash('n'), NOW).await.unwrap().commit().await.unwrap();
+    let kept = factors.credentials(house.acme, ada, "acme.gateway.example").await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.kind).collect::<Vec<_>>(), [WebauthnKind::SecurityKey]);
+}
+
+#[each_engine]
+async fn an_operators_word_on_roles_and_passwords_ends_what_was_promised_and_mailed() {
+    let house = House::new().await;
+    let links = AccountLinks::new(house.pool.clone());
+    let roles = vec![role("admin"), role("clerk")];
+    let invited = links.invite_by_operator(house.acme, email("new@example.com"), roles, &origin(), NOW).await.unwrap();
+    let token = links.draw_invitation(house.acme, invited.id, &origin(), NOW).await.unwrap().unwrap();
+    let presented = PresentedLink::parse(LinkPurpose::Invitation, &token.expose()).unwrap();
+    let promised = [role("admin")];
+    let made = links.accept(house.acme, &presented, &host(), &hash('n'), &promised, NOW).await.unwrap();
+    let _ = made.commit().await.unwrap();
+    let account = house.find("new@example.com").await;
+    assert_eq!(account.roles, [role("clerk")]);
+
+    let factors = Factors::new(house.pool.clone());
+    let (kept, given) = passkey(&house, &factors, account.id).await.keep_promises(account.id).await.unwrap();
+    assert_eq!(given, Some(vec![role("admin"), role("clerk")]));
+    drop(kept);
+    house.accounts.set_roles(house.acme, account.id, vec![role("clerk")], NOW).await.unwrap();
+    let (kept, given) = passkey(&house, &factors, account.id).await.keep_promises(account.id).await.unwrap();
+    assert_eq!(given, None, "the operator said what it has");
+    drop(kept);
+
+    let reset = links.draw_reset(house.acme, &email("new@example.com"), &origin(), NOW).await.unwrap().unwrap();
+    let reset = PresentedLink::parse(LinkPurpose::Reset, &reset.expose()).unwrap();
+    house.accounts.set_password(house.acme, account.id, &hash('o'), Passkeys::Removed, NOW).await.unwrap();
+    assert_eq!(reason(links.look(house.acme, &reset, &host(), NOW).await), LinkReason::Unknown);
+}
+
+/// A passkey that the account is about to have.
+async fn passkey(house: &House, factors: &Factors, account: PrincipalId) -> Ready<Enrolled> {
+    let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
+    let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd] };
+    let sign_in =
+        SignIn { tenant: house.acme, principal: account, strength, replaces: None, device: Default::default() };
+    let session = sessions.create(sign_in, NOW).await.unwrap().principal.session;
+    let new = SealedCredential {
+        id: factors.draw_id(NOW).unwrap(),
+        account,
+        kind: WebauthnKind::Passkey,
+        name: FactorName::parse("key").unwrap(),
+        rp_id: "acme.gateway.example".to_owned(),
+        credential_id: vec![7; 16],
+        sealed_key: "sealed".to_owned(),
+        sign_count: 0,
+    };
+    let holder = Holder { tenant: house.acme, account, session };
+    factors.add_credential(holder, &new, NOW).await.unwrap()
 }
