@@ -3,7 +3,7 @@
 use super::head::find;
 use super::{LimitReached, Transaction, json, multipart, urlencoded, xml};
 use crate::seclang::ast::Processor;
-use crate::seclang::store::Span;
+use crate::seclang::store::{Span, Store};
 use crate::seclang::variable::{List, scalar};
 
 /// How many octets of names, values and what rules keep of them an octet of body may cause.
@@ -67,6 +67,10 @@ impl Transaction<'_> {
             None => Ok(()),
             Some(Processor::UrlEncoded) => {
                 urlencoded::read(store, List::ArgsPost, text, self.program.settings.argument_separator);
+                if self.setup.reads_texts {
+                    // A form by its name alone, which is what some programs send everything as: its service may look at what it is.
+                    let _ = read_documents(store, text, self.program.settings.json_depth_max);
+                }
                 Ok(())
             }
             Some(Processor::Multipart) => {
@@ -88,8 +92,7 @@ impl Transaction<'_> {
     /// form, for its service may do either; what is neither, an image for one, is left alone.
     fn read_text(&mut self, text: Span) {
         let store = &mut self.scratch.store;
-        let is_json = matches!(store.text(text).trim_ascii_start().first(), Some(b'{' | b'['))
-            && json::read(store, text, self.program.settings.json_depth_max).is_ok();
+        let is_json = read_documents(store, text, self.program.settings.json_depth_max);
         let content_type = find(store, List::RequestHeaders, b"content-type").unwrap_or_default();
         if is_json || !is_text(store.text(content_type)) {
             return;
@@ -145,4 +148,49 @@ fn is_text(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let is_of_text = essence.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/"));
     essence.is_empty() || is_of_text || TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
+}
+
+/// Reads a text that begins as JSON does: as one document, or as one on each line. Says whether it is that.
+fn read_documents(store: &mut Store, text: Span, depth_max: usize) -> bool {
+    let octets = store.text(text);
+    let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
+    if !matches!(octets.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return false;
+    }
+    if json::read(store, text, depth_max).is_ok() {
+        return true;
+    }
+    let mut at = 0;
+    while at < text.len() {
+        let rest = store.text(text.part(at, text.len()));
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let is_blank = rest.get(..len).unwrap_or_default().trim_ascii().is_empty();
+        if !is_blank && json::read(store, text.part(at, at + len), depth_max).is_err() {
+            return false;
+        }
+        at += len + 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_read_whatever_they_are_called() {
+        for (text, is_read) in [
+            (r#"{"q": "\u0031"}"#, true),
+            ("\u{feff}{\"q\": \"\\u0031\"}", true),
+            ("{}\n\n{\"q\": \"\\u0031\"}\n", true),
+            ("{}\n{\"q\": ", false),
+            ("q=1", false),
+        ] {
+            let mut store = Store::new(1000);
+            let span = store.push(text.as_bytes());
+            assert_eq!(read_documents(&mut store, span, 32), is_read, "{text}");
+            let is_unescaped = store.list(List::ArgsPost).iter().any(|arg| store.text(arg.value) == b"1");
+            assert_eq!(is_unescaped, is_read, "{text}");
+        }
+    }
 }

@@ -95,6 +95,11 @@ fn read_part(store: &mut Store, part: Span, files: &mut usize) -> Result<(), Bod
         name.eq_ignore_ascii_case(b"content-disposition").then(|| value.to_vec())
     });
     let disposition = disposition.unwrap_or_default();
+    let dispositions = lines.iter().filter(|&&(from, to)| {
+        let field = split_field(store.text(part.part(from, to)));
+        field.is_some_and(|(name, _)| name.eq_ignore_ascii_case(b"content-disposition"))
+    });
+    is_malformed |= dispositions.count() > 1 || is_read_in_several_ways(&disposition);
     let name = parameter(&disposition, b"name");
     let file_name = parameter(&disposition, b"filename");
     // RFC 7578 §4.2 forbids `filename*`; readers that know only `filename` take such a part, or one whose file has no
@@ -140,6 +145,25 @@ fn boundary(content_type: &[u8]) -> Option<Vec<u8>> {
     let boundary = parameter(content_type, b"boundary")?;
     let fits = !boundary.is_empty() && boundary.len() <= BOUNDARY_BYTES_MAX && boundary.iter().all(is_plain);
     (count == 1 && fits).then_some(boundary)
+}
+
+/// Whether readers differ in what the parameters are: a name given twice; a value that begins with an apostrophe, which some take for
+/// a quote; backslashes in a row, of which some take the second for an escaped one and some for what escapes the next octet.
+fn is_read_in_several_ways(disposition: &[u8]) -> bool {
+    // A form's part has two: RFC 7578 §4.2.
+    const PARAMETERS_MAX: usize = 16;
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut is_twice = false;
+    let mut parts = disposition.split(|byte| *byte == b';').skip(1);
+    let has_apostrophe = parts.any(|part| {
+        let Some(at) = memchr::memchr(b'=', part) else { return false };
+        let (key, value) = (part.get(..at).unwrap_or_default(), part.get(at + 1..).unwrap_or_default());
+        let key = key.trim_ascii().to_ascii_lowercase();
+        is_twice |= keys.len() == PARAMETERS_MAX || keys.contains(&key);
+        keys.push(key);
+        is_twice || value.trim_ascii_start().first() == Some(&b'\'')
+    });
+    has_apostrophe || is_twice || memchr::memmem::find(disposition, b"\\\\").is_some()
 }
 
 /// A parameter's value: in quotes, in which a backslash stands before a quote, or up to a semicolon.
@@ -231,6 +255,19 @@ mod tests {
             let (store, result) = form(body.as_bytes());
             assert_eq!(result, Err(MALFORMED), "{body}");
             assert!(shown(&store, List::ArgsPost)[0].ends_with("=evil"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_disposition_that_readers_read_in_several_ways_is_an_error() {
+        for head in [
+            "form-data; name=q; foo='; filename=x; bar='",
+            r#"form-data; name=q; foo="a\\"; bar="; filename=x; baz=""#,
+            "form-data; name=q; filename=x; filename=y",
+            "form-data; name=q\r\nContent-Disposition: form-data; name=q; filename=x",
+        ] {
+            let (_, result) = form(format!("--b1\r\nContent-Disposition: {head}\r\n\r\nevil\r\n--b1--\r\n").as_bytes());
+            assert_eq!(result, Err(MALFORMED), "{head}");
         }
     }
 

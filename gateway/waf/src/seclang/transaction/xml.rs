@@ -40,7 +40,11 @@ fn walk(store: &mut Store, text: Span, depth_max: usize, content: &mut Vec<u8>) 
         } else if let Some(comment) = rest.strip_prefix(b"<!--") {
             at += 4 + memchr::memmem::find(comment, b"-->").ok_or(MALFORMED)? + 3;
         } else if let Some(instruction) = rest.strip_prefix(b"<?") {
-            at += 2 + memchr::memmem::find(instruction, b"?>").ok_or(MALFORMED)? + 2;
+            let len = memchr::memmem::find(instruction, b"?>").ok_or(MALFORMED)?;
+            if !is_read_as_it_stands(instruction.get(..len).unwrap_or_default()) {
+                return Err(MALFORMED);
+            }
+            at += 2 + len + 2;
         } else if rest.starts_with(b"<!") {
             let len = declaration(rest).ok_or(MALFORMED)?;
             // What a document type declares within the document other readers put in where it is referred to.
@@ -177,6 +181,22 @@ fn reference(name: &[u8]) -> Option<char> {
     })
 }
 
+/// Whether what a declaration says of the encoding lets the octets be read as they stand: in all of these ASCII is ASCII. In others, such
+/// as UTF-7, markup and values are hidden from whoever does not decode them.
+fn is_read_as_it_stands(instruction: &[u8]) -> bool {
+    const READ: [&[u8]; 6] = [b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-", b"windows-125"];
+    let Some(declared) = instruction.strip_prefix(b"xml") else { return true };
+    if !declared.first().is_some_and(u8::is_ascii_whitespace) {
+        return true;
+    }
+    let declared = declared.to_ascii_lowercase();
+    let Some(at) = memchr::memmem::find(&declared, b"encoding") else { return true };
+    let said = declared.get(at + b"encoding".len()..).unwrap_or_default().trim_ascii_start();
+    let said = said.strip_prefix(b"=").unwrap_or(said).trim_ascii_start();
+    let said = said.get(1..).unwrap_or_default();
+    READ.iter().any(|name| said.starts_with(name))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,6 +210,18 @@ mod tests {
         let show = |span| String::from_utf8_lossy(store.text(span)).into_owned();
         let content = store.list(List::XmlContent).iter().map(|item| show(item.value)).collect();
         (content, store.list(List::XmlAttributes).iter().map(|item| show(item.value)).collect(), result)
+    }
+
+    #[test]
+    fn what_says_that_it_is_written_otherwise_than_it_stands_is_malformed() {
+        for encoding in ["UTF-7", "utf-16", "IBM037", ""] {
+            let (.., result) = values(format!("<?xml version='1.0' encoding='{encoding}'?><a>b</a>").as_bytes());
+            assert_eq!(result, Err(MALFORMED), "{encoding}");
+        }
+        for encoding in ["UTF-8", "ISO-8859-1", "windows-1252"] {
+            let (.., result) = values(format!("<?xml version=\"1.0\" encoding = \"{encoding}\"?><a>b</a>").as_bytes());
+            assert_eq!(result, Ok(()), "{encoding}");
+        }
     }
 
     #[test]
