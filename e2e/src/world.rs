@@ -1,5 +1,6 @@
 //! One running installation.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::Permissions;
 use std::io;
@@ -465,7 +466,14 @@ fn populate(dir: &Path, password: &str) -> io::Result<()> {
 /// # Errors
 /// Those of the socket.
 pub fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
+    // Nobody listens there yet, so the system may name it once more: to another world of this program it must not.
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(address) {
+            return Ok(address);
+        }
+    }
 }
 
 fn socket(dir: &Path, service: &str) -> String {
