@@ -13,7 +13,7 @@ use super::ledger::{Inner, Ledger, Write};
 use super::watch::Watch;
 use crate::World;
 
-/// How much the mean memory of the last fifth may be above that of the second: caches fill, and then nothing grows.
+/// How much the mean memory of the last fifth may be above that of the third: caches fill first, and then nothing grows.
 const GROWTH_KIB_MAX: u64 = 12 * 1024;
 
 /// How many more files may be open when all clients have gone than there were at first: connections kept to upstreams.
@@ -76,7 +76,7 @@ impl Report {
 
     /// Memory is flat, and files are let go.
     fn process(&mut self, watch: &Watch) -> io::Result<()> {
-        let (early, late) = (watch.mean_kib(2, 4), watch.mean_kib(8, 10));
+        let (early, late) = (watch.mean_kib(4, 6), watch.mean_kib(8, 10));
         let peak = watch.samples.iter().map(|sample| sample.memory_kib).max().unwrap_or_default();
         self.row("memory KiB, early / late / peak", format!("{early} / {late} / {peak}"));
         if late > early + GROWTH_KIB_MAX {
