@@ -1,0 +1,34 @@
+//! `cedargate policy`: one file for each command.
+
+mod test;
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::output::Output;
+use super::{Ending, Failure};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    Test(test::Test),
+}
+
+impl PolicyCommand {
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Test(command) => command.json,
+        }
+    }
+
+    pub(crate) fn run(self, output: &Output) -> Result<Ending, Failure> {
+        match self {
+            Self::Test(command) => command.run(output),
+        }
+    }
+}
+
+/// That a directory which was named is one.
+fn directory(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() { Ok(()) } else { Err(Failure::mistake(format!("`{}` is not a directory", path.display()))) }
+}
