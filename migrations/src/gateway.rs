@@ -186,5 +186,17 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0041_saml_logouts.sql"),
             postgres: include_str!("../gateway/postgres/0041_saml_logouts.sql"),
         },
+        Migration {
+            version: 50,
+            name: "provider_active",
+            sqlite: include_str!("../gateway/sqlite/0050_provider_active.sql"),
+            postgres: include_str!("../gateway/postgres/0050_provider_active.sql"),
+        },
+        Migration {
+            version: 51,
+            name: "scim_issuers",
+            sqlite: include_str!("../gateway/sqlite/0051_scim_issuers.sql"),
+            postgres: include_str!("../gateway/postgres/0051_scim_issuers.sql"),
+        },
     ],
 };

@@ -44,8 +44,13 @@ impl Account {
 pub enum AccountState {
     /// It may sign in.
     Active,
-    /// It may not, and has no sessions.
+    /// It may not, and has no sessions: an operator said so, whatever its provider says.
     Disabled {
+        /// Since when.
+        at: Micros,
+    },
+    /// It may not, and has no sessions: its identity provider said so (SCIM).
+    Deactivated {
         /// Since when.
         at: Micros,
     },

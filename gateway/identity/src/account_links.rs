@@ -132,7 +132,8 @@ SELECT email
 FROM accounts
 WHERE tenant_id = $1
   AND id = $2
-  AND disabled_at IS NULL";
+  AND disabled_at IS NULL
+  AND deactivated_at IS NULL";
         let mut tx = self.pool.tenant(tenant).read().await?;
         let subject = find(&mut tx, presented, host, now).await?;
         let text = match presented.purpose() {
@@ -165,6 +166,7 @@ SET password_hash = $3, version = version + 1
 WHERE tenant_id = $1
   AND id = $2
   AND disabled_at IS NULL
+  AND deactivated_at IS NULL
   AND password_hash IS NOT NULL";
         const BESIDE: &str = "
 UPDATE webauthn_credentials

@@ -80,7 +80,7 @@ impl Accounts {
     /// The same, in the middle of a unit of work.
     pub(crate) async fn find_in(tx: &mut TenantTx, account: PrincipalId) -> Result<Option<Account>, StoreError> {
         const FIND: &str = "
-SELECT id, email, display, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at, deactivated_at
 FROM accounts
 WHERE tenant_id = $1
   AND id = $2";
@@ -94,7 +94,7 @@ WHERE tenant_id = $1
     /// [`StoreError`].
     pub async fn find_by_email(&self, tenant: TenantId, email: &Email) -> Result<Option<Account>, StoreError> {
         const FIND: &str = "
-SELECT id, email, display, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at, deactivated_at
 FROM accounts
 WHERE tenant_id = $1
   AND email = $2";
@@ -109,7 +109,7 @@ WHERE tenant_id = $1
     /// [`StoreError`].
     pub async fn list(&self, tenant: TenantId, after: Option<&Email>) -> Result<Vec<Account>, StoreError> {
         const LIST: &str = "
-SELECT id, email, display, password_hash, version, created_at, disabled_at
+SELECT id, email, display, password_hash, version, created_at, disabled_at, deactivated_at
 FROM accounts
 WHERE tenant_id = $1
   AND email > $2
@@ -220,7 +220,8 @@ WHERE tenant_id = $1
         Ok(())
     }
 
-    /// Lets a disabled account sign in again, and leaves word of it for the record.
+    /// Lets a disabled account sign in again, and leaves word of it for the record. What its provider deactivated stays so: that is the
+    /// provider's to say.
     ///
     /// # Errors
     /// [`UpdateAccountError`].
@@ -420,6 +421,7 @@ struct AccountRow {
     version: i64,
     created_at: i64,
     disabled_at: Option<i64>,
+    deactivated_at: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -450,9 +452,10 @@ impl AccountRow {
             display: self.display,
             roles,
             password,
-            state: match self.disabled_at {
-                None => AccountState::Active,
-                Some(at) => AccountState::Disabled { at: Micros(at) },
+            state: match (self.disabled_at, self.deactivated_at) {
+                (None, None) => AccountState::Active,
+                (Some(at), _) => AccountState::Disabled { at: Micros(at) },
+                (None, Some(at)) => AccountState::Deactivated { at: Micros(at) },
             },
             version: self.version,
             created_at: Micros(self.created_at),

@@ -86,6 +86,13 @@ pub struct EndedSessions {
     pub(crate) keys: Vec<Key>,
 }
 
+impl EndedSessions {
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.sessions.extend(more.sessions);
+        self.keys.extend(more.keys);
+    }
+}
+
 /// What makes a logout token one that counts once.
 #[derive(Clone, Copy, Debug)]
 pub struct LogoutTokenId<'t> {
@@ -202,9 +209,7 @@ impl Sessions {
         let mut ended = EndedSessions { sessions: Vec::new(), keys: Vec::new() };
         for ending in request.endings {
             hold(&mut tx, connection, ending, &request, now).await?;
-            let EndedSessions { sessions, keys } = end_in(&mut tx, connection, issuer, ending, now).await?;
-            ended.sessions.extend(sessions);
-            ended.keys.extend(keys);
+            ended.extend(end_in(&mut tx, connection, issuer, ending, now).await?);
         }
         Ok(Some(Ready::new(tx, ended)))
     }

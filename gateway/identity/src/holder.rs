@@ -85,7 +85,8 @@ LEFT JOIN federated_sessions AS f ON f.tenant_id = s.tenant_id AND f.session_id 
 WHERE s.tenant_id = $1
   AND s.id = $2
   AND s.account_id = $3
-  AND a.disabled_at IS NULL";
+  AND a.disabled_at IS NULL
+  AND a.deactivated_at IS NULL";
         let found = tx.query(FIND).bind(self.session.0).bind(self.account.0);
         let row: Option<HolderRow> = found.fetch_optional().await?;
         let row = row.filter(|row| now.0 < row.expires_at).ok_or(HolderError::SessionOver)?;

@@ -71,6 +71,9 @@ pub enum ArriveError {
     /// There is no account of this person, and none is to be made.
     #[error("there is no account of this person, and the connection admits nobody new")]
     NotAdmitted,
+    /// The sign-in says nothing where the connection's rule looks for whom it means, so that nobody can tell whether they were taken away.
+    #[error("the sign-in does not say which provisioned person it is")]
+    ClaimMissing,
     /// The account was disabled.
     #[error("the account `{0}` is disabled")]
     AccountDisabled(PrincipalId),
@@ -160,12 +163,12 @@ impl Identities {
             None if arrival.admit => {
                 let id = PrincipalId(uuid_at(now)?);
                 insert_account(&mut tx, id, &address(&arrival.identity), None, now).await?;
-                insert(&mut tx, &arrival.identity, id, now).await?;
+                insert(&mut tx, &arrival.identity, id, LinkedBy::Arrival, now).await?;
                 (Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?, true)
             }
             None => return Err(ArriveError::NotAdmitted),
         };
-        if let AccountState::Disabled { .. } = account.state {
+        if account.state != AccountState::Active {
             return Err(ArriveError::AccountDisabled(account.id));
         }
         if let Some(format) = &arrival.name_id_format
@@ -194,15 +197,9 @@ impl Identities {
     ) -> Result<Option<Ready<Departed>>, StoreError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let Some(account) = find_in(&mut tx, identity).await? else { return Ok(None) };
-        let roles_taken = !account.roles.is_empty();
-        if roles_taken {
-            replace_roles(&mut tx, account.id, &[]).await?;
-        }
-        let ended = federated::end_account(&mut tx, account.id).await?;
-        // What is on its way by an earlier word must not give back what is taken.
-        Ended::Subject(&identity.connection, &identity.issuer, &identity.subject).note(&mut tx, now).await?;
-        let is_gone = !roles_taken && ended.sessions.is_empty();
-        Ok((!is_gone).then(|| Ready::new(tx, Departed { account: account.id, roles_taken, ended })))
+        let departed = depart_in(&mut tx, account, identity, now).await?;
+        let is_gone = !departed.roles_taken && departed.ended.sessions.is_empty();
+        Ok((!is_gone).then(|| Ready::new(tx, departed)))
     }
 
     /// Says that a person at a provider is nobody's any more, ends the sessions that came from there, and leaves word of it for the
@@ -258,7 +255,7 @@ WHERE tenant_id = $1
         if let Some(owner) = find_in(&mut tx, identity).await? {
             return Err(LinkError::Taken(owner.id));
         }
-        insert(&mut tx, identity, account, now).await.map_err(|error| match error {
+        insert(&mut tx, identity, account, LinkedBy::Operator, now).await.map_err(|error| match error {
             // Of what it refers to, only the account may be missing.
             StoreError::Constraint(_) => LinkError::AccountUnknown(account),
             error => LinkError::Store(error),
@@ -308,21 +305,63 @@ WHERE tenant_id = $1
     }
 }
 
+/// Takes an account's roles and ends its sessions, in the middle of a unit of work.
+pub(crate) async fn depart_in(
+    tx: &mut TenantTx,
+    account: Account,
+    identity: &Identity,
+    now: Micros,
+) -> Result<Departed, StoreError> {
+    let roles_taken = !account.roles.is_empty();
+    if roles_taken {
+        replace_roles(tx, account.id, &[]).await?;
+    }
+    let ended = federated::end_account(tx, account.id).await?;
+    // What is on its way by an earlier word must not give back what is taken.
+    Ended::Subject(&identity.connection, &identity.issuer, &identity.subject).note(tx, now).await?;
+    Ok(Departed { account: account.id, roles_taken, ended })
+}
+
+/// Who said whose an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkedBy {
+    /// An operator: that stands, whatever a provider tells.
+    Operator,
+    /// A sign-in.
+    Arrival,
+}
+
+/// Whether an operator said whose this identity is.
+pub(crate) async fn is_linked_by_operator(tx: &mut TenantTx, identity: &Identity) -> Result<bool, StoreError> {
+    const LINKED: &str = "
+SELECT linked_by_operator
+FROM identities
+WHERE tenant_id = $1
+  AND connection = $2
+  AND issuer = $3
+  AND subject = $4";
+    let query = tx.query(LINKED).bind(identity.connection.as_str()).bind(identity.issuer.as_str());
+    let found: Option<(bool,)> = query.bind(identity.subject.as_str()).fetch_optional().await?;
+    Ok(found.is_some_and(|(linked,)| linked))
+}
+
 pub(crate) async fn insert(
     tx: &mut TenantTx,
     identity: &Identity,
     account: PrincipalId,
+    linked_by: LinkedBy,
     now: Micros,
 ) -> Result<(), StoreError> {
     const INSERT: &str = "
-INSERT INTO identities (tenant_id, connection, issuer, subject, account_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)";
+INSERT INTO identities (tenant_id, connection, issuer, subject, account_id, created_at, linked_by_operator)
+VALUES ($1, $2, $3, $4, $5, $6, $7)";
     tx.query(INSERT)
         .bind(identity.connection.as_str())
         .bind(identity.issuer.as_str())
         .bind(identity.subject.as_str())
         .bind(account.0)
         .bind(now.0)
+        .bind(linked_by == LinkedBy::Operator)
         .execute()
         .await
         .map(drop)

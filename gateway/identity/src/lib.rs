@@ -122,9 +122,9 @@ pub use recovery::{DrawCodesError, RECOVERY_CODES, RecoveryCode};
 pub use refresh_token::{PresentedRefresh, RefreshToken};
 pub use registrations::{Answer, REGISTRATION_TTL, Registration};
 pub use scim::{
-    CreateScimTokenError, GroupChange, MatchBy, MatchedPerson, ProvisionError, ProvisionedArrival, Provisioning,
-    RoleRules, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimDesk, ScimGroup, ScimToken, ScimTokens, ScimUser,
-    UserChange,
+    CreateScimTokenError, ForgottenPeople, GroupChange, MatchBy, MatchedPerson, ProvisionError, ProvisionedArrival,
+    Provisioning, RoleRules, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimDesk, ScimGroup, ScimToken, ScimTokens,
+    ScimUser, UserChange,
 };
 pub use service_account::{
     API_KEY_LIFETIME_MAX, API_KEYS_MAX, ApiKey, ApiKeyName, ApiKeyNameError, CreateApiKeyError,

@@ -86,7 +86,8 @@ JOIN accounts AS a ON a.tenant_id = s.tenant_id AND a.id = s.account_id
 JOIN tenants AS t ON t.id = s.tenant_id
 WHERE s.tenant_id = $1
   AND s.token_hash = $2
-  AND a.disabled_at IS NULL";
+  AND a.disabled_at IS NULL
+  AND a.deactivated_at IS NULL";
     const ROLES: &str = "
 SELECT role
 FROM account_roles

@@ -69,6 +69,37 @@ impl Rendered<'_> {
 }
 
 /// What names are compared by: two that differ in case alone are one.
+///
+/// Only what is the other's capital in both directions counts as that: the sign for kelvin has `k` as its small letter, and is no `K`. A
+/// provider that tells the two apart would let somebody choose the name that another is known by.
 pub fn user_name_key(name: &str) -> String {
-    name.to_lowercase()
+    name.chars().map(small).collect()
+}
+
+fn small(c: char) -> char {
+    let small = only(c.to_lowercase());
+    small.filter(|small| only(small.to_uppercase()) == Some(c)).unwrap_or(c)
+}
+
+fn only(mut cased: impl Iterator<Item = char>) -> Option<char> {
+    let first = cased.next();
+    first.filter(|_| cased.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_that_differ_in_case_and_in_nothing_else() {
+        for (name, key) in
+            [("Ada@Acme.Example", "ada@acme.example"), ("ÄNNE", "änne"), ("ΑΝΝΑ", "αννα"), ("ada", "ada")]
+        {
+            assert_eq!(user_name_key(name), key);
+        }
+        // Signs for kelvin and angstrom, a dotted capital I, a capital sharp s.
+        for other in ["\u{212a}im", "\u{212b}sa", "\u{130}da", "gro\u{1e9e}"] {
+            assert_eq!(user_name_key(other), other);
+        }
+    }
 }

@@ -51,6 +51,11 @@ impl ClaimPath {
         Ok(Self(text.to_owned()))
     }
 
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// What stands there.
     pub fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Value> {
         let Some(pointer) = self.0.strip_prefix('/') else { return claims.get(&self.0) };

@@ -64,6 +64,15 @@ impl ConnectionKind {
             Self::Saml(settings) => &settings.metadata.entity_id,
         }
     }
+
+    /// Whether this claim is what people are known by here: the subject of an identity.
+    pub fn is_subject(&self, claim: &ClaimPath) -> bool {
+        let subject = match self {
+            Self::Oidc(_) => "sub",
+            Self::Saml(_) => "name_id",
+        };
+        claim.as_str() == subject
+    }
 }
 
 impl Connection {

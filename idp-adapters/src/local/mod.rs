@@ -199,6 +199,6 @@ impl SignInAdapter for LocalAccounts {
 fn usable_password(account: &Account) -> Option<&PasswordHash> {
     match account.state {
         AccountState::Active => account.password.as_ref(),
-        AccountState::Disabled { .. } => None,
+        AccountState::Disabled { .. } | AccountState::Deactivated { .. } => None,
     }
 }

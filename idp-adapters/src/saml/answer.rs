@@ -46,6 +46,8 @@ pub struct Believed {
     pub assertion_id: String,
     /// Until when it has to be remembered: later, it is refused for its age.
     pub remember_until: Micros,
+    /// When the IdP said it, by its clock.
+    pub issued_at: Micros,
     /// Who.
     pub identity: Identity,
     /// Who, with all that qualifies the name: what the IdP wants to hear when the person signs out.
@@ -164,6 +166,7 @@ impl SamlClient {
             Identity { connection: connection.clone(), issuer: settings.metadata.entity_id.clone(), subject };
         Ok(Believed {
             remember_until: remember_until(now, settings.clock_skew),
+            issued_at: assertion.issue_instant,
             identity,
             provider_session: session.map_err(|_| SigninReason::SubjectInvalid)?,
             claims: claims(&assertion),

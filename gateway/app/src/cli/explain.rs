@@ -155,7 +155,9 @@ impl Explain {
             return Ok(Caller::Anonymous);
         }
         let (id, display, mut roles, version) = match account {
-            Some(Account { state: AccountState::Disabled { .. }, email, .. }) => {
+            Some(Account {
+                state: AccountState::Disabled { .. } | AccountState::Deactivated { .. }, email, ..
+            }) => {
                 return Err(Failure::mistake(format!("the account `{email}` is disabled: it has no session")));
             }
             Some(account) => (account.id, account.email.to_string(), account.roles, account.version),

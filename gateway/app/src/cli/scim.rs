@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cedargate_identity::{CreateScimTokenError, OperatorError, ScimToken, ScimTokens, Tenants};
+use cedargate_identity::{
+    CreateScimTokenError, ForgottenPeople, Issuer, OperatorError, ScimToken, ScimTokens, Tenants,
+};
 use cedargate_migrations::Pool;
 use cedargate_model::{Clock as _, ConnectionName, Micros, ScimTokenId, SystemClock, TenantName};
 use clap::Subcommand;
@@ -19,6 +21,21 @@ pub(crate) enum ScimCommand {
     /// Make, list and revoke the tokens by which identity providers are known
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Take away everybody of whom a connection's provider told, for a connection that leads to another provider now
+    ///
+    /// Their accounts may be used no more, their sessions end within a second, and the connection's groups and tokens are gone. What another
+    /// provider tells after that are other accounts.
+    ForgetPeople {
+        /// The tenant
+        #[arg(long, value_parser = TenantName::parse)]
+        tenant: TenantName,
+        /// The connection's name
+        #[arg(value_parser = ConnectionName::parse)]
+        connection: ConnectionName,
+        /// Answer as JSON: {"tokens", "accounts", "sessions"}
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,7 +82,10 @@ pub(crate) enum TokenCommand {
 
 impl ScimCommand {
     pub(crate) fn json(&self) -> bool {
-        let Self::Token(command) = self;
+        let command = match self {
+            Self::Token(command) => command,
+            Self::ForgetPeople { json, .. } => return *json,
+        };
         match command {
             TokenCommand::Create { json, .. } | TokenCommand::List { json, .. } | TokenCommand::Revoke { json, .. } => {
                 *json
@@ -74,14 +94,19 @@ impl ScimCommand {
     }
 
     pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
-        let Self::Token(command) = self;
         let config = common.load()?;
-        if let TokenCommand::Create { tenant, connection, .. } = &command {
-            check_connection(&config, tenant, connection)?;
+        let mut issuer = None;
+        if let Self::Token(TokenCommand::Create { tenant, connection, .. }) = &self {
+            issuer = Some(check_connection(&config, tenant, connection)?);
         }
         block_on(async {
             let pool = compose::open_store(&config.store).await?;
-            let done = command.carry_out(&pool, output).await;
+            let done = match self {
+                Self::Token(command) => command.carry_out(&pool, issuer, output).await,
+                Self::ForgetPeople { tenant, connection, .. } => {
+                    forget_people(&pool, &tenant, &connection, output).await
+                }
+            };
             pool.close().await;
             done.map(|()| Ending::Done)
         })
@@ -89,7 +114,8 @@ impl ScimCommand {
 }
 
 impl TokenCommand {
-    async fn carry_out(self, pool: &Pool, output: &Output) -> Result<(), Failure> {
+    /// `issuer` is the provider behind the connection, where a token is made.
+    async fn carry_out(self, pool: &Pool, issuer: Option<Issuer>, output: &Output) -> Result<(), Failure> {
         let tenants = Tenants::new(pool.clone());
         let tokens = ScimTokens::new(pool.clone());
         let now = SystemClock.now();
@@ -97,7 +123,9 @@ impl TokenCommand {
             Self::Create { tenant, connection, expires, .. } => {
                 let found = tenant::find(&tenants, &tenant).await?;
                 let lifetime = Duration::from_secs(expires * 24 * 60 * 60);
-                let made = tokens.create(found.id, connection, lifetime, now).await;
+                let unknown = || Failure::mistake(format!("the tenant `{tenant}` has no connection `{connection}`"));
+                let issuer = issuer.ok_or_else(unknown)?;
+                let made = tokens.create(found.id, connection, &issuer, lifetime, now).await;
                 let (token, secret) = made.map_err(create_failed)?;
                 let secret = secret.expose();
                 let mut value = as_json(&token, now);
@@ -133,7 +161,7 @@ impl TokenCommand {
 }
 
 /// A token of a connection that is not there, or tells of nobody, would be good for nothing.
-fn check_connection(config: &Config, tenant: &TenantName, name: &ConnectionName) -> Result<(), Failure> {
+fn check_connection(config: &Config, tenant: &TenantName, name: &ConnectionName) -> Result<Issuer, Failure> {
     let tenants = compose::read_connections(&config.connections, &config.policies.dir, SecretUse::Unused)?;
     let connections = tenants.get(tenant).map(Vec::as_slice).unwrap_or_default();
     match connections.iter().find(|connection| connection.name == *name) {
@@ -142,13 +170,30 @@ fn check_connection(config: &Config, tenant: &TenantName, name: &ConnectionName)
             let hint = "write its `scim_claim` first: which claim of a sign-in says whom the provider told of";
             Err(Failure::mistake(format!("the connection `{name}` tells of nobody; {hint}")))
         }
-        Some(_) => Ok(()),
+        Some(connection) => Ok(connection.kind.issuer().clone()),
     }
+}
+
+async fn forget_people(
+    pool: &Pool,
+    tenant: &TenantName,
+    connection: &ConnectionName,
+    output: &Output,
+) -> Result<(), Failure> {
+    let found = tenant::find(&Tenants::new(pool.clone()), tenant).await?;
+    let forgotten = ScimTokens::new(pool.clone()).forget_people(found.id, connection, SystemClock.now()).await;
+    let ForgottenPeople { tokens, accounts, sessions } = forgotten.map_err(|error| Failure::unavailable(&error))?;
+    let value = json!({ "tokens": tokens, "accounts": accounts, "sessions": sessions });
+    let text =
+        format!("{accounts} accounts may be used no more, {sessions} sessions ended, {tokens} tokens were revoked");
+    output.answer(&value, text);
+    Ok(())
 }
 
 fn create_failed(error: CreateScimTokenError) -> Failure {
     match error {
         CreateScimTokenError::TooMany
+        | CreateScimTokenError::IssuerDiffers(_)
         | CreateScimTokenError::LifetimeOutOfBounds
         | CreateScimTokenError::TenantUnknown(_) => Failure::mistaken(&error),
         CreateScimTokenError::Entropy(_) | CreateScimTokenError::Store(_) => Failure::unavailable(&error),

@@ -207,6 +207,6 @@ fn as_line(account: &ServiceAccount) -> String {
 fn state(account: &ServiceAccount) -> &'static str {
     match account.state {
         AccountState::Active => "active",
-        AccountState::Disabled { .. } => "disabled",
+        AccountState::Disabled { .. } | AccountState::Deactivated { .. } => "disabled",
     }
 }

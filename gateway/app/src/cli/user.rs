@@ -400,5 +400,6 @@ fn state(account: &Account) -> &'static str {
     match account.state {
         AccountState::Active => "active",
         AccountState::Disabled { .. } => "disabled",
+        AccountState::Deactivated { .. } => "deactivated",
     }
 }

@@ -122,10 +122,10 @@ async fn complete(
     let believed = asked.client.complete(turn, connection, &asked.sp, answer, asked_for, visit.now).await;
     let believed = believed.map_err(refused)?;
     let message = OneUse::of_saml_message(connection, &believed.assertion_id, believed.remember_until);
-    // Where it began at the provider, there is nothing of before.
+    // Where it began at the provider, it began when that said so: what ended this person's sessions since then holds.
     let (attempt, once, begun_at) = match found {
         Some(found) => (Some(found.attempt), vec![found.once, message], found.begun_at),
-        None => (None, vec![message], visit.now),
+        None => (None, vec![message], believed.issued_at.min(visit.now)),
     };
     let attempt = attempt.unwrap_or_else(|| Attempt {
         connection: connection.clone(),

@@ -86,9 +86,12 @@ async fn admit(control_plane: Arc<ControlPlane>, visit: Visit, parts: &Parts) ->
     let tenant = tenant.clone();
     let signed_in = visit.signed_in().ok_or_else(stranger)?;
     let provisioning = control_plane.identities.provisioning();
-    let desk = provisioning.desk(tenant.id, signed_in.session, visit.now).await?.ok_or_else(stranger)?;
+    let mut desk = provisioning.desk(tenant.id, signed_in.session, visit.now).await?.ok_or_else(stranger)?;
     let live = control_plane.connections.load().find(&tenant.name, desk.connection.as_str()).cloned();
-    let live = live.filter(|live| live.connection.provisioning.is_some()).ok_or_else(stranger)?;
+    // Whoever told of people by this name, and is not behind it any more, tells of nobody.
+    let live = live.filter(|live| live.connection.kind.issuer() == &desk.issuer).ok_or_else(stranger)?;
+    let rule = live.connection.provisioning.as_ref().ok_or_else(stranger)?;
+    desk.subject_is = live.connection.kind.is_subject(&rule.claim).then_some(rule.by);
     let (headers, query) = (parts.headers.clone(), parts.uri.query().map(ToOwned::to_owned));
     Ok(Caller { control_plane, visit, tenant, desk, live, headers, query })
 }

@@ -68,7 +68,20 @@ pub(super) fn acts_of(change: &UserChange) -> Vec<ProvisioningAct> {
     }
     let roles = change.roles.clone().map(|roles| RolesOf { principal, roles });
     acts.extend(roles_changed(&Vec::from_iter(roles)));
+    acts.extend(former(change));
     acts
+}
+
+/// That the account which the person had before has no roles any more.
+pub(super) fn former(change: &UserChange) -> Option<ProvisioningAct> {
+    let principal = change.former?;
+    Some(ProvisioningAct::RolesChanged { accounts: vec![RolesOf { principal, roles: Vec::new() }] })
+}
+
+/// That sessions of before ended where somebody is told of who may not sign in.
+pub(super) fn ended_before(change: &UserChange) -> Option<ProvisioningAct> {
+    let ended = ended(change);
+    (!ended.is_empty()).then_some(ProvisioningAct::UserDeactivated { principal: change.user.id, ended })
 }
 
 /// The sessions that end.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::admit::Caller;
 use super::reply::{self, Refused};
-use super::told::{acts_of, done_user, ended};
+use super::told::{acts_of, done_user, ended, ended_before, former};
 
 const KIND: ResourceKind = ResourceKind::User;
 
@@ -44,7 +44,8 @@ pub(super) async fn create(caller: Caller, body: Bytes) -> Result<Response, Refu
         let UserChange { user, roles, .. } = ready.change();
         let roles = roles.clone().unwrap_or_default();
         let act = ProvisioningAct::UserCreated { principal: user.id, roles, active: user.active };
-        let change = done_user(&caller, ready, vec![act]).await?;
+        let acts = [Some(act), former(ready.change()), ended_before(ready.change())].into_iter().flatten().collect();
+        let change = done_user(&caller, ready, acts).await?;
         Ok(answer(&caller, StatusCode::CREATED, &change.user, &selection))
     })
     .await
@@ -72,7 +73,8 @@ pub(super) async fn delete(caller: Caller, Path(id): Path<String>) -> Result<Res
         let ready = caller.store().delete_user(&caller.desk, &id, caller.if_match(), caller.visit.now).await?;
         let change = ready.change();
         let act = ProvisioningAct::UserDeleted { principal: change.user.id, ended: ended(change) };
-        let _gone = done_user(&caller, ready, vec![act]).await?;
+        let acts = [Some(act), former(change)].into_iter().flatten().collect();
+        let _gone = done_user(&caller, ready, acts).await?;
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await

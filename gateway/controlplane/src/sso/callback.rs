@@ -174,7 +174,7 @@ pub(crate) async fn begin(
     // Of whom the provider told before, that decides; of all others, what it says now.
     let told = (&federation, &claims);
     let confirming = Confirming { person: attempt.person, is_too_weak: is_too_weak(attempt, &judged) };
-    let came = match provisioned::arrive(control_plane, tenant, live, told, confirming, visit.now).await? {
+    let came = match provisioned::arrive(control_plane, visit, tenant, live, told, confirming).await? {
         Some(came) => came,
         None => by_claims(control_plane, visit, tenant, attempt, &federation, &judged).await?,
     };
@@ -262,6 +262,7 @@ async fn by_claims(
 pub(super) fn not_arrived(error: ArriveError) -> Ended {
     match error {
         ArriveError::NotAdmitted => Ended::Refused(SigninReason::NotAdmitted),
+        ArriveError::ClaimMissing => Ended::Refused(SigninReason::ClaimRequired),
         ArriveError::AccountDisabled(_) => Ended::Refused(SigninReason::AccountDisabled),
         ArriveError::FormatDiffers(_) => Ended::Refused(SigninReason::SamlNameId),
         ArriveError::Store(error) => Ended::Problem(store_unavailable(error)),
@@ -304,7 +305,7 @@ async fn record_arrival(
 }
 
 /// The provider's word no longer lets this person in: what they had from an earlier one goes, now that it is known.
-async fn depart(
+pub(super) async fn depart(
     control_plane: &ControlPlane,
     visit: &Visit,
     tenant: &TenantScope,

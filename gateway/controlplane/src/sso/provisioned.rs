@@ -1,15 +1,16 @@
 //! Somebody arrives of whom their provider told before (SCIM).
 
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Federation, MatchedPerson, ProvisionedArrival, Ready};
+use cedargate_identity::{ArriveError, Federation, Identity, MatchedPerson, ProvisionedArrival, Ready};
 use cedargate_idp_adapters::connection::{Claims, LiveConnection};
 use cedargate_idp_adapters::saml::NameId;
-use cedargate_model::{AccountAct, Micros, PrincipalId, RoleName, SigninReason};
+use cedargate_model::{AccountAct, PrincipalId, RoleName, SigninReason};
 use cedargate_scim::{Membership, Resource};
 
-use super::callback::{Ended, not_arrived};
+use super::callback::{Ended, depart, not_arrived, store_unavailable};
 use super::came::Came;
 use crate::router::ControlPlane;
+use crate::visit::Visit;
 
 /// What else must hold of a sign-in.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +28,11 @@ pub(super) struct Confirming {
 /// Why nobody is signed in: somebody whom the provider took away is not, whatever the admission is.
 pub(super) async fn arrive(
     control_plane: &ControlPlane,
+    visit: &Visit,
     tenant: &TenantScope,
     live: &LiveConnection,
     (federation, claims): (&Federation, &Claims),
     confirming: Confirming,
-    now: Micros,
 ) -> Result<Option<Ready<Came>>, Ended> {
     let Some(rule) = &live.connection.provisioning else { return Ok(None) };
     let rules = |user: &Resource, groups: &[Membership]| -> Vec<RoleName> {
@@ -42,9 +43,21 @@ pub(super) async fn arrive(
     let format = name_id.map(|name_id| name_id.format().to_owned());
     let person = MatchedPerson { name_id_format: format.as_deref(), ..rule.person(claims) };
     let provisioning = control_plane.identities.provisioning();
-    let arriving = provisioning.arrive(tenant.id, identity, person, &rules, now).await;
-    let Some(ready) = arriving.map_err(not_arrived)? else { return Ok(None) };
-    live.connection.admits_provisioned(claims).map_err(Ended::Refused)?;
+    let ready = match provisioning.arrive(tenant.id, identity, person, &rules, visit.now).await {
+        Ok(Some(ready)) => ready,
+        Ok(None) => return Ok(None),
+        Err(error @ (ArriveError::AccountDisabled(_) | ArriveError::ClaimMissing)) => {
+            depart_unless(control_plane, visit, tenant, identity, &error).await?;
+            return Err(not_arrived(error));
+        }
+        Err(error) => return Err(not_arrived(error)),
+    };
+    if let Err(reason) = live.connection.admits_provisioned(claims) {
+        // Not what this sign-in would change, but what there was before it.
+        drop(ready);
+        depart(control_plane, visit, tenant, identity).await?;
+        return Err(Ended::Refused(reason));
+    }
     if confirming.is_too_weak {
         return Err(Ended::Refused(SigninReason::StrengthTooLow));
     }
@@ -52,6 +65,24 @@ pub(super) async fn arrive(
         return Err(Ended::Refused(SigninReason::PersonDiffers));
     }
     Ok(Some(ready.map(came)))
+}
+
+/// The provider took away whom this identity means, and it may be another account's: of one that the person had before, or that an operator
+/// gave them. What they have there ends with this. Of the account that was taken away itself, everything ended with that.
+async fn depart_unless(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    identity: &Identity,
+    why: &ArriveError,
+) -> Result<(), Ended> {
+    let owner = control_plane.identities.find(tenant.id, identity).await;
+    let owner = owner.map_err(|error| Ended::Problem(store_unavailable(error)))?;
+    match (owner, why) {
+        (Some(owner), ArriveError::AccountDisabled(gone)) if owner.id == *gone => Ok(()),
+        (Some(_), _) => depart(control_plane, visit, tenant, identity).await,
+        (None, _) => Ok(()),
+    }
 }
 
 fn came(ProvisionedArrival { account, roles, linked, ended }: ProvisionedArrival) -> Came {

@@ -5,10 +5,11 @@ use cedargate_model::{ConnectionName, Micros, PrincipalId, RoleName, TenantId};
 use cedargate_scim::user_name_key;
 use uuid::Uuid;
 
-use super::desk::{ProvisionError, Provisioning};
+use super::desk::{ProvisionError, Provisioning, issuer_of};
 use super::roles::{RoleRules, roles_of};
 use super::users;
 use crate::accounts::is_of_provider;
+use crate::identities::LinkedBy;
 use crate::{Account, AccountState, Accounts, ArriveError, EndedSessions, Identity, Ready, federated, identities};
 
 /// By which attribute of a provisioned user a claim of a sign-in finds them.
@@ -49,11 +50,12 @@ impl Provisioning {
     /// then the connection's admission decides.
     ///
     /// Whose the identity is already, it stays, unless that was deleted, or was made at a sign-in before the provider told. An identity
-    /// becomes an account's by the rule once: a second subject of the issuer is refused, for it may be somebody who got a name that
-    /// another had.
+    /// becomes an account's by the rule once: a second subject, of this issuer or of another that the connection led to before, is refused,
+    /// for it may be somebody who got a name that another had.
     ///
     /// # Errors
-    /// [`ArriveError`]: `AccountDisabled` where the provider deactivated or deleted the user, whatever the admission is.
+    /// [`ArriveError`]: `AccountDisabled` where the provider deactivated or deleted the user, whatever the admission is, and whoever's the
+    /// identity is; `ClaimMissing` where nobody can tell.
     ///
     /// # Security
     /// The caller has verified the provider's word.
@@ -72,26 +74,54 @@ impl Provisioning {
             Some(owner) => told_of(&mut tx, owner.id).await?,
             None => None,
         };
-        let (id, is_owner) = match (&owner, told) {
+        let (id, is_owner) = match (&owner, &told) {
             (Some(owner), Some(Told { connection: by, deleted: false })) if by == connection.as_str() => {
                 (owner.id, true)
             }
-            // An operator linked the identity to an account of one's own, or of another connection: that stands.
-            (Some(owner), None) if !is_of_provider(&owner.email) => return Ok(None),
-            (Some(_), Some(Told { connection: by, .. })) if by != connection.as_str() => return Ok(None),
-            (owner, told) => match matched(&mut tx, connection, person, false).await? {
-                Some(id) => (id, false),
-                None => {
-                    let gone = match (owner, told) {
-                        (Some(owner), Some(_)) => Some(owner.id),
-                        _ => matched(&mut tx, connection, person, true).await?,
-                    };
-                    return gone.map_or(Ok(None), |gone| Err(ArriveError::AccountDisabled(gone)));
+            (owner, told) => {
+                // An operator linked the identity to an account, or it is of another connection's: that stands, for as long as the provider
+                // does not say that the person is gone.
+                let stands = match (owner, told) {
+                    (Some(_), Some(told)) => told.connection != connection.as_str(),
+                    (Some(owner), None) => {
+                        !is_of_provider(&owner.email) || identities::is_linked_by_operator(&mut tx, identity).await?
+                    }
+                    (None, _) => false,
+                };
+                let value = person.value.filter(|value| !value.is_empty() && !value.contains('\0'));
+                let value = match (value, stands) {
+                    (Some(value), _) => value,
+                    (None, true) => return Ok(None),
+                    // Perhaps somebody of whom the provider told, and told that they are gone.
+                    (None, false) => return Err(ArriveError::ClaimMissing),
+                };
+                if issuer_of(&mut tx, connection).await?.is_none_or(|issuer| issuer != identity.issuer) {
+                    // Who is meant by a name of another provider's, this one does not know.
+                    return Ok(None);
                 }
-            },
+                match matched(&mut tx, connection, person.by, value, false).await? {
+                    Some(id) if stands => {
+                        let account = Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?;
+                        return match account.state {
+                            AccountState::Active => Ok(None),
+                            AccountState::Disabled { .. } | AccountState::Deactivated { .. } => {
+                                Err(ArriveError::AccountDisabled(id))
+                            }
+                        };
+                    }
+                    Some(id) => (id, false),
+                    None => {
+                        let gone = match (owner, told) {
+                            (Some(owner), Some(_)) if !stands => Some(owner.id),
+                            _ => matched(&mut tx, connection, person.by, value, true).await?,
+                        };
+                        return gone.map_or(Ok(None), |gone| Err(ArriveError::AccountDisabled(gone)));
+                    }
+                }
+            }
         };
         let account = Accounts::find_in(&mut tx, id).await?.ok_or(ArriveError::NotAdmitted)?;
-        if let AccountState::Disabled { .. } = account.state {
+        if account.state != AccountState::Active {
             return Err(ArriveError::AccountDisabled(id));
         }
         let mut ended = None;
@@ -105,7 +135,7 @@ impl Provisioning {
                     ended = Some(federated::end_account(&mut tx, former.id).await?);
                     relink(&mut tx, identity, id).await?;
                 }
-                None => identities::insert(&mut tx, identity, id, now).await?,
+                None => identities::insert(&mut tx, identity, id, LinkedBy::Arrival, now).await?,
             }
         }
         if let Some(format) = person.name_id_format
@@ -141,7 +171,8 @@ WHERE tenant_id = $1
 async fn matched(
     tx: &mut TenantTx,
     connection: &ConnectionName,
-    person: MatchedPerson<'_>,
+    by: MatchBy,
+    value: &str,
     gone: bool,
 ) -> Result<Option<PrincipalId>, StoreError> {
     const BY_NAME: &str = "
@@ -174,8 +205,7 @@ WHERE tenant_id = $1
   AND external_id = $3
   AND deleted_at IS NOT NULL
 LIMIT 1";
-    let Some(value) = person.value.filter(|value| !value.is_empty() && !value.contains('\0')) else { return Ok(None) };
-    let (text, value) = match (person.by, gone) {
+    let (text, value) = match (by, gone) {
         (MatchBy::UserName, false) => (BY_NAME, user_name_key(value)),
         (MatchBy::UserName, true) => (GONE_BY_NAME, user_name_key(value)),
         (MatchBy::ExternalId, false) => (BY_EXTERNAL_ID, value.to_owned()),
@@ -192,9 +222,9 @@ FROM identities
 WHERE tenant_id = $1
   AND account_id = $2
   AND connection = $3
-  AND issuer = $4
 LIMIT 1";
-    let query = tx.query(OTHERS).bind(account.0).bind(identity.connection.as_str()).bind(identity.issuer.as_str());
+    // At whichever issuer: where the connection led elsewhere before, the account is whose it was there.
+    let query = tx.query(OTHERS).bind(account.0).bind(identity.connection.as_str());
     Ok(query.fetch_optional::<(Uuid,)>().await?.is_some())
 }
 

@@ -5,8 +5,8 @@ use cedargate_model::{ConnectionName, Micros, ScimTokenId, SessionId, TenantId};
 use cedargate_scim::{ScimError, ScimType};
 use uuid::Uuid;
 
-use crate::RolesError;
 use crate::random::EntropyError;
+use crate::{Issuer, MatchBy, RolesError};
 
 /// What providers told of their people, in a store.
 #[derive(Clone, Debug)]
@@ -23,6 +23,11 @@ pub struct ScimDesk {
     pub connection: ConnectionName,
     /// The token.
     pub token: ScimTokenId,
+    /// The provider whose word the connection's people are. What stands behind the connection's name may be another one by now: then the
+    /// token opens nothing.
+    pub issuer: Issuer,
+    /// Which attribute of a user is the subject of their sign-ins, where one is: whoever had signed in before is found by it.
+    pub subject_is: Option<MatchBy>,
 }
 
 /// Why what a provider said was not done.
@@ -64,14 +69,14 @@ impl Provisioning {
         let token = ScimTokenId(session.0);
         let mut tx = self.pool.tenant(tenant).read().await?;
         let found = connection_of(&mut tx, token, now).await?;
-        Ok(found.map(|connection| ScimDesk { tenant, connection, token }))
+        Ok(found.map(|(connection, issuer)| ScimDesk { tenant, connection, token, issuer, subject_is: None }))
     }
 
     /// A unit of work at a desk, if its token still counts when it begins.
     pub(super) async fn begin(&self, desk: &ScimDesk, now: Micros) -> Result<TenantTx, ProvisionError> {
         let mut tx = self.pool.tenant(desk.tenant).begin().await?;
         match connection_of(&mut tx, desk.token, now).await? {
-            Some(connection) if connection == desk.connection => Ok(tx),
+            Some((connection, issuer)) if connection == desk.connection && issuer == desk.issuer => Ok(tx),
             _ => Err(ProvisionError::TokenOver),
         }
     }
@@ -81,17 +86,33 @@ async fn connection_of(
     tx: &mut TenantTx,
     token: ScimTokenId,
     now: Micros,
-) -> Result<Option<ConnectionName>, StoreError> {
+) -> Result<Option<(ConnectionName, Issuer)>, StoreError> {
     const FIND: &str = "
-SELECT connection
-FROM scim_tokens
+SELECT t.connection AS connection, i.issuer AS issuer
+FROM scim_tokens AS t
+JOIN scim_issuers AS i ON i.tenant_id = t.tenant_id AND i.connection = t.connection
+WHERE t.tenant_id = $1
+  AND t.id = $2
+  AND t.revoked_at IS NULL
+  AND t.expires_at > $3";
+    let impossible = |column| StoreError::Impossible { table: "scim_tokens", column, id: token.to_string() };
+    let found: Option<(String, String)> = tx.query(FIND).bind(token.0).bind(now.0).fetch_optional().await?;
+    let Some((name, issuer)) = found else { return Ok(None) };
+    let name = ConnectionName::parse(&name).map_err(|_| impossible("connection"))?;
+    Ok(Some((name, Issuer::parse(&issuer).map_err(|_| impossible("issuer"))?)))
+}
+
+/// The provider whose word a connection's people are; none where nobody was told of yet.
+pub(super) async fn issuer_of(tx: &mut TenantTx, connection: &ConnectionName) -> Result<Option<Issuer>, StoreError> {
+    const FIND: &str = "
+SELECT issuer
+FROM scim_issuers
 WHERE tenant_id = $1
-  AND id = $2
-  AND revoked_at IS NULL
-  AND expires_at > $3";
-    let impossible = |_| StoreError::Impossible { table: "scim_tokens", column: "connection", id: token.to_string() };
-    let found: Option<(String,)> = tx.query(FIND).bind(token.0).bind(now.0).fetch_optional().await?;
-    found.map(|(name,)| ConnectionName::parse(&name).map_err(impossible)).transpose()
+  AND connection = $2";
+    let found: Option<(String,)> = tx.query(FIND).bind(connection.as_str()).fetch_optional().await?;
+    let impossible =
+        |_| StoreError::Impossible { table: "scim_issuers", column: "issuer", id: connection.as_str().to_owned() };
+    found.map(|(issuer,)| Issuer::parse(&issuer).map_err(impossible)).transpose()
 }
 
 /// What a client means by an id; one that is none of ours is nobody's.

@@ -15,5 +15,7 @@ pub use arrive::{MatchBy, MatchedPerson, ProvisionedArrival};
 pub use desk::{ProvisionError, Provisioning, ScimDesk};
 pub use groups::{GroupChange, ScimGroup};
 pub use roles::RoleRules;
-pub use tokens::{CreateScimTokenError, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimToken, ScimTokens};
+pub use tokens::{
+    CreateScimTokenError, ForgottenPeople, SCIM_TOKEN_LIFETIME_MAX, SCIM_TOKENS_MAX, ScimToken, ScimTokens,
+};
 pub use users::{ScimUser, UserChange};

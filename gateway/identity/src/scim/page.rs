@@ -61,7 +61,7 @@ SELECT
     u.version AS version,
     u.created_at AS created_at,
     u.modified_at AS modified_at,
-    u.deactivated_at AS deactivated_at,
+    a.deactivated_at AS deactivated_at,
     a.disabled_at AS disabled_at,
     a.version AS account_version
 FROM scim_users AS u
@@ -120,7 +120,7 @@ SELECT
     u.version AS version,
     u.created_at AS created_at,
     u.modified_at AS modified_at,
-    u.deactivated_at AS deactivated_at,
+    a.deactivated_at AS deactivated_at,
     a.disabled_at AS disabled_at,
     a.version AS account_version
 FROM scim_users AS u

@@ -7,8 +7,9 @@ use cedargate_model::{ConnectionName, EventBody, Micros, ProvisioningAct, Provis
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::desk::issuer_of;
 use crate::random::{EntropyError, uuid_at};
-use crate::{OperatorError, ProgramSecret, SecretKind, operator_events};
+use crate::{Issuer, OperatorError, ProgramSecret, SecretKind, federated, operator_events};
 
 /// How many tokens of a connection count at once: the one that is used, and the one that takes its place.
 pub const SCIM_TOKENS_MAX: usize = 2;
@@ -42,6 +43,9 @@ pub enum CreateScimTokenError {
     /// There are enough.
     #[error("the connection has {SCIM_TOKENS_MAX} tokens that count; revoke one")]
     TooMany,
+    /// Another provider told of the connection's people.
+    #[error("the connection's people are those of `{0}`, which it no longer leads to; forget them first")]
+    IssuerDiffers(Issuer),
     /// It would count for too short or too long.
     #[error("a token counts for a minute at least, and for 366 days at most")]
     LifetimeOutOfBounds,
@@ -68,7 +72,8 @@ impl ScimTokens {
         Self { pool }
     }
 
-    /// Makes a token and returns its secret, which exists nowhere else; leaves word of it for the record.
+    /// Makes a token and returns its secret, which exists nowhere else; leaves word of it for the record. The first one says whose word
+    /// the connection's people are: `issuer`'s, and no other provider's that the connection may lead to later.
     ///
     /// # Errors
     /// [`CreateScimTokenError`].
@@ -76,6 +81,7 @@ impl ScimTokens {
         &self,
         tenant: TenantId,
         connection: ConnectionName,
+        issuer: &Issuer,
         lifetime: Duration,
         now: Micros,
     ) -> Result<(ScimToken, ProgramSecret), CreateScimTokenError> {
@@ -89,6 +95,10 @@ WHERE tenant_id = $1
         const INSERT: &str = "
 INSERT INTO scim_tokens (tenant_id, id, connection, token_hash, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)";
+        const BIND: &str = "
+INSERT INTO scim_issuers (tenant_id, connection, issuer, created_at)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, connection) DO NOTHING";
         if !(LIFETIME_MIN..=SCIM_TOKEN_LIFETIME_MAX).contains(&lifetime) {
             return Err(CreateScimTokenError::LifetimeOutOfBounds);
         }
@@ -98,6 +108,13 @@ VALUES ($1, $2, $3, $4, $5, $6)";
         let (counting,): (i64,) = tx.query(COUNT).bind(connection.as_str()).bind(now.0).fetch_one().await?;
         if usize::try_from(counting).is_ok_and(|counting| counting >= SCIM_TOKENS_MAX) {
             return Err(CreateScimTokenError::TooMany);
+        }
+        match tx.query(BIND).bind(connection.as_str()).bind(issuer.as_str()).bind(now.0).execute().await {
+            Err(StoreError::Constraint(_)) => return Err(CreateScimTokenError::TenantUnknown(tenant)),
+            done => done?,
+        };
+        if let Some(other) = issuer_of(&mut tx, &connection).await?.filter(|bound| bound != issuer) {
+            return Err(CreateScimTokenError::IssuerDiffers(other));
         }
         let expires_at = now.after(lifetime);
         let query = tx.query(INSERT).bind(id.0).bind(connection.as_str()).bind(secret.hash().as_bytes());
@@ -154,6 +171,90 @@ RETURNING id, connection, created_at, expires_at, last_used_at, revoked_at";
         leave(&mut tx, token, &revoked.connection, ProvisioningAct::TokenRevoked, now).await?;
         tx.commit().await?;
         Ok(Some(revoked))
+    }
+}
+
+/// What was forgotten of a connection's people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForgottenPeople {
+    /// How many tokens were revoked.
+    pub tokens: usize,
+    /// How many accounts may be used no more.
+    pub accounts: usize,
+    /// How many sessions ended.
+    pub sessions: usize,
+}
+
+impl ScimTokens {
+    /// Takes away everybody of whom a connection's provider told, their groups, and the tokens by which it did, and leaves word of it for
+    /// the record: an operator's act, for a connection that leads to another provider now. What that one tells are other accounts.
+    ///
+    /// # Errors
+    /// [`OperatorError`]; then nothing was done.
+    pub async fn forget_people(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        now: Micros,
+    ) -> Result<ForgottenPeople, OperatorError> {
+        const REVOKE: &str = "
+UPDATE scim_tokens
+SET revoked_at = $3
+WHERE tenant_id = $1
+  AND connection = $2
+  AND revoked_at IS NULL
+RETURNING id, connection, created_at, expires_at, last_used_at, revoked_at";
+        const DEACTIVATE: &str = "
+UPDATE accounts
+SET deactivated_at = COALESCE(deactivated_at, $3), version = version + 1
+WHERE tenant_id = $1
+  AND id IN (
+    SELECT u.account_id
+    FROM scim_users AS u
+    WHERE u.tenant_id = $1
+      AND u.connection = $2
+      AND u.deleted_at IS NULL
+  )";
+        const END: &str = "
+DELETE FROM sessions
+WHERE tenant_id = $1
+  AND account_id IN (
+    SELECT u.account_id
+    FROM scim_users AS u
+    WHERE u.tenant_id = $1
+      AND u.connection = $2
+      AND u.deleted_at IS NULL
+  )
+RETURNING id, account_id, token_hash";
+        const DELETE_USERS: &str = "
+UPDATE scim_users
+SET document = '{}', version = version + 1, modified_at = $3, deleted_at = $3
+WHERE tenant_id = $1
+  AND connection = $2
+  AND deleted_at IS NULL";
+        const DELETE_GROUPS: &str = "
+DELETE FROM scim_groups
+WHERE tenant_id = $1
+  AND connection = $2";
+        const UNBIND: &str = "
+DELETE FROM scim_issuers
+WHERE tenant_id = $1
+  AND connection = $2";
+        let name = connection.as_str();
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let revoked: Vec<TokenRow> = tx.query(REVOKE).bind(name).bind(now.0).fetch_all().await?;
+        let ended = federated::ended_of(tenant, tx.query(END).bind(name).fetch_all().await?)?;
+        let accounts = tx.query(DEACTIVATE).bind(name).bind(now.0).execute().await?;
+        tx.query(DELETE_USERS).bind(name).bind(now.0).execute().await?;
+        tx.query(DELETE_GROUPS).bind(name).execute().await?;
+        tx.query(UNBIND).bind(name).execute().await?;
+        for token in &revoked {
+            leave(&mut tx, ScimTokenId(token.id), connection, ProvisioningAct::TokenRevoked, now).await?;
+        }
+        federated::leave_word(&mut tx, connection, &ended.sessions, now).await?;
+        tx.commit().await?;
+        let accounts = usize::try_from(accounts).unwrap_or(usize::MAX);
+        Ok(ForgottenPeople { tokens: revoked.len(), accounts, sessions: ended.sessions.len() })
     }
 }
 

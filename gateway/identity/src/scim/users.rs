@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::desk::{ProvisionError, Provisioning, ScimDesk, check_version, id_of, taken};
 use super::roles::{RoleRules, groups_of, roles_of};
-use crate::accounts::insert_account;
+use crate::accounts::{insert_account, is_of_provider};
 use crate::identities::{self, ADDRESS_DOMAIN, shown};
 use crate::random::uuid_at;
-use crate::{Account, Accounts, Email, EndedSessions, Ready, federated};
+use crate::{Account, Accounts, Email, EndedSessions, Identity, MatchBy, Ready, Subject, federated};
 
 /// The most users of a connection, those that are gone among them.
 const USERS_MAX: i64 = 100_000;
@@ -34,8 +34,8 @@ pub struct ScimUser {
     pub modified_at: Micros,
     /// Its ETag.
     pub version: String,
-    pub(super) deactivated_at: Option<i64>,
-    pub(super) disabled_at: Option<i64>,
+    /// Whether the provider says that it may: an operator may say otherwise.
+    pub(super) told_active: bool,
 }
 
 /// What was made of what a provider said of somebody.
@@ -45,10 +45,12 @@ pub struct UserChange {
     pub user: ScimUser,
     /// The names of the attributes that are others now.
     pub attributes: Vec<String>,
-    /// Whether the account may sign in, where that is another now.
+    /// Whether the provider says that the account may sign in, where that is another now.
     pub active: Option<bool>,
     /// The roles, where they are others now.
     pub roles: Option<Vec<RoleName>>,
+    /// The account that the person had before the provider told of them, where its roles are gone with this.
+    pub former: Option<PrincipalId>,
     /// The sessions that end.
     pub ended: Option<EndedSessions>,
 }
@@ -92,8 +94,8 @@ WHERE tenant_id = $1
   AND connection = $2";
         const INSERT: &str = "
 INSERT INTO scim_users
-    (tenant_id, account_id, connection, user_name, external_id, document, version, created_at, modified_at, deactivated_at)
-VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8)";
+    (tenant_id, account_id, connection, user_name, external_id, document, version, created_at, modified_at)
+VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7)";
         let active = resource.remove("active") != Some(Value::Bool(false));
         let id = PrincipalId(uuid_at(now)?);
         let mut tx = self.begin(desk, now).await?;
@@ -105,17 +107,20 @@ VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8)";
         insert_account(&mut tx, id, &address(desk, id)?, None, now).await?;
         let query = tx.query(INSERT).bind(id.0).bind(desk.connection.as_str()).bind(name_of(&resource));
         let query = query.bind(external_id_of(&resource)).bind(text_of(&resource));
-        let stored = query.bind(now.0).bind((!active).then_some(now.0)).execute().await;
+        let stored = query.bind(now.0).execute().await;
         stored.map_err(taken("`userName` or `externalId`"))?;
+        let mut before = Before::default();
         if !active {
-            disable(&mut tx, id, now).await?;
+            tell_active(&mut tx, id, Some(now)).await?;
+            before = end_before(&mut tx, desk, id, &resource, now).await?;
         }
         let roles = roles_of(rules, &resource, &[])?;
         let account = found(&mut tx, id).await?;
         identities::update(&mut tx, account, display_of(&resource), roles.clone()).await?;
         let user = find(&mut tx, &desk.connection, id).await?.ok_or(ScimError::not_found())?;
         let attributes = resource.keys().cloned().collect();
-        Ok(Ready::new(tx, UserChange { user, attributes, active: Some(active), roles: Some(roles), ended: None }))
+        let Before { former, ended } = before;
+        Ok(Ready::new(tx, UserChange { user, attributes, active: Some(active), roles: Some(roles), former, ended }))
     }
 
     /// A user of the connection.
@@ -154,12 +159,12 @@ WHERE tenant_id = $1
         let present = find(&mut tx, &desk.connection, id).await?.ok_or(ScimError::not_found())?;
         check_version(if_match, &present.version)?;
         let mut given = present.resource.clone();
-        given.insert("active".to_owned(), present.active.into());
+        given.insert("active".to_owned(), present.told_active.into());
         let mut resource = change(given)?;
         let active = match resource.remove("active") {
             Some(Value::Bool(active)) => active,
             // What is not said stays as it is: nobody is let in again by an omission.
-            _ => present.active,
+            _ => present.told_active,
         };
         let attributes = differing(&present.resource, &resource);
         if !attributes.is_empty() {
@@ -167,30 +172,25 @@ WHERE tenant_id = $1
             let query = query.bind(external_id_of(&resource)).bind(text_of(&resource)).bind(now.0);
             query.execute().await.map_err(taken("`userName` or `externalId`"))?;
         }
-        let mut ended = None;
-        match (present.active, active) {
-            (true, false) => {
-                mark(&mut tx, desk, id, Some(now)).await?;
-                disable(&mut tx, id, now).await?;
-                ended = Some(federated::end_account(&mut tx, id).await?);
-            }
-            (false, true) => {
-                // What an operator disabled, a provider does not enable.
-                if present.disabled_at.is_some() && present.disabled_at == present.deactivated_at {
-                    enable(&mut tx, id).await?;
-                }
-                mark(&mut tx, desk, id, None).await?;
-            }
-            (true, true) | (false, false) => {}
+        // Whatever an operator says: that is kept apart, and neither undoes the other.
+        let told = (present.told_active != active).then_some(active);
+        let mut before = Before::default();
+        if let Some(active) = told {
+            tell_active(&mut tx, id, (!active).then_some(now)).await?;
+            touch(&mut tx, desk, id).await?;
+        }
+        if told == Some(false) {
+            let ended = federated::end_account(&mut tx, id).await?;
+            before = end_before(&mut tx, desk, id, &present.resource, now).await?.with(ended);
         }
         let account = found(&mut tx, id).await?;
-        let former = account.roles.clone();
+        let had = account.roles.clone();
         let roles = roles_of(rules, &resource, &present.groups)?;
         identities::update(&mut tx, account, display_of(&resource), roles.clone()).await?;
         let user = find(&mut tx, &desk.connection, id).await?.ok_or(ScimError::not_found())?;
-        let active = (user.active != present.active).then_some(user.active);
-        let roles = (roles != former).then_some(roles);
-        Ok(Ready::new(tx, UserChange { user, attributes, active, roles, ended }))
+        let roles = (roles != had).then_some(roles);
+        let Before { former, ended } = before;
+        Ok(Ready::new(tx, UserChange { user, attributes, active: told, roles, former, ended }))
     }
 
     /// Takes a user away: the account may sign in no more, whoever vouches for it, and its sessions end. The names are free again for
@@ -207,7 +207,7 @@ WHERE tenant_id = $1
     ) -> Result<Ready<UserChange>, ProvisionError> {
         const DELETE: &str = "
 UPDATE scim_users
-SET document = '{}', version = version + 1, modified_at = $4, deactivated_at = $4, deleted_at = $4
+SET document = '{}', version = version + 1, modified_at = $4, deleted_at = $4
 WHERE tenant_id = $1
   AND connection = $2
   AND account_id = $3";
@@ -221,13 +221,14 @@ WHERE tenant_id = $1
         check_version(if_match, &user.version)?;
         tx.query(DELETE).bind(desk.connection.as_str()).bind(id.0).bind(now.0).execute().await?;
         tx.query(LEAVE).bind(id.0).execute().await?;
-        disable(&mut tx, id, now).await?;
+        tell_active(&mut tx, id, Some(now)).await?;
         let account = found(&mut tx, id).await?;
         let roles = (!account.roles.is_empty()).then(Vec::new);
         identities::update(&mut tx, account, None, Vec::new()).await?;
-        let ended = Some(federated::end_account(&mut tx, id).await?);
+        let ended = federated::end_account(&mut tx, id).await?;
+        let Before { former, ended } = end_before(&mut tx, desk, id, &user.resource, now).await?.with(ended);
         user.active = false;
-        Ok(Ready::new(tx, UserChange { user, attributes: Vec::new(), active: Some(false), roles, ended }))
+        Ok(Ready::new(tx, UserChange { user, attributes: Vec::new(), active: Some(false), roles, former, ended }))
     }
 }
 
@@ -244,7 +245,7 @@ SELECT
     u.version AS version,
     u.created_at AS created_at,
     u.modified_at AS modified_at,
-    u.deactivated_at AS deactivated_at,
+    a.deactivated_at AS deactivated_at,
     a.disabled_at AS disabled_at,
     a.version AS account_version
 FROM scim_users AS u
@@ -259,7 +260,7 @@ WHERE u.tenant_id = $1
     Ok(Some(row.into_user(groups)?))
 }
 
-/// A resource grown by another version: its groups changed.
+/// A resource grown by another version: something that stands elsewhere changed, such as its groups.
 pub(super) async fn touch(tx: &mut TenantTx, desk: &ScimDesk, id: PrincipalId) -> Result<(), StoreError> {
     const TOUCH: &str = "
 UPDATE scim_users
@@ -275,34 +276,67 @@ async fn found(tx: &mut TenantTx, id: PrincipalId) -> Result<Account, ProvisionE
     account.ok_or_else(|| ProvisionError::Store(impossible("account_id", id.0)))
 }
 
-async fn disable(tx: &mut TenantTx, id: PrincipalId, now: Micros) -> Result<(), StoreError> {
-    const DISABLE: &str = "
+/// Notes since when the provider says that somebody may not sign in; none where it says that they may.
+async fn tell_active(tx: &mut TenantTx, id: PrincipalId, not_since: Option<Micros>) -> Result<(), StoreError> {
+    const TELL: &str = "
 UPDATE accounts
-SET disabled_at = COALESCE(disabled_at, $3), version = version + 1
+SET deactivated_at = $3, version = version + 1
 WHERE tenant_id = $1
   AND id = $2";
-    tx.query(DISABLE).bind(id.0).bind(now.0).execute().await.map(drop)
+    tx.query(TELL).bind(id.0).bind(not_since.map(|at| at.0)).execute().await.map(drop)
 }
 
-async fn enable(tx: &mut TenantTx, id: PrincipalId) -> Result<(), StoreError> {
-    const ENABLE: &str = "
-UPDATE accounts
-SET disabled_at = NULL, version = version + 1
-WHERE tenant_id = $1
-  AND id = $2";
-    tx.query(ENABLE).bind(id.0).execute().await.map(drop)
+/// What a person had before their provider told of them, and what of that ended.
+#[derive(Default)]
+struct Before {
+    /// Their account of then, where its roles are gone.
+    former: Option<PrincipalId>,
+    ended: Option<EndedSessions>,
 }
 
-/// Notes since when the provider says that somebody may not sign in.
-async fn mark(tx: &mut TenantTx, desk: &ScimDesk, id: PrincipalId, at: Option<Micros>) -> Result<(), StoreError> {
-    const MARK: &str = "
-UPDATE scim_users
-SET deactivated_at = $4, version = version + 1
-WHERE tenant_id = $1
-  AND connection = $2
-  AND account_id = $3";
-    let query = tx.query(MARK).bind(desk.connection.as_str()).bind(id.0);
-    query.bind(at.map(|at| at.0)).execute().await.map(drop)
+impl Before {
+    fn with(mut self, mut ended: EndedSessions) -> Self {
+        if let Some(before) = self.ended.take() {
+            ended.extend(before);
+        }
+        Self { ended: Some(ended), ..self }
+    }
+}
+
+/// Ends what somebody has who had signed in before the provider told of them, and has not since: their identity is another account's until
+/// then. Where an operator said whose it is, that account stays as it is, and only what came from the provider ends.
+///
+/// | a person | the provider |
+/// |---|---|
+/// | signs in, and has an account | |
+/// | | tells of them: another account |
+/// | | says that they may not sign in |
+/// | goes on as the first account, for as long as that session lasts | |
+async fn end_before(
+    tx: &mut TenantTx,
+    desk: &ScimDesk,
+    id: PrincipalId,
+    resource: &Resource,
+    now: Micros,
+) -> Result<Before, StoreError> {
+    let subject = match desk.subject_is {
+        None => return Ok(Before::default()),
+        Some(MatchBy::ExternalId) => external_id_of(resource),
+        Some(MatchBy::UserName) => resource.get("userName").and_then(Value::as_str).map(ToOwned::to_owned),
+    };
+    // What is no subject is nobody's.
+    let Some(subject) = subject.and_then(|subject| Subject::parse(&subject).ok()) else { return Ok(Before::default()) };
+    let identity = Identity { connection: desk.connection.clone(), issuer: desk.issuer.clone(), subject };
+    let Some(owner) = identities::find_in(tx, &identity).await?.filter(|owner| owner.id != id) else {
+        return Ok(Before::default());
+    };
+    if !is_of_provider(&owner.email) || identities::is_linked_by_operator(tx, &identity).await? {
+        let ended = federated::end_identity(tx, &identity, now).await?;
+        return Ok(Before { former: None, ended: Some(ended) });
+    }
+    let departed = identities::depart_in(tx, owner, &identity, now).await?;
+    let former = departed.roles_taken.then_some(departed.account);
+    Ok(Before { former, ended: Some(departed.ended) })
 }
 
 /// The account's address: no mailbox, and never another's.
@@ -358,13 +392,12 @@ impl UserRow {
         Ok(ScimUser {
             id: PrincipalId(self.account_id),
             resource,
-            active: self.disabled_at.is_none(),
+            active: self.disabled_at.is_none() && self.deactivated_at.is_none(),
             groups,
             created_at: Micros(self.created_at),
             modified_at: Micros(self.modified_at),
             version: format!("W/\"{}.{}\"", self.version, self.account_version),
-            deactivated_at: self.deactivated_at,
-            disabled_at: self.disabled_at,
+            told_active: self.deactivated_at.is_none(),
         })
     }
 }

@@ -324,7 +324,7 @@ SELECT
     g.account_id AS account_id,
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
-    a.disabled_at AS disabled_at
+    COALESCE(a.disabled_at, a.deactivated_at) AS disabled_at
 FROM token_grants AS g
 JOIN sessions AS s ON s.tenant_id = g.tenant_id AND s.id = g.session_id
 JOIN accounts AS a ON a.tenant_id = g.tenant_id AND a.id = g.account_id

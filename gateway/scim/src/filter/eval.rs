@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Comparand, Node, Operator, Test};
 use crate::filter::parse::leaf;
 use crate::moment;
+use crate::render::user_name_key;
 use crate::schema::Place;
 
 /// Whether it holds. As deep as the filter, which is bounded.
@@ -39,7 +40,7 @@ fn compares(place: &Place, operator: Operator, comparand: &Comparand, resource: 
                 is_so(operator, text, compared)
             }
             (Comparand::Text { compared, case_exact: false, .. }, Value::String(text)) => {
-                is_so(operator, &text.to_lowercase(), compared)
+                is_so(operator, &user_name_key(text), compared)
             }
             (Comparand::Boolean(wanted), Value::Bool(value)) => wanted == value,
             (Comparand::Moment(wanted), Value::String(text)) => {

@@ -3,6 +3,7 @@
 use crate::ResourceKind;
 use crate::error::{ScimError, ScimType, quoted};
 use crate::moment;
+use crate::render::user_name_key;
 use crate::schema::{Attribute, Kind, Named, Place, find, resolve};
 
 use super::{Comparand, Node, Operator, Test};
@@ -244,7 +245,7 @@ fn comparand(leaf: &Attribute, operator: Operator, value: Token<'_>) -> Result<C
     let compared = match (leaf.kind, value) {
         (_, Token::Word("null")) => Comparand::Nothing,
         (Kind::Text | Kind::Reference(_), Token::Text(written)) => {
-            let compared = if leaf.case_exact { written.clone() } else { written.to_lowercase() };
+            let compared = if leaf.case_exact { written.clone() } else { user_name_key(&written) };
             Comparand::Text { written, compared, case_exact: leaf.case_exact }
         }
         (Kind::Boolean, Token::Word(word)) if word.eq_ignore_ascii_case("true") => Comparand::Boolean(true),

@@ -4,7 +4,7 @@
 
 use cedargate_assertion::TenantScope;
 use cedargate_controlplane::AUDIENCE;
-use cedargate_identity::{MatchBy, PresentedSecret, ScimTokens, SecretKind};
+use cedargate_identity::{AccountState, CreateScimTokenError, MatchBy, PresentedSecret, ScimTokens, SecretKind};
 use cedargate_idp_adapters::connection::ProvisioningRule;
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{EventBody, PrincipalId, ProvisioningAct, ScimTokenId};
@@ -40,7 +40,8 @@ impl<'s> Teller<'s> {
         let tokens = ScimTokens::new(sso.house.pool.clone());
         let name = ConnectionName::parse(connection).unwrap();
         let lifetime = Duration::from_secs(3_600);
-        let made = tokens.create(sso.house.acme.id, name, lifetime, sso.house.clock.now()).await;
+        let issuer = sso.identity().issuer;
+        let made = tokens.create(sso.house.acme.id, name, &issuer, lifetime, sso.house.clock.now()).await;
         let (token, secret) = made.unwrap();
         Self { sso, tenant: sso.house.acme.clone(), id: token.id, secret: secret.expose().to_string() }
     }
@@ -469,6 +470,192 @@ async fn whoever_came_before_they_were_told_of_gets_the_account_that_was_told_of
     identities.unlink(sso.house.acme.id, &sso.identity(), sso.house.clock.now()).await.unwrap();
     identities.link(sso.house.acme.id, sso.house.ada, &sso.identity(), sso.house.clock.now()).await.unwrap();
     assert_eq!(sso.person(&sso.sign_in().await).await.id, sso.house.ada);
+}
+
+fn by_email(connection: &mut Connection) {
+    let claim = ClaimPath::parse("email").unwrap();
+    connection.provisioning = Some(ProvisioningRule { by: MatchBy::UserName, claim, groups: GroupsBy::DisplayName });
+}
+
+fn off() -> Value {
+    json!([{ "op": "replace", "path": "active", "value": false }])
+}
+
+fn on() -> Value {
+    json!([{ "op": "replace", "path": "active", "value": true }])
+}
+
+/// They were told of as another account, and never came back to move to it: where the rule looks at the subject, they are found by it.
+#[each_engine]
+async fn whoever_came_before_they_were_told_of_is_out_when_they_are_taken_away() {
+    for how in ["told of as inactive", "deactivated", "deleted"] {
+        let sso = provisioned().await;
+        let before = sso.sign_in().await;
+        let cookie = before.cookie_value().unwrap();
+        let former = sso.person(&before).await.id;
+        sso.house.recorder.take_all();
+        let okta = Teller::of(&sso, "okta").await;
+        let is_active = how != "told of as inactive";
+        let body = json!({ "schemas": [USER], "userName": "ada", "externalId": "00u1", "active": is_active });
+        let id = okta.post("/Users", body).await.json()["id"].as_str().unwrap().to_owned();
+        if is_active {
+            assert!(sso.house.knows(&cookie).await, "{how}");
+            okta.acts();
+            match how {
+                "deleted" => okta.asks("DELETE", &format!("/Users/{id}"), None, &[]).await,
+                _ => okta.patch(&format!("/Users/{id}"), off()).await,
+            };
+        }
+        assert!(!sso.house.knows(&cookie).await, "{how}");
+        let account = sso.house.accounts.find(sso.house.acme.id, former).await.unwrap().unwrap();
+        assert_eq!(account.roles, [], "{how}");
+        let acts = okta.acts();
+        let is_ended = |act: &ProvisioningAct| match act {
+            ProvisioningAct::UserDeactivated { ended, .. } | ProvisioningAct::UserDeleted { ended, .. } => {
+                ended.len() == 1
+            }
+            _ => false,
+        };
+        let is_taken = |act: &ProvisioningAct| matches!(act, ProvisioningAct::RolesChanged { accounts } if accounts[0].principal == former && accounts[0].roles.is_empty());
+        assert!(acts.iter().any(is_ended) && acts.iter().any(is_taken), "{how}: {acts:?}");
+        sso.assert_refused(&sso.sign_in().await, SigninReason::AccountDisabled);
+    }
+}
+
+/// Where the rule looks at another claim, nobody knows whose session that is before they sign in again. Then it ends, also of an account that
+/// an operator gave them.
+#[each_engine]
+async fn whoever_is_refused_because_they_were_taken_away_keeps_nothing_of_before() {
+    for linked in [false, true] {
+        let sso = Sso::with(by_email).await;
+        sso.provider.conduct().claims = json!({ "email": "ada@acme.example" });
+        let okta = Teller::of(&sso, "okta").await;
+        if linked {
+            let identities = Identities::new(sso.house.pool.clone());
+            identities.link(sso.house.acme.id, sso.house.ada, &sso.identity(), sso.house.clock.now()).await.unwrap();
+        }
+        let before = sso.sign_in().await;
+        let cookie = before.cookie_value().unwrap();
+        assert_eq!(sso.person(&before).await.id == sso.house.ada, linked);
+        let id = okta.user("ada@acme.example").await;
+        assert_eq!(okta.patch(&format!("/Users/{id}"), off()).await.status, StatusCode::OK);
+        assert!(sso.house.knows(&cookie).await, "nobody knows whose it is");
+        sso.house.recorder.broken.store(true, Ordering::SeqCst);
+        let _ = sso.sign_in().await;
+        assert!(sso.house.knows(&cookie).await, "not without a record");
+        sso.house.recorder.broken.store(false, Ordering::SeqCst);
+        sso.house.recorder.take_all();
+        assert_eq!(sso.sign_in().await.status, StatusCode::UNAUTHORIZED);
+        assert!(!sso.house.knows(&cookie).await, "linked: {linked}");
+        let acts = sso.house.recorder.take_acts();
+        let is_ended = |act: &AccountAct| matches!(act, AccountAct::SessionsEnded { ended } if ended.len() == 1);
+        assert!(acts.iter().any(is_ended), "{acts:?}");
+        assert!(acts.contains(&AccountAct::RolesChanged { roles: vec![] }), "{acts:?}");
+        assert_eq!(sso.account(sso.house.acme.id).await.unwrap().roles, []);
+        sso.house.recorder.take_all();
+        okta.asks("DELETE", &format!("/Users/{id}"), None, &[]).await;
+        sso.house.recorder.take_all();
+        sso.assert_refused(&sso.sign_in().await, SigninReason::AccountDisabled);
+    }
+}
+
+#[each_engine]
+async fn what_a_provider_and_an_operator_say_of_an_account_do_not_undo_each_other() {
+    let sso = provisioned().await;
+    let okta = Teller::of(&sso, "okta").await;
+    let id = okta.user("ada").await;
+    let (path, account) = (format!("/Users/{id}"), PrincipalId(id.parse().unwrap()));
+    let (acme, accounts) = (sso.house.acme.id, &sso.house.accounts);
+    let state = async || okta.account(&id).await.state;
+    // The provider first, the operator after it, the provider back: still disabled.
+    assert_eq!(okta.patch(&path, off()).await.json()["active"], false);
+    assert!(matches!(state().await, AccountState::Deactivated { .. }));
+    accounts.disable(acme, account, sso.house.clock.now()).await.unwrap();
+    okta.acts();
+    assert_eq!(okta.patch(&path, on()).await.json()["active"], false);
+    assert_eq!(okta.acts(), [ProvisioningAct::UserActivated { principal: account }], "what is told is recorded");
+    assert!(matches!(state().await, AccountState::Disabled { .. }));
+    // Told while the operator's holds: it holds when that is over.
+    assert_eq!(okta.patch(&path, off()).await.json()["active"], false);
+    assert_eq!(okta.acts(), [ProvisioningAct::UserDeactivated { principal: account, ended: vec![] }]);
+    accounts.enable(acme, account, sso.house.clock.now()).await.unwrap();
+    assert!(matches!(state().await, AccountState::Deactivated { .. }), "an operator says nothing for the provider");
+    assert_eq!(okta.get(&path).await.json()["active"], false);
+    // What is not said of it changes nothing of it.
+    let title = json!([{ "op": "add", "value": { "title": "Head" } }]);
+    assert_eq!(okta.patch(&path, title).await.json()["active"], false);
+    assert_eq!(okta.patch(&path, on()).await.json()["active"], true);
+    assert_eq!(state().await, AccountState::Active);
+}
+
+#[each_engine]
+async fn a_sign_in_that_does_not_say_whom_it_means_lets_nobody_new_in() {
+    let sso = Sso::with(by_email).await;
+    for claims in [json!({ "email": null }), json!({ "email": "" })] {
+        sso.provider.conduct().claims = claims;
+        sso.assert_refused(&sso.sign_in().await, SigninReason::ClaimRequired);
+    }
+    assert_eq!(sso.account(sso.house.acme.id).await, None);
+    // Whose the identity is already needs no claim.
+    let okta = Teller::of(&sso, "okta").await;
+    let id = okta.user("ada@acme.example").await;
+    sso.provider.conduct().claims = json!({ "email": "ada@acme.example" });
+    let _ = sso.sign_in().await;
+    sso.provider.conduct().claims = json!({ "email": null });
+    assert_eq!(sso.person(&sso.sign_in().await).await.id.to_string(), id);
+}
+
+#[each_engine]
+async fn a_provisioned_person_without_what_is_required_loses_roles_and_sessions() {
+    let sso = provisioned().await;
+    let okta = Teller::of(&sso, "okta").await;
+    let body = json!({ "schemas": [USER], "userName": "ada", "externalId": "00u1" });
+    let id = okta.post("/Users", body).await.json()["id"].as_str().unwrap().to_owned();
+    let _ = okta.group("heads", &[&id]).await;
+    let cookie = sso.sign_in().await.cookie_value().unwrap();
+    sso.house.recorder.take_all();
+    sso.connect(|connection| {
+        let claim = ClaimPath::parse("sub").unwrap();
+        connection.provisioning =
+            Some(ProvisioningRule { by: MatchBy::ExternalId, claim, groups: GroupsBy::DisplayName });
+        let claim = ClaimPath::parse("hd").unwrap();
+        connection.required = vec![ClaimMatch { claim, value: "acme.example".to_owned() }];
+    });
+    sso.assert_refused(&sso.sign_in().await, SigninReason::ClaimRequired);
+    assert!(!sso.house.knows(&cookie).await);
+    assert_eq!(okta.roles(&id).await, Vec::<String>::new());
+}
+
+#[each_engine]
+async fn another_provider_behind_the_same_name_knows_nobody_of_the_former_ones() {
+    let sso = provisioned().await;
+    let okta = Teller::of(&sso, "okta").await;
+    let body = json!({ "schemas": [USER], "userName": "ada", "externalId": "00u1" });
+    let id = okta.post("/Users", body.clone()).await.json()["id"].as_str().unwrap().to_owned();
+    let Teller { id: token, secret, .. } = okta;
+    let other = Sso { house: sso.house, provider: Provider::start().await };
+    let rule = |connection: &mut Connection| {
+        let claim = ClaimPath::parse("sub").unwrap();
+        connection.provisioning =
+            Some(ProvisioningRule { by: MatchBy::ExternalId, claim, groups: GroupsBy::DisplayName });
+    };
+    other.connect(rule);
+    // The former one's token tells nothing any more, and whom it told of the new one's word does not mean.
+    let okta = Teller { sso: &other, tenant: other.house.acme.clone(), id: token, secret };
+    assert_refused(&okta.get("/Users").await, 403, None);
+    assert_ne!(other.person(&other.sign_in().await).await.id.to_string(), id, "an account of its own");
+    let tokens = ScimTokens::new(other.house.pool.clone());
+    let (name, now) = (ConnectionName::parse("okta").unwrap(), other.house.clock.now());
+    let lifetime = Duration::from_secs(3_600);
+    let refused = tokens.create(other.house.acme.id, name.clone(), &other.identity().issuer, lifetime, now).await;
+    assert!(matches!(refused, Err(CreateScimTokenError::IssuerDiffers(_))), "{refused:?}");
+    let forgotten = tokens.forget_people(other.house.acme.id, &name, now).await.unwrap();
+    assert_eq!((forgotten.tokens, forgotten.accounts), (1, 1));
+    assert!(matches!(okta.account(&id).await.state, AccountState::Deactivated { .. }));
+    let okta = Teller::of(&other, "okta").await;
+    assert_eq!(okta.names("/Users").await, Vec::<String>::new());
+    let again = okta.post("/Users", body).await.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(other.person(&other.sign_in().await).await.id.to_string(), again);
 }
 
 /// The requests of Entra ID's provisioning service, in the order in which it sends them.

@@ -291,7 +291,8 @@ mod tests {
         let tokens = ScimTokens::new(house.pool.clone());
         let lifetime = Duration::from_secs(3_600);
         let name = ConnectionName::parse("okta").unwrap();
-        let (token, secret) = tokens.create(house.acme, name, lifetime, NOW).await.unwrap();
+        let issuer = cedargate_identity::Issuer::parse("https://idp.example").unwrap();
+        let (token, secret) = tokens.create(house.acme, name, &issuer, lifetime, NOW).await.unwrap();
         let value = format!("Bearer {}", *secret.expose());
         let shown = [("authorization", &*value)];
         let known = ask(&house, house.acme, &shown).await.ok().unwrap();
