@@ -129,7 +129,7 @@ fn stages(parts: &Parts<'_>, question: &Question, now: Micros, told: &mut Explan
     told.passes(Stage::Authenticate, describe_caller(&question.caller));
     told.not_asked(Stage::Quota, "depends on what the principal and the tenant sent before");
 
-    match guard::guard(&canonical, &headers, route, &question.caller).map_err(ended)? {
+    match guard::guard(&canonical, &headers, route, &question.caller, false).map_err(ended)? {
         Passage::Preflight(_) => {
             told.passes(Stage::Guard, "a CORS preflight, answered by the gateway".to_owned());
             return Ok(());

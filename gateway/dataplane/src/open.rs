@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use cedargate_identity::HeldCredential;
+use cedargate_identity::{HeldCredential, HeldKey};
 use cedargate_model::{
-    Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, SessionId, TenantId,
+    Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, TenantId,
 };
 use cedargate_policy::{Context, InspectionMode, Query, Snapshot, Verdict, WafFindings};
+use cedargate_tokens::SignedBy;
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -60,7 +61,8 @@ struct OpenExchange {
     held: Held,
     caller: Caller,
     canonical: Canonical,
-    certificate: Option<Arc<ClientCertificate>>,
+    /// What policies see of the connection's certificate, and from when on they do not.
+    certificate: Option<(Arc<ClientCertificate>, Micros)>,
     waf: WafFindings,
     /// When it was decided. A sign-in that was fresh enough then is not asked to be fresh for as long as the answer takes.
     decided_at: Micros,
@@ -72,7 +74,13 @@ struct OpenExchange {
 enum Held {
     /// Nobody is known.
     Nobody,
-    By(HeldCredential),
+    By {
+        credential: HeldCredential,
+        /// What its answers are told by.
+        key: HeldKey,
+        /// The key of ours that a token was verified with: what that signed ends when the key is withdrawn.
+        signed: Option<SignedBy>,
+    },
     /// Somebody is known by what does not count any more, or cannot be told.
     Gone,
 }
@@ -112,7 +120,7 @@ impl OpenExchanges {
             held: held(gateway, &session.req_header().headers, admitted),
             caller: trail.caller.clone(),
             canonical: pass.canonical.clone(),
-            certificate: trail.event.client_certificate.clone(),
+            certificate: trail.event.client_certificate.clone().zip(pass.certificate_until),
             waf: findings(trail, pass),
             decided_at: trail.at(),
             snapshot,
@@ -161,7 +169,7 @@ impl OpenExchanges {
         let answers = known(gateway, &all, now).await;
         let mut kept = Vec::with_capacity(all.len());
         for mut exchange in all {
-            match exchange.judge(gateway, &sites, &answers) {
+            match exchange.judge(gateway, &sites, &answers, now) {
                 Ok(()) => kept.push(exchange),
                 Err(refusal) => exchange.sever(refusal),
             }
@@ -176,15 +184,17 @@ impl OpenExchanges {
     }
 }
 
-/// Whose sessions they are now, as far as it is known: from memory where that is fresh, and of the others as many as the store says in
-/// time, each once. A session that is missing here is unknown, one without a principal is over.
-async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<SessionId, Option<Arc<Principal>>> {
+/// Whose each credential is now.
+type Answers = HashMap<HeldKey, Option<Arc<Principal>>>;
+
+/// Who is known by them now, as far as it is known: from memory where that is fresh, and of the others as many as the store says in
+/// time, each once. A credential that is missing here is unknown, one without a principal is over.
+async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> Answers {
     let mut answers = HashMap::new();
     let mut wanted = Vec::new();
     let mut asked = HashSet::new();
     for exchange in all {
-        let (Held::By(held), Some(principal)) = (&exchange.held, exchange.caller.principal()) else { continue };
-        let session = principal.session;
+        let Held::By { credential: held, key, signed: _ } = &exchange.held else { continue };
         // A client that says something uses its session, one that only listens does not.
         let is_used = exchange.lifeline.upgrade().is_some_and(|lifeline| lifeline.take_heard());
         match gateway.sessions.known(exchange.tenant, held, now) {
@@ -192,9 +202,9 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<
                 if is_used && found.is_some() {
                     gateway.sessions.use_known(exchange.tenant, held, now);
                 }
-                answers.insert(session, found);
+                answers.insert(*key, found);
             }
-            None if asked.insert(session) => wanted.push((session, exchange.tenant, held.clone())),
+            None if asked.insert(*key) => wanted.push((*key, exchange.tenant, held.clone())),
             None => {}
         }
     }
@@ -202,13 +212,13 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<
         let (mut wanted, mut under_way) = (wanted.into_iter(), JoinSet::new());
         loop {
             while under_way.len() < ASKED_MAX
-                && let Some((session, tenant, held)) = wanted.next()
+                && let Some((key, tenant, held)) = wanted.next()
             {
                 let sessions = gateway.sessions.clone();
-                under_way.spawn(async move { (session, sessions.peek(tenant, &held, now).await) });
+                under_way.spawn(async move { (key, sessions.peek(tenant, &held, now).await) });
             }
             match under_way.join_next().await {
-                Some(Ok((session, Ok(found)))) => drop(answers.insert(session, found)),
+                Some(Ok((key, Ok(found)))) => drop(answers.insert(key, found)),
                 // The store is away: nobody else is asked for this time.
                 Some(Ok((_, Err(_))) | Err(_)) | None => return,
             }
@@ -221,24 +231,27 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> HashMap<
 
 impl OpenExchange {
     /// Whether it may go on.
-    fn judge(
-        &mut self,
-        gateway: &Gateway,
-        sites: &Sites,
-        answers: &HashMap<SessionId, Option<Arc<Principal>>>,
-    ) -> Result<(), Refusal> {
+    fn judge(&mut self, gateway: &Gateway, sites: &Sites, answers: &Answers, now: Micros) -> Result<(), Refusal> {
+        self.check_signed(gateway)?;
         let caller = self.caller_now(answers)?;
+        let has_expired = self.forget_expired(now);
         let version = |caller: &Caller| caller.principal().map(|principal| principal.version);
         let snapshot = sites.at(&self.canonical.host).and_then(|site| site.snapshot.as_ref());
         let is_as_before = snapshot.is_some_and(|snapshot| Arc::ptr_eq(snapshot, &self.snapshot));
-        if is_as_before && version(&caller) == version(&self.caller) {
+        if is_as_before && !has_expired && version(&caller) == version(&self.caller) {
             return Ok(());
         }
         let found = route::route(sites, &self.canonical, &self.canonical.method)?;
+        if has_expired && found.routed.route().client_certificate {
+            return Err(Refusal::new(
+                RefusalCode::ClientCertificateRequired,
+                "the certificate of the connection has expired",
+            ));
+        }
         let context = Context {
             now: self.decided_at,
             client: self.canonical.client,
-            certificate: self.certificate.clone(),
+            certificate: self.certificate.as_ref().map(|(certificate, _)| Arc::clone(certificate)),
             waf: self.waf.clone(),
         };
         let query = Query { caller: &caller, routed: &found.routed, context: &context };
@@ -255,15 +268,31 @@ impl OpenExchange {
         }
     }
 
+    /// What a key of ours signed is believed for as long as the key is: whoever has a copy of one writes himself tokens of others.
+    fn check_signed(&self, gateway: &Gateway) -> Result<(), Refusal> {
+        let Held::By { signed: Some(signed), .. } = &self.held else { return Ok(()) };
+        let refused = |refused| Refusal::new(RefusalCode::CredentialsInvalid, format!("token_{refused}"));
+        gateway.tokens.load().check_signed(*signed).map_err(refused)
+    }
+
+    /// Forgets the connection's certificate once its time is over, and says so when it does.
+    fn forget_expired(&mut self, now: Micros) -> bool {
+        let has_expired = self.certificate.as_ref().is_some_and(|(_, not_after)| now >= *not_after);
+        if has_expired {
+            self.certificate = None;
+        }
+        has_expired
+    }
+
     /// Who it is now: the last that was known of them, for a while, where nobody can say.
-    fn caller_now(&mut self, answers: &HashMap<SessionId, Option<Arc<Principal>>>) -> Result<Caller, Refusal> {
+    fn caller_now(&mut self, answers: &Answers) -> Result<Caller, Refusal> {
         let over = || Refusal::new(RefusalCode::SigninRequired, "the session, key or token it came with has ended");
-        let principal = match (&self.held, self.caller.principal()) {
-            (Held::By(_), Some(principal)) => principal,
-            (Held::Gone, _) => return Err(over()),
-            (Held::Nobody, _) | (Held::By(_), None) => return Ok(self.caller.clone()),
+        let key = match &self.held {
+            Held::By { key, .. } => key,
+            Held::Gone => return Err(over()),
+            Held::Nobody => return Ok(self.caller.clone()),
         };
-        match answers.get(&principal.session) {
+        match answers.get(key) {
             Some(Some(principal)) => {
                 self.unknown_since = None;
                 Ok(Caller::Principal(principal.clone()))
@@ -298,6 +327,8 @@ fn held(gateway: &Gateway, headers: &HeaderMap, admitted: &Admitted) -> Held {
     let (trail, pass) = (&admitted.trail, &admitted.pass);
     let Some(principal) = trail.caller.principal() else { return Held::Nobody };
     let connection = authenticate::Shown { scheme: pass.canonical.scheme, machine: trail.machine.as_ref() };
-    authenticate::held(gateway, &pass.site, principal.credential, connection, headers, trail.at())
-        .map_or(Held::Gone, Held::By)
+    match authenticate::held(gateway, &pass.site, principal.credential, connection, headers, trail.at()) {
+        Some((credential, signed)) => Held::By { key: credential.held_key(pass.site.tenant), credential, signed },
+        None => Held::Gone,
+    }
 }

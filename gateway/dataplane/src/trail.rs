@@ -175,6 +175,14 @@ impl Trail {
         }
     }
 
+    /// Whether the connection's certificate still counts: of one that does not, policies are told nothing, and nor is who reads later
+    /// what they were told.
+    pub(crate) fn certificate_counts(&mut self, counts: bool) {
+        if !counts && self.event.client_certificate.is_some() {
+            self.event().client_certificate = None;
+        }
+    }
+
     /// A stage has ended.
     pub(crate) fn mark(&mut self, stage: Stage) {
         if let Some(timeline) = &mut self.timeline {

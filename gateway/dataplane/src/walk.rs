@@ -23,6 +23,8 @@ pub(crate) struct Pass {
     pub(crate) canonical: Canonical,
     pub(crate) site: Arc<Site>,
     pub(crate) route: Arc<Route>,
+    /// From when on the connection's certificate counts for nothing.
+    pub(crate) certificate_until: Option<Micros>,
     pub(crate) allowed: Allowed,
     pub(crate) record: Record,
     /// Whether the client asks to upgrade, as the route allows.
@@ -69,6 +71,7 @@ pub(crate) async fn walk(
     route::check_certificate(&route, arrival.secured.as_deref(), now)?;
     let machine = arrival.secured.as_ref().and_then(|secured| secured.machine.as_ref());
     let shown = authenticate::Shown { scheme: canonical.scheme, machine };
+    let certificate_until = machine.map(|machine| machine.not_after);
     let known = authenticate::authenticate(gateway, &found.site, &route, shown, headers, now).await?;
     trail.caller(known, canonical.scheme);
     if trail.caller.principal().is_some_and(|known| known.credential == Credential::Certificate) {
@@ -80,7 +83,7 @@ pub(crate) async fn walk(
     quota::quota(&gateway.quotas, found.site.tenant, &trail.counts_for, strangers, &mut trail.answer_headers)?;
     trail.mark(Stage::Quota);
 
-    match guard::guard(&canonical, headers, &route, &trail.caller)? {
+    match guard::guard(&canonical, headers, &route, &trail.caller, machine.is_some())? {
         Passage::Preflight(headers) => {
             trail.preflight();
             trail.mark(Stage::Guard);
@@ -96,6 +99,7 @@ pub(crate) async fn walk(
 
     // Reading a body may have taken its time: what is decided is decided, and recorded, as of now.
     let now = gateway.clock.now();
+    trail.certificate_counts(certificate_until.is_none_or(|until| now < until));
     let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail)?;
     trail.mark(Stage::Authorize);
 
@@ -106,7 +110,8 @@ pub(crate) async fn walk(
     }
     trail.mark(Stage::Record);
     let (body, response) = (judged.body, judged.response);
-    Ok(Walked::Pass(Pass { canonical, site: found.site, route, allowed, record, upgrade, body, response }))
+    let site = found.site;
+    Ok(Walked::Pass(Pass { canonical, site, route, certificate_until, allowed, record, upgrade, body, response }))
 }
 
 #[cfg(test)]

@@ -134,8 +134,8 @@ pub use service_account::{
 pub use service_accounts::ServiceAccounts;
 pub use session::{
     Beginning, Begun, CreateSessionError, ExchangeError, Family, FamilyStanding, FindProgramError, Granted, Grounds,
-    HeldCredential, HeldToken, Maintained, OwnSession, ProgramRefused, RefreshError, Replaced, SessionSettings,
-    SessionStats, Sessions, ShownCertificate, ShownToken, SignIn, StepUpError,
+    HeldCredential, HeldKey, HeldToken, Maintained, OwnSession, ProgramRefused, RefreshError, Replaced,
+    SessionSettings, SessionStats, Sessions, ShownCertificate, ShownToken, SignIn, StepUpError,
 };
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};

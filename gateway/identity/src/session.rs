@@ -27,7 +27,7 @@ mod workloads;
 pub use begin::{Beginning, Grounds};
 pub use certificates::ShownCertificate;
 pub use grants::{ExchangeError, Family, FamilyStanding, Granted, RefreshError};
-pub use held::{HeldCredential, HeldToken};
+pub use held::{HeldCredential, HeldKey, HeldToken};
 pub use own::{OwnSession, Replaced, StepUpError};
 pub use programs::{FindProgramError, ProgramRefused};
 pub use tokens::ShownToken;

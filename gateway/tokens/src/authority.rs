@@ -40,6 +40,13 @@ impl TenantUrls {
     }
 }
 
+/// Which key signed a verified token, and when it says that it did: what has to be known of it for as long as it holds something open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    kid: KeyId,
+    issued_at_seconds: i64,
+}
+
 /// Issues and verifies access tokens.
 #[derive(Clone, Debug)]
 pub struct TokenAuthority {
@@ -126,6 +133,20 @@ impl TokenAuthority {
         name: &TenantName,
         now: Micros,
     ) -> Result<AccessToken, TokenRefused> {
+        self.verify_signed(text, tenant, name, now).map(|(token, _)| token)
+    }
+
+    /// The same, with what [`check_signed`](Self::check_signed) asks for later.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn verify_signed(
+        &self,
+        text: &str,
+        tenant: TenantId,
+        name: &TenantName,
+        now: Micros,
+    ) -> Result<(AccessToken, SignedBy), TokenRefused> {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(TokenRefused::Malformed);
         }
@@ -141,20 +162,33 @@ impl TokenAuthority {
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenRefused::Claims)?;
         let url = self.urls.of(name);
         check(&claims, &url, &tenant.to_string(), now.epoch_seconds())?;
-        self.check_retired(kid, &claims)?;
-        claims.read().ok_or(TokenRefused::Claims)
+        let signed = SignedBy { kid, issued_at_seconds: claims.iat };
+        self.check_retired(signed)?;
+        Ok((claims.read().ok_or(TokenRefused::Claims)?, signed))
+    }
+
+    /// Whether a token that was verified before would be believed to be of its key still. Its own time is not looked at.
+    ///
+    /// # Errors
+    /// `KeyUnknown` and `KeyRetired`.
+    pub fn check_signed(&self, signed: SignedBy) -> Result<(), TokenRefused> {
+        if !self.verifying.kids().any(|kid| kid == signed.kid) {
+            return Err(TokenRefused::KeyUnknown);
+        }
+        self.check_retired(signed)
     }
 }
 
 impl TokenAuthority {
     /// A key that was replaced, because it leaked perhaps, is good for what it signed by then, and for nothing that says to be younger.
-    fn check_retired(&self, kid: KeyId, claims: &Claims) -> Result<(), TokenRefused> {
+    fn check_retired(&self, signed: SignedBy) -> Result<(), TokenRefused> {
+        let SignedBy { kid, issued_at_seconds } = signed;
         if kid == self.keys.kid() {
             return Ok(());
         }
         let retired_at = self.keys.retired_at(kid).ok_or(TokenRefused::KeyRetired)?;
         let last = retired_at.after(self.overlap).epoch_seconds().saturating_add(LEEWAY_SECONDS);
-        if claims.iat > last { Err(TokenRefused::KeyRetired) } else { Ok(()) }
+        if issued_at_seconds > last { Err(TokenRefused::KeyRetired) } else { Ok(()) }
     }
 }
 

@@ -46,5 +46,5 @@ mod claims;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{IssueTokenError, LIFETIME, TOKEN_BYTES_MAX, TenantUrls, TokenAuthority};
+pub use authority::{IssueTokenError, LIFETIME, SignedBy, TOKEN_BYTES_MAX, TenantUrls, TokenAuthority};
 pub use claims::TokenRefused;

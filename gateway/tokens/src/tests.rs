@@ -37,6 +37,26 @@ fn token() -> AccessToken {
     }
 }
 
+#[test]
+fn what_a_key_signed_is_its_own_for_as_long_as_the_key_is_known() {
+    let first = authority(1);
+    let text = first.issue(&token(), ACME, &acme()).unwrap();
+    let (_, signed) = first.verify_signed(&text, ACME, &acme(), NOW).unwrap();
+    assert_eq!(first.check_signed(signed), Ok(()));
+    // Its own time is over by then: what it opened goes on, and the key's time is what counts.
+    let rotated_at = |at| first.with_keys(first.keys().succeeded_at(SigningKeys::from_seed(&[2; 32]), at));
+    let rotated = rotated_at(NOW.after(LIFETIME));
+    assert_eq!(rotated.check_signed(signed), Ok(()));
+    let early = rotated_at(Micros(NOW.0 - 60_000_000));
+    assert_eq!(
+        early.check_signed(signed),
+        Err(TokenRefused::KeyRetired),
+        "it says to be younger than the key could be"
+    );
+    let withdrawn = rotated.with_keys(rotated.keys().withdraw(first.kid()).unwrap());
+    assert_eq!(withdrawn.check_signed(signed), Err(TokenRefused::KeyUnknown));
+}
+
 fn claims() -> Value {
     json!({
         "iss": "https://acme.gateway.example", "aud": "https://acme.gateway.example", "sub": Uuid::from_u128(3),

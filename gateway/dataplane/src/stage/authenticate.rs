@@ -13,6 +13,7 @@ use cedargate_identity::{
 };
 use cedargate_model::{Caller, Credential, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId};
 use cedargate_policy::Route;
+use cedargate_tokens::SignedBy;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use self::bearer::Door;
@@ -137,7 +138,8 @@ pub(crate) fn is_for_programs(route: &Route) -> bool {
     *route.service == *GATEWAY_SERVICE && PROGRAM_PATHS.contains(&&*route.path)
 }
 
-/// What a request came with that somebody was known by at `then`. None where it says something else by now.
+/// What a request came with that somebody was known by at `then`, and for a token by which of our keys it was. None where it says
+/// something else by now.
 pub(crate) fn held(
     gateway: &Gateway,
     site: &Site,
@@ -145,10 +147,10 @@ pub(crate) fn held(
     connection: Shown<'_>,
     headers: &HeaderMap,
     then: Micros,
-) -> Option<HeldCredential> {
+) -> Option<(HeldCredential, Option<SignedBy>)> {
     let scheme = connection.scheme;
     let shown = || headers.get(header::AUTHORIZATION).and_then(bearer::shown);
-    match credential {
+    let credential = match credential {
         Credential::Session => match session_cookie(headers, session_cookie_name(scheme)) {
             CookieLookup::One(value) => PresentedToken::parse(value).map(HeldCredential::Session),
             CookieLookup::Absent | CookieLookup::Ambiguous => None,
@@ -157,10 +159,11 @@ pub(crate) fn held(
         Credential::ScimToken => PresentedSecret::parse(SecretKind::ScimToken, shown()?).ok().map(HeldCredential::Scim),
         Credential::Certificate => connection.machine.cloned().map(HeldCredential::Certificate),
         Credential::SessionToken | Credential::KeyToken | Credential::WorkloadToken => {
-            let token = gateway.tokens.load().verify(shown()?, site.tenant, &site.name, then).ok()?;
-            Some(HeldCredential::Token(HeldToken::of(token)))
+            let (token, signed) = gateway.tokens.load().verify_signed(shown()?, site.tenant, &site.name, then).ok()?;
+            return Some((HeldCredential::Token(HeldToken::of(token)), Some(signed)));
         }
-    }
+    };
+    credential.map(|credential| (credential, None))
 }
 
 /// The header that makes a browser forget a dead session cookie.

@@ -43,7 +43,8 @@ pub(crate) struct CorsRule<'a> {
     pub(crate) origins: &'a [Origin],
     /// Whether they may act with the caller's session.
     pub(crate) credentials: bool,
-    /// Whether the caller is known by what a browser shows with whatever a page makes it send, beside cookies.
+    /// Whether the connection has what a browser shows with whatever a page makes it send, beside cookies: a certificate, by which
+    /// somebody may be known, or a policy may permit.
     pub(crate) is_shown_unasked: bool,
     /// Whether a page of any site may send a form. Whatever is done with it rests on what is in it, never on who brings it.
     pub(crate) any_site: bool,
@@ -80,6 +81,7 @@ pub(crate) fn guard(
     headers: &HeaderMap,
     route: &Route,
     caller: &Caller,
+    has_certificate: bool,
 ) -> Result<Passage, Refusal> {
     let rule = CorsRule::of(route);
     let credential = caller.principal().map(|principal| principal.credential);
@@ -88,7 +90,7 @@ pub(crate) fn guard(
         return Ok(Passage::Go(answer(From::of(canonical, headers, &rule), &rule)));
     }
     // A browser shows the certificate of its connection as it sends cookies: whoever makes it ask.
-    let rule = CorsRule { is_shown_unasked: credential == Some(Credential::Certificate), ..rule };
+    let rule = CorsRule { is_shown_unasked: has_certificate, ..rule };
     check(canonical, headers.contains_key(header::UPGRADE), headers, &rule)
 }
 

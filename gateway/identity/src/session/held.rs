@@ -49,7 +49,17 @@ impl HeldToken {
     }
 }
 
+/// What tells one held credential from every other: by sessions, those by certificates of one rule, or by tokens of one key, would be
+/// taken for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HeldKey(Key);
+
 impl HeldCredential {
+    /// What it is told by.
+    pub fn held_key(&self, tenant: TenantId) -> HeldKey {
+        HeldKey(self.key(tenant))
+    }
+
     fn key(&self, tenant: TenantId) -> Key {
         let hash = match self {
             Self::Session(token) => token.hash(),

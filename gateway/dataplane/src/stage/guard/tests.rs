@@ -69,6 +69,19 @@ fn any_site_may_post_where_that_is_the_routes_purpose() {
     assert_eq!(judge("OPTIONS", false, &preflight), refused());
 }
 
+/// The browser adds it as it adds cookies, and a policy may permit whoever shows it, known or not.
+#[test]
+fn an_allowed_origin_may_not_act_with_a_certificate_that_the_browser_shows() {
+    let origins = [Origin::parse(APP).unwrap()];
+    let judge = |is_shown_unasked, method: &str| {
+        let rule = CorsRule { origins: &origins, credentials: false, is_shown_unasked, any_site: false };
+        check(&canonical(method), false, &headers(&[("origin", APP)]), &rule).map_err(|refusal| refusal.code)
+    };
+    assert!(judge(false, "POST").is_ok());
+    assert_eq!(judge(true, "POST"), refused());
+    assert!(judge(true, "GET").is_ok());
+}
+
 fn refused() -> Result<Passage, RefusalCode> {
     Err(RefusalCode::CrossOrigin)
 }
