@@ -72,6 +72,14 @@ pub(super) fn shown(chain: &[CertificateDer<'_>], authorities: &[CertificateDer<
             }
         }
     }
+    for names in [&mut uris, &mut dns] {
+        names.sort();
+        names.dedup();
+    }
+    // Each is asked for.
+    if uris.len().saturating_add(dns.len()) > ClientCertificate::NAMES_MAX {
+        return None;
+    }
     Some(ShownCertificate {
         fingerprint: Sha256::digest(certificate).into(),
         key: digest_of(&parsed),
@@ -182,6 +190,21 @@ mod tests {
             ["dns:robot.example", "email:robot@example", "ip:10.0.0.7", "uri:spiffe://example/robot"]
         );
         assert_eq!(told.fingerprint.len(), 64);
+    }
+
+    #[test]
+    fn a_name_that_stands_often_is_one_name_and_too_many_are_none() {
+        let named = |count: usize, repeated: usize| {
+            let mut params = CertificateParams::default();
+            let names =
+                (0..count * repeated).map(|n| SanType::DnsName(format!("r{}.example", n % count).try_into().unwrap()));
+            params.subject_alt_names = names.collect();
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            shown(&[certificate.der().clone()], &[]).map(|shown| shown.dns.len())
+        };
+        assert_eq!(named(1, 5_000), Some(1));
+        assert_eq!(named(ClientCertificate::NAMES_MAX, 2), Some(ClientCertificate::NAMES_MAX));
+        assert_eq!(named(ClientCertificate::NAMES_MAX + 1, 1), None);
     }
 
     /// An authority, and what it issued to a robot.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cedargate_migrations::TenantTx;
-use cedargate_model::{Credential, Micros, Principal, PrincipalId, SessionId, TenantId};
+use cedargate_model::{ClientCertificate, Credential, Micros, Principal, PrincipalId, SessionId, TenantId};
 use sha2::{Digest, Sha256};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::programs::ProgramRefused;
@@ -15,6 +16,9 @@ use crate::certificates::{CertificateRule, KeyDigest};
 use crate::session_cache::Key;
 use crate::session_rows::Loaded;
 use crate::token::TokenHash;
+
+/// How many names of a certificate are looked for.
+const NAMES_MAX: usize = ClientCertificate::NAMES_MAX;
 
 /// A certificate that a client showed, as far as service accounts are known by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct ShownCertificate {
     pub key: KeyDigest,
     /// The key that signed it, where that is known.
     pub issuer: Option<KeyDigest>,
-    /// The URIs among its alternative names.
+    /// The URIs among its alternative names: with the DNS names, no more than [`ClientCertificate::NAMES_MAX`].
     pub uris: Vec<String>,
     /// The DNS names among them, in lower case.
     pub dns: Vec<String>,
@@ -93,28 +97,61 @@ impl Sessions {
     }
 }
 
+/// A rule by which a service account is known.
+#[derive(Clone, FromRow)]
+struct FoundRow {
+    id: Uuid,
+    account_id: Uuid,
+    kind: String,
+    issuer_key: String,
+    value: String,
+    created_at: i64,
+}
+
+impl FoundRow {
+    fn is_of(&self, rule: &CertificateRule) -> bool {
+        self.kind == rule.kind() && self.issuer_key == rule.issuer() && self.value == rule.value()
+    }
+}
+
 pub(super) async fn find(
     tx: &mut TenantTx,
     shown: &ShownCertificate,
     now: Micros,
 ) -> Result<Option<Loaded>, FindProgramError> {
+    // One text for as many names as a certificate may have: whoever shows one with many must not cost more.
     const FIND: &str = "
-SELECT id, account_id, created_at
+SELECT id, account_id, kind, issuer_key, value, created_at
 FROM service_account_certificates
 WHERE tenant_id = $1
-  AND kind = $2
+  AND kind = 'key'
+  AND issuer_key = ''
+  AND value = $2
+UNION ALL
+SELECT id, account_id, kind, issuer_key, value, created_at
+FROM service_account_certificates
+WHERE tenant_id = $1
+  AND kind IN ('uri', 'dns')
   AND issuer_key = $3
-  AND value = $4";
-    let mut found: Vec<(Uuid, Uuid, i64)> = Vec::new();
-    for rule in shown.rules() {
-        let finding = tx.query(FIND).bind(rule.kind()).bind(rule.issuer()).bind(rule.value());
-        found.extend(finding.fetch_optional::<(Uuid, Uuid, i64)>().await?);
-    }
-    let accounts: BTreeSet<_> = found.iter().map(|(_, account, _)| *account).collect();
+  AND value IN (
+      $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+      $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35
+  )";
+    let rules: Vec<_> = shown.rules().take(1 + NAMES_MAX).collect();
+    let issuer = shown.issuer.map(|issuer| issuer.to_string()).unwrap_or_default();
+    let named = rules.iter().skip(1).map(CertificateRule::value).chain(std::iter::repeat(String::new()));
+    let finding = tx.query(FIND).bind(shown.key.to_string()).bind(issuer);
+    let finding = named.take(NAMES_MAX).fold(finding, |finding, name| finding.bind(name));
+    let mut found: Vec<FoundRow> = finding.fetch_all().await?;
+    // A URI is no DNS name, though they be written alike.
+    found.retain(|row| rules.iter().any(|rule| row.is_of(rule)));
+    let accounts: BTreeSet<_> = found.iter().map(|row| row.account_id).collect();
     if accounts.len() > 1 {
         return Err(ProgramRefused::Ambiguous.into());
     }
-    let Some((id, account, created_at)) = found.first().copied() else { return Ok(None) };
+    // Of several rules the first: its key, and then by name.
+    let first = rules.iter().find_map(|rule| found.iter().find(|row| row.is_of(rule)));
+    let Some(FoundRow { id, account_id: account, created_at, .. }) = first.cloned() else { return Ok(None) };
     let mut loaded = workloads::load(tx, PrincipalId(account), now).await?;
     let mut principal = Principal::clone(&loaded.principal);
     principal.session = SessionId(id);

@@ -1,17 +1,22 @@
 //! Service accounts for which an issuer elsewhere vouches. Whether it does is judged by whoever asks here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedargate_migrations::TenantTx;
 use cedargate_model::{AuthnStrength, Credential, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
 
 use super::programs::ProgramRefused;
-use super::{FindProgramError, Sessions};
+use super::{FindProgramError, Sessions, earlier};
 use crate::session_rows::Loaded;
 use crate::{AccountState, ServiceAccountName, ServiceAccounts, StoreError};
 
 /// How many spent assertions whose time is over one that is spent clears away.
 const CLEARED_MAX: i64 = 1_000;
+
+/// How long they are kept beyond it. Another gateway's clock may be behind, and an assertion that waits for its issuer's keys is judged
+/// by when it came.
+const SPENT_KEPT: Duration = Duration::from_secs(5 * 60);
 
 impl Sessions {
     /// The service account of this name, as an issuer's word makes it known.
@@ -55,7 +60,7 @@ INSERT INTO spent_assertions (tenant_id, assertion_hash, expires_at)
 VALUES ($1, $2, $3)
 ON CONFLICT (tenant_id, assertion_hash) DO NOTHING";
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        tx.query(CLEAR).bind(now.0).bind(CLEARED_MAX).execute().await?;
+        tx.query(CLEAR).bind(earlier(now, SPENT_KEPT).0).bind(CLEARED_MAX).execute().await?;
         let spent = tx.query(SPEND).bind(assertion.as_slice()).bind(until.0).execute().await?;
         tx.commit().await?;
         Ok(spent == 1)

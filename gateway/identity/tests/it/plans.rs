@@ -24,7 +24,7 @@ const MEANT: [(&str, &str); 8] = [
 ];
 
 /// More values than any text has.
-const PLACES_MAX: usize = 20;
+const PLACES_MAX: usize = 40;
 
 #[tokio::test]
 async fn no_text_reads_all_of_a_tenant() {

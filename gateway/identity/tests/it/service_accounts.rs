@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::house::{House, NOW, role};
 use cedargate_identity::{
     API_KEYS_MAX, AddCertificateError, ApiKey, ApiKeyName, CertificateRule, CreateApiKeyError,
-    CreateServiceAccountError, FindProgramError, KeyDigest, NewApiKey, PresentedSecret, ProgramRefused, SecretKind,
-    ServiceAccount, ServiceAccountName, ServiceAccounts, SessionSettings, Sessions, ShownCertificate, StoreError,
+    CreateServiceAccountError, FindProgramError, HeldCredential, KeyDigest, NewApiKey, PresentedSecret, ProgramRefused,
+    SecretKind, ServiceAccount, ServiceAccountName, ServiceAccounts, SessionSettings, Sessions, ShownCertificate,
+    StoreError,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{
@@ -291,6 +292,47 @@ async fn a_certificate_is_known_by_its_key_or_by_a_name_from_its_issuer() {
 }
 
 #[each_engine]
+async fn whatever_a_certificate_says_is_looked_for_at_once_and_never_taken_for_something_else() {
+    let Setting { house, accounts, sessions, account, .. } = setting().await;
+    let issuer = KeyDigest([9; 32]);
+    let by_dns = CertificateRule::Dns { issuer, value: "m31.example".to_owned() };
+    accounts.add_certificate(house.acme, account.id, &by_dns, NOW).await.unwrap();
+    let find = async |shown: ShownCertificate| sessions.find_certificate(house.acme, &shown, NOW).await.unwrap();
+    let names = |letter: &str| (0..32).map(|n| format!("{letter}{n}.example")).collect::<Vec<_>>();
+    let robot = shown_certificate(1, 9, "x:y");
+    assert!(
+        find(ShownCertificate { uris: vec![], dns: names("m"), ..robot.clone() }).await.is_some(),
+        "the last of many"
+    );
+    let alike = ShownCertificate { fingerprint: [2; 32], uris: names("m"), dns: vec![], ..robot.clone() };
+    assert_eq!(find(alike).await, None, "a URI that is written as the DNS name");
+    let nameless = ShownCertificate { fingerprint: [3; 32], issuer: None, dns: names("m"), uris: vec![], ..robot };
+    assert_eq!(find(nameless).await, None, "a name of whoever");
+}
+
+/// All pods may be known by one rule, and each has a certificate with an end of its own.
+#[each_engine]
+async fn what_certificates_of_one_rule_hold_open_is_told_apart() {
+    const URI: &str = "spiffe://example/robot";
+    let Setting { house, accounts, sessions, account, .. } = setting().await;
+    let by_uri = CertificateRule::Uri { issuer: KeyDigest([9; 32]), value: URI.to_owned() };
+    accounts.add_certificate(house.acme, account.id, &by_uri, NOW).await.unwrap();
+    let held = |key, not_after| {
+        let shown = ShownCertificate { not_after, ..shown_certificate(key, 9, URI) };
+        HeldCredential::Certificate(Arc::new(shown))
+    };
+    let (short, long) = (held(1, NOW.after(Duration::from_secs(60))), held(2, NOW.after(DAY)));
+    let whose = async |held: &HeldCredential, now| sessions.peek(house.acme, held, now).await.unwrap();
+    let (one, two) = (whose(&short, NOW).await.unwrap(), whose(&long, NOW).await.unwrap());
+    assert_eq!(one.session, two.session, "by their principals they are one");
+    assert_ne!(short.held_key(house.acme), long.held_key(house.acme));
+    assert_ne!(long.held_key(house.acme), long.held_key(house.globex));
+    let later = NOW.after(Duration::from_secs(61));
+    assert_eq!(whose(&short, later).await, None);
+    assert!(whose(&long, later).await.is_some());
+}
+
+#[each_engine]
 async fn an_assertion_that_counts_once_is_spent_once_for_each_tenant() {
     let Setting { house, sessions, .. } = setting().await;
     let until = NOW.after(DAY);
@@ -298,5 +340,10 @@ async fn an_assertion_that_counts_once_is_spent_once_for_each_tenant() {
     assert!(spend(house.acme, NOW).await);
     assert!(!spend(house.acme, NOW).await);
     assert!(spend(house.globex, NOW).await);
-    assert!(spend(house.acme, until).await, "its time is over, and whoever judges it says so");
+    let spend_another = async |at| sessions.spend_assertion(house.acme, &[8; 32], at, at).await.unwrap();
+    let behind = Micros(until.0 - 1);
+    assert!(spend_another(until).await, "what is over is cleared by what comes after");
+    assert!(!spend(house.acme, behind).await, "a gateway whose clock is behind would take it once more");
+    assert!(spend_another(until.after(DAY)).await);
+    assert!(spend(house.acme, until.after(DAY)).await, "whoever judges it says by then that its time is over");
 }
