@@ -78,12 +78,14 @@ pub(super) struct Watched {
     shared: Arc<ArcSwap<Connections>>,
     /// What was looked at last, whether it was without mistake or not.
     seen: BTreeMap<PathBuf, Stamp>,
+    /// Whether it could not be read then. That may pass without any file changing, so it is tried at each look again, and reported once.
+    unread: bool,
 }
 
 impl Watched {
     pub(super) fn new(files: ConnectionFiles, policies: PathBuf, shared: Arc<ArcSwap<Connections>>) -> Self {
         let seen = marks(&files);
-        Self { files, policies, shared, seen }
+        Self { files, policies, shared, seen, unread: false }
     }
 
     /// Waits until what was changed is no longer being written.
@@ -94,15 +96,20 @@ impl Watched {
     /// Takes up changed files. Where a tenant's has mistakes, what was live of it stays.
     pub(super) fn look(&mut self, asked: bool) {
         let now = marks(&self.files);
-        if now == std::mem::replace(&mut self.seen, now.clone()) && !asked {
+        let is_same = now == std::mem::replace(&mut self.seen, now.clone());
+        if is_same && !asked && !self.unread {
             return;
         }
+        let was_unread = std::mem::take(&mut self.unread);
+        let is_news = asked || !(is_same && was_unread);
         let failed = |error: StartError| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                error.type = "connections_reload_failed",
-                "the connections to identity providers have mistakes: what was live stays"
-            );
+            if is_news {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    error.type = "connections_reload_failed",
+                    "the connections to identity providers have mistakes: what was live stays"
+                );
+            }
         };
         let former = self.shared.load();
         let made = read_each(&self.files, &self.policies);
@@ -118,7 +125,10 @@ impl Watched {
                     failed(ConnectionsError::Mistaken(mistakes).into());
                 }
             }
-            Err(error) => failed(error),
+            Err(error) => {
+                self.unread = true;
+                failed(error);
+            }
         }
     }
 }

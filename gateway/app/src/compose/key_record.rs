@@ -34,8 +34,8 @@ impl KeyRecord {
     }
 
     /// Hands the news of other keys to the record, if there are any. A key that cannot be recorded does not sign; it is tried again
-    /// when the file is looked at again, at SIGHUP at the latest.
-    pub(super) fn taken_up(&self, purpose: Purpose, keys: &SigningKeys) -> bool {
+    /// whenever the file is looked at, and only the first time `is_news` for the log.
+    pub(super) fn taken_up(&self, purpose: Purpose, keys: &SigningKeys, is_news: bool) -> bool {
         let names: Vec<_> = std::iter::once(keys.kid()).chain(keys.older()).map(|kid| kid.to_string()).collect();
         // Every state of the map is a valid one, so a panic elsewhere does not matter.
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +44,7 @@ impl KeyRecord {
             return true;
         }
         if let Some(before) = before
-            && !self.record(purpose, &names, before)
+            && !self.record(purpose, &names, before, is_news)
         {
             return false;
         }
@@ -60,7 +60,7 @@ impl KeyRecord {
         true
     }
 
-    fn record(&self, purpose: Purpose, names: &[String], before: &[String]) -> bool {
+    fn record(&self, purpose: Purpose, names: &[String], before: &[String], is_news: bool) -> bool {
         let first = |names: &[String]| names.first().cloned().unwrap_or_default();
         let withdrawn = before.iter().filter(|name| !names.contains(name)).cloned().collect();
         let taken = KeyEvent { purpose: purpose.to_string(), key: first(names), former: first(before), withdrawn };
@@ -71,7 +71,9 @@ impl KeyRecord {
             Ok(_) => true,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "a new key cannot be recorded: the former one signs on");
+                if is_news {
+                    tracing::error!(error, "a change of keys cannot be recorded: a new key does not sign yet");
+                }
                 false
             }
         }

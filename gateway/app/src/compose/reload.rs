@@ -21,7 +21,7 @@ use super::key_record::KeyRecord;
 use super::rule_sets::RuleLoader;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
-use super::token_keys::TokenKeyRing;
+use super::token_keys::{TokenKeyRing, is_withdrawn};
 use super::workloads::WatchedWorkloads;
 use super::{StartError, certificates};
 use crate::keys::{KeyRing, Purpose};
@@ -45,6 +45,8 @@ pub(super) struct Reloader {
     pub(super) workloads: WatchedWorkloads,
     /// What was looked at last, whether it could be built or not: a mistake is reported once.
     pub(super) seen: Seen,
+    /// The identity keys that could not be taken up: they are tried at each look again, and reported once.
+    pub(super) failed_identity_key: Option<Option<Stamp>>,
 }
 
 /// How long files must stay as they are before they are read: half a file is well-formed, too, and may forbid less.
@@ -87,6 +89,10 @@ impl Seen {
         let files = stamps(policies);
         let identity_key = ring.metadata(Purpose::Identity).as_ref().map(Stamp::of);
         Self { tenants, files, identity_key, certificates: tls_stamps(watched) }
+    }
+
+    pub(super) fn identity_key(&self) -> Option<Stamp> {
+        self.identity_key
     }
 }
 
@@ -188,8 +194,10 @@ impl Reloader {
         self.look_at_rules(asked);
         self.connections.look(asked);
         self.workloads.look(asked);
-        if asked || before.identity_key != self.seen.identity_key {
-            self.load_identity_key();
+        if asked || self.failed_identity_key.is_some() || before.identity_key != self.seen.identity_key {
+            let is_news = asked || self.failed_identity_key != Some(self.seen.identity_key);
+            let is_done = self.load_identity_key(is_news);
+            self.failed_identity_key = (!is_done).then_some(self.seen.identity_key);
         }
         self.token_keys.look(asked);
         if asked || before.certificates != self.seen.certificates {
@@ -235,32 +243,40 @@ impl Reloader {
         self.rules.look(&self.gateway, rule_sets_of(&sites), asked);
     }
 
-    /// Publishes before it signs: a service that meets the new key's name must be able to find it.
-    fn load_identity_key(&self) {
+    /// Publishes before it signs: a service that meets the new key's name must be able to find it. Whether everything is done; a failure
+    /// `is_news` once. What is withdrawn waits neither for the file nor for the record.
+    fn load_identity_key(&self, is_news: bool) -> bool {
         let keys = match self.ring.identity() {
             Ok(keys) => keys,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "the identity key cannot be opened: the former one stays");
-                return;
+                if is_news {
+                    tracing::error!(error, "the identity key cannot be opened: the former one stays");
+                }
+                return false;
             }
         };
         let former = self.gateway.issuer.load();
-        if *former.keys() == keys {
-            return;
+        let is_same = *former.keys() == keys;
+        if is_same && self.failed_identity_key.is_none() {
+            return true;
         }
-        if let Err(error) = write_jwks(&self.jwks_file, &keys) {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "the public keys cannot be published: the former key signs on");
-            return;
+        let published = write_jwks(&self.jwks_file, &keys);
+        if let Err(error) = &published
+            && is_news
+        {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, "the public keys cannot be published: a new key does not sign yet");
         }
-        if !self.key_record.taken_up(Purpose::Identity, &keys) {
-            return;
+        let is_done = published.is_ok() && self.key_record.taken_up(Purpose::Identity, &keys, is_news);
+        if is_same || !(is_done || is_withdrawn(former.keys(), &keys)) {
+            return is_done;
         }
         let issuer = Issuer::new(former.url(), keys);
         self.verifier.store(Arc::new(Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks())));
         tracing::info!(cedargate.key.id = %issuer.keys().kid(), "the identity keys are taken up");
         self.gateway.issuer.store(Arc::new(issuer));
+        is_done
     }
 }
 

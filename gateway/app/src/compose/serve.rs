@@ -192,8 +192,9 @@ fn start(
 
     let key_record = Arc::new(KeyRecord::open(config.store.state_dir.join(key_record::FILE), spool.clone()));
     // One that could not be recorded is tried again: it signs already, and nothing is answered without the record.
-    let _ = key_record.taken_up(Purpose::Identity, issuer.keys());
-    let _ = key_record.taken_up(Purpose::Token, tokens.load().keys());
+    let is_recorded = key_record.taken_up(Purpose::Identity, issuer.keys(), true);
+    let failed_identity_key = (!is_recorded).then_some(seen.identity_key());
+    let _ = key_record.taken_up(Purpose::Token, tokens.load().keys(), true);
     let token_keys = TokenKeyRing::new(ring.clone(), Arc::clone(&tokens), sessions.clone(), Arc::clone(&key_record));
     let token_keys = Arc::new(token_keys);
 
@@ -300,6 +301,7 @@ fn start(
         connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), connections),
         workloads: WatchedWorkloads::new(config.workloads.clone(), issuers),
         seen,
+        failed_identity_key,
     };
     background.spawn(reloader.run(config.policies.reload_interval));
     let listening = sessions.clone();

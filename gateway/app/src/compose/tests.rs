@@ -97,6 +97,7 @@ impl House {
             connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), Arc::default()),
             workloads: WatchedWorkloads::new(config.workloads.clone(), Arc::default()),
             seen,
+            failed_identity_key: None,
         };
         Self { dir, reloader }
     }
@@ -258,6 +259,32 @@ fn recorded(dir: &Path, used: impl FnOnce(&KeyRecord)) -> Vec<KeyEvent> {
     keys.collect()
 }
 
+/// Who has a copy of a key can also keep the record busy.
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_is_withdrawn_though_the_record_refuses_and_one_that_cannot_be_recorded_does_not_sign() {
+    let house = House::build().await;
+    let (ring, authority) = (&house.reloader.ring, Arc::clone(&house.reloader.gateway.tokens));
+    let former = authority.load().keys().clone();
+    let _ = recorded(house.dir.path(), |record| assert!(record.taken_up(Purpose::Token, &former, true)));
+    let settings = SpoolSettings::new(house.dir.path().join("closed"), "gw-1");
+    let (closed, _) = Spool::open(settings, SigningKey::from_bytes(&[7; 32]), Arc::new(SystemClock)).unwrap();
+    closed.close().unwrap();
+    let record = Arc::new(KeyRecord::open(house.dir.path().join("recorded-keys.json"), closed));
+    let sessions = house.reloader.gateway.sessions.clone();
+    let keys = TokenKeyRing::new(ring.clone(), Arc::clone(&authority), sessions, record);
+
+    let fresh = ring.rotate(Purpose::Token, SystemClock.now()).unwrap();
+    keys.look(false);
+    assert_eq!(authority.load().kid(), former.kid());
+    ring.withdraw(Purpose::Token, former.kid()).unwrap();
+    keys.look(false);
+    let left = authority.load().keys().clone();
+    assert_eq!((left.kid().to_string(), left.older().count()), (fresh.id.clone(), 0));
+    let told = recorded(house.dir.path(), |record| assert!(record.taken_up(Purpose::Token, &left, true)));
+    let told = told.last().map(|told| (told.key.clone(), told.withdrawn.clone()));
+    assert_eq!(told, Some((fresh.id, vec![former.kid().to_string()])), "it is still to be recorded, and is");
+}
+
 #[test]
 fn a_key_that_was_rotated_while_nothing_ran_is_recorded_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
@@ -265,7 +292,7 @@ fn a_key_that_was_rotated_while_nothing_ran_is_recorded_at_the_next_start() {
     let name = |seed| keys(seed).kid().to_string();
     let start = |keys: &SigningKeys| {
         let before = recorded(dir.path(), |_| {}).len();
-        recorded(dir.path(), |record| assert!(record.taken_up(Purpose::Token, keys))).split_off(before)
+        recorded(dir.path(), |record| assert!(record.taken_up(Purpose::Token, keys, true))).split_off(before)
     };
     assert_eq!(start(&keys(1)), [], "the first key is no news");
     assert_eq!(start(&keys(1)), []);

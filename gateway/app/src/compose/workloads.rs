@@ -11,7 +11,7 @@ use cedargate_idp_adapters::workload::{KeySource, WorkloadSettings, Workloads};
 
 use super::StartError;
 use super::reload::{self, Stamp};
-use crate::config::{Environment, WorkloadFiles};
+use crate::config::{Environment, WorkloadFiles, WorkloadsError};
 
 /// Reads every tenant's issuers and puts them to work. One that is as it was before keeps what is known of its keys.
 pub(super) fn live(files: &WorkloadFiles, former: &Workloads) -> Result<Workloads, StartError> {
@@ -31,12 +31,14 @@ pub(super) struct WatchedWorkloads {
     shared: Arc<ArcSwap<Workloads>>,
     /// What was looked at last, whether it was without mistake or not.
     seen: BTreeMap<PathBuf, Stamp>,
+    /// Whether it could not be read then. That may pass without any file changing, so it is tried at each look again, and reported once.
+    unread: bool,
 }
 
 impl WatchedWorkloads {
     pub(super) fn new(files: WorkloadFiles, shared: Arc<ArcSwap<Workloads>>) -> Self {
         let seen = marks(&files);
-        Self { files, shared, seen }
+        Self { files, shared, seen, unread: false }
     }
 
     /// Waits until what was changed is no longer being written.
@@ -47,20 +49,28 @@ impl WatchedWorkloads {
     /// Takes up changed files. Where they have mistakes, what was live stays.
     pub(super) fn look(&mut self, asked: bool) {
         let now = marks(&self.files);
-        if now == std::mem::replace(&mut self.seen, now.clone()) && !asked {
+        let is_same = now == std::mem::replace(&mut self.seen, now.clone());
+        if is_same && !asked && !self.unread {
             return;
         }
+        let was_unread = std::mem::take(&mut self.unread);
+        let is_news = asked || !(is_same && was_unread);
         match live(&self.files, &self.shared.load()) {
             Ok(workloads) => {
                 let count = workloads.count();
                 self.shared.store(Arc::new(workloads));
                 tracing::info!(cedargate.issuers = count, "the issuers that vouch for programs are taken up");
             }
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                error.type = "workloads_reload_failed",
-                "the issuers that vouch for programs have mistakes: what was live stays"
-            ),
+            Err(error) => {
+                self.unread = !matches!(&error, StartError::Workloads(WorkloadsError::Mistaken(_)));
+                if is_news {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        error.type = "workloads_reload_failed",
+                        "the issuers that vouch for programs have mistakes: what was live stays"
+                    );
+                }
+            }
         }
     }
 }
