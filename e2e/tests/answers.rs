@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,6 +109,42 @@ fn a_switch_of_protocols_that_nobody_asked_for_is_a_failure() {
     is_failed(&world, &ask(&world, &clerk, "/echo/live/other", "1.1", upgrade).answer("GET").unwrap());
     let switched = ask(&world, &clerk, "/echo/live/switch", "1.1", upgrade).answer("GET").unwrap();
     assert_eq!(switched.status, 101, "{switched:?}");
+}
+
+/// A service on this machine may have agreed before the gateway looked at it for the first time; this one agrees to all before it is
+/// asked. The end of the request is not the tunnel's.
+#[test]
+fn a_tunnel_stays_open_however_early_the_service_agrees() {
+    static EARLY: AtomicBool = AtomicBool::new(false);
+    let world = World::start(&WorldOptions::default()).unwrap();
+    world.stop_echo().unwrap();
+    let socket = world.path("echo.sock");
+    let _ = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                if !EARLY.load(Ordering::SeqCst) {
+                    return answer(stream);
+                }
+                let agreed = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+                let (mut said, mut octet) = (stream.write_all(agreed), [0]);
+                while said.is_ok() && matches!(stream.read(&mut octet), Ok(1)) {
+                    if octet[0] == b'?' {
+                        said = stream.write_all(b"heard");
+                    }
+                }
+            });
+        }
+    });
+    let clerk = clerk(&world);
+    EARLY.store(true, Ordering::SeqCst);
+    for _ in 0..1000 {
+        let mut socket = ask(&world, &clerk, "/echo/live/a", "1.1", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+        assert_eq!(socket.answer("GET").unwrap().status, 101, "{}", world.logs());
+        socket.send(b"?").unwrap();
+        assert_eq!(socket.exactly(5).unwrap(), b"heard");
+    }
 }
 
 #[test]

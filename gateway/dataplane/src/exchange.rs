@@ -9,6 +9,7 @@ use crate::arrival::Arrival;
 use crate::cut::BodyStall;
 use crate::lifeline::Lifeline;
 use crate::trail::Trail;
+use crate::upstream::Gate;
 use crate::walk::Pass;
 
 /// Where an exchange stands.
@@ -33,6 +34,8 @@ pub(crate) struct Admitted {
     pub(crate) connect_attempts: u32,
     /// When a service was asked, the last time it was.
     pub(crate) asked: Option<Instant>,
+    /// What holds up the answer to an upgrade while the request is on its way.
+    pub(crate) gate: Option<Arc<Gate>>,
     /// The deadline of a body that passes over HTTP/2.
     pub(crate) stall: Option<Arc<BodyStall>>,
     /// What it can be cut by.

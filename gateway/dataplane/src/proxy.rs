@@ -27,7 +27,7 @@ use crate::stage::respond::{self, Answer, RequestFacts};
 use crate::stage::{inspect, record};
 use crate::timeline::Ended;
 use crate::trail::Trail;
-use crate::upstream::TUNNEL_IDLE_TIMEOUT;
+use crate::upstream::{Gate, TUNNEL_IDLE_TIMEOUT};
 use crate::walk::{self, Pass, Walked};
 
 /// How many backends are tried for one request when connecting fails: nothing has been sent then, so that trying
@@ -90,6 +90,7 @@ impl ProxyHttp for Proxy {
                     stall.watch(limit, Cut::of(&trail, &pass));
                 }
                 *exchange = Exchange::Admitted(Box::new(Admitted {
+                    gate: pass.upgrade.then(Arc::<Gate>::default),
                     trail,
                     pass,
                     connect_attempts: 0,
@@ -109,8 +110,8 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let pass = &admitted(exchange)?.pass;
-        match self.gateway.upstreams.select(&pass.route, pass.upgrade) {
+        let admitted = admitted(exchange)?;
+        match self.gateway.upstreams.select(&admitted.pass.route, admitted.gate.as_ref()) {
             Ok(peer) => Ok(peer),
             Err(refusal) => Err(overtake(exchange, refusal)),
         }
@@ -160,6 +161,9 @@ impl ProxyHttp for Proxy {
             return Err(overtake(exchange, refusal));
         }
         admitted.asked = Some(Instant::now());
+        if let Some(gate) = &admitted.gate {
+            gate.shut();
+        }
         if let Some(timeline) = &mut admitted.trail.timeline {
             timeline.asked();
         }
@@ -190,6 +194,10 @@ impl ProxyHttp for Proxy {
         match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream).await {
             Ok(piece) => {
                 *body = piece;
+                // Last of all: nothing may be waited for between this and the hand-over.
+                if let Some(gate) = admitted.gate.as_ref().filter(|_| end_of_stream) {
+                    gate.open();
+                }
                 Ok(())
             }
             // As the client's error, which it is: of any other, Pingora takes no note while it sends over HTTP/2, and goes on

@@ -3,6 +3,7 @@
 mod health;
 mod reach;
 mod tls;
+mod tunnel;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr as InetAddr;
@@ -25,11 +26,13 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 
 use self::health::{Check, Connectors};
 use self::reach::Reach;
+use self::tunnel::Gated;
 use crate::tls::TlsError;
 
 pub use self::health::HealthChecks;
 pub use self::reach::Protocol;
 pub use self::tls::{Authorities, ClientCertificateFiles, ServerName, ServerNameError, UpstreamTls};
+pub(crate) use self::tunnel::Gate;
 
 /// How many backends are looked at for a healthy one.
 const SELECT_ATTEMPTS_MAX: usize = 16;
@@ -167,17 +170,17 @@ impl Upstreams {
         HealthChecks { balancers: self.by_service.values().map(|upstream| upstream.balancer.clone()).collect() }
     }
 
-    /// A healthy backend of a route's service.
+    /// A healthy backend of a route's service. An upgrade has a connection of its own, which its gate holds shut for a moment.
     ///
     /// # Errors
-    /// 503 if the service has none; 502 for an `upgrade` of a service that speaks HTTP/2, which has none, and for gRPC where it
+    /// 503 if the service has none; 502 for an upgrade of a service that speaks HTTP/2, which has none, and for gRPC where it
     /// speaks HTTP/1.1.
-    pub(crate) fn select(&self, route: &Route, upgrade: bool) -> Result<Box<HttpPeer>, Refusal> {
+    pub(crate) fn select(&self, route: &Route, upgrade: Option<&Arc<Gate>>) -> Result<Box<HttpPeer>, Refusal> {
         let unavailable =
             |why: &str| Refusal::new(RefusalCode::UpstreamUnavailable, format!("{why} `{}`", route.service));
         let upstream =
             self.by_service.get(&*route.service).ok_or_else(|| unavailable("no upstream is configured for"))?;
-        if upgrade && upstream.reach.protocol == Protocol::Http2 {
+        if upgrade.is_some() && upstream.reach.protocol == Protocol::Http2 {
             return Err(Refusal::new(RefusalCode::UpstreamFailed, "an upgrade, and the service speaks HTTP/2"));
         }
         if route.grpc && upstream.reach.protocol == Protocol::Http1 {
@@ -188,6 +191,12 @@ impl Upstreams {
         let mut peer = upstream.reach.peer(&backend.addr).ok_or_else(|| unavailable("an unusable address of"))?;
         let options = &mut peer.options;
         options.idle_timeout = Some(upstream.idle_timeout);
+        if let Some(gate) = upgrade {
+            options.custom_l4 = Some(Arc::new(Gated(Arc::clone(gate))));
+            options.idle_timeout = Some(Duration::ZERO);
+            peer.group_key = !peer.group_key;
+        }
+        let options = &mut peer.options;
         options.write_timeout = Some(route.timeout);
         (options.read_timeout, options.http_upstream_request_policy) = match route.upgrade {
             Some(_) => (Some(TUNNEL_IDLE_TIMEOUT), HttpUpstreamRequestPolicy::standard()),
