@@ -121,6 +121,7 @@ fn event() -> Event {
         inspection: None,
         snapshot: Some("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into()),
         determined_by: Arc::new(["inventory/matrix/clerk/ListItems".into()]),
+        facts: None,
     };
     Event {
         id: EventId(id),

@@ -49,6 +49,7 @@ fn event(number: u64, client: &str, verdict: Verdict) -> Event {
         inspection: None,
         snapshot: None,
         determined_by: Arc::new([]),
+        facts: None,
     };
     let tenant = Some(TenantName::parse("acme").unwrap());
     Event { id: EventId(id(number)), at: at(number), tenant, body: EventBody::Decision(Arc::new(decision)) }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use cedargate_identity::ShownCertificate;
 use cedargate_model::{
-    Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Inspection, Micros, Outcome,
-    Refusal, RequestId, Scheme, Stage, Subject, TenantName, Verdict,
+    Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Facts, Inspection, Micros, Outcome,
+    Refusal, RequestId, Scheme, Stage, Subject, TenantId, TenantName, Verdict,
 };
 use cedargate_policy::{Basis, Routed};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -80,6 +80,7 @@ impl Trail {
                 inspection: None,
                 snapshot: None,
                 determined_by: Arc::new([]),
+                facts: None,
             }),
             caller: Caller::Anonymous,
             counts_for: Caller::Anonymous,
@@ -210,11 +211,26 @@ impl Trail {
         self.event().inspection = inspection;
     }
 
-    /// Which snapshot and policies decided, whatever they said.
-    pub(crate) fn decided_by(&mut self, basis: &Basis) {
+    /// Which snapshot and policies decided, whatever they said, and what they were shown.
+    pub(crate) fn decided_by(&mut self, basis: &Basis, tenant: TenantId, now: Micros) {
+        let facts = self.facts(tenant, now);
         let event = self.event();
         event.snapshot = Some(basis.snapshot().clone());
         event.determined_by = basis.determined_by().clone();
+        event.facts = Some(Arc::new(facts));
+    }
+
+    /// Roles and methods are copied: the event outlives the session, and says what held when it was decided.
+    fn facts(&self, tenant: TenantId, now: Micros) -> Facts {
+        let principal = self.caller.principal();
+        Facts {
+            v: Facts::VERSION,
+            tenant,
+            now,
+            roles: principal.map(|principal| principal.roles.clone()).unwrap_or_default(),
+            methods: principal.map(|principal| principal.strength.methods.clone()).unwrap_or_default(),
+            authenticated_at: principal.map(|principal| principal.authenticated_at),
+        }
     }
 
     pub(crate) fn preflight(&mut self) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountEvent, AdmissionEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId,
+    AccountEvent, AdmissionEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId, Facts,
     KeyEvent, Micros, PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId,
     SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
 };
@@ -102,6 +102,9 @@ pub struct Decision {
     /// The policies that determined the decision, sorted.
     #[serde(default, skip_serializing_if = "<[PolicyId]>::is_empty")]
     pub determined_by: Arc<[PolicyId]>,
+    /// What else the policies were shown, once they decided: with it the decision can be made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Arc<Facts>>,
 }
 
 /// Allowed or refused.
@@ -348,6 +351,7 @@ mod tests {
                 inspection: None,
                 snapshot: None,
                 determined_by: Arc::new([]),
+                facts: None,
             })),
         };
         let text = serde_json::to_string(&refused).unwrap();

@@ -30,6 +30,7 @@ mod canonical;
 mod client_certificate;
 mod connection_name;
 mod event;
+mod facts;
 mod host;
 mod id;
 mod path;
@@ -52,6 +53,7 @@ pub use event::{
     Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, InspectionPlace, Outcome, OutcomeEnd,
     ServiceEvent, Signin, SigninResult, Subject, Verdict,
 };
+pub use facts::Facts;
 pub use host::{Host, HostError};
 pub use id::{
     ApiKeyId, DecisionId, EventId, FactorId, GrantId, PolicyId, PrincipalId, RequestId, RouteId, ScimGroupId,

@@ -52,6 +52,8 @@ mod problem;
 mod properties;
 mod query;
 mod reads;
+mod recorded;
+mod replay;
 mod routes;
 mod schema;
 mod scope;
@@ -65,6 +67,8 @@ pub use matrix::{Cell, CompiledCell, Matrix, MatrixTarget};
 pub use platform::Role;
 pub use problem::{Place, Problem, Problems};
 pub use query::{Context, Query, WafFindings};
+pub use recorded::{AskedAgain, Callers, Decided, Recorded, RecordedError};
+pub use replay::{Change, Group, Replay, Replayed};
 pub use routes::{
     InspectionMode, OnExcess, Origin, OriginError, Resource, Route, RouteInspection, Routed, Routes, Routing, Upgrade,
 };

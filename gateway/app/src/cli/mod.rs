@@ -157,7 +157,7 @@ impl Command {
             Self::Health(command) => command.run(common, output),
             Self::Config(command) => command.run(common, output),
             Self::Explain(command) => command.run(common, output),
-            Self::Policy(command) => command.run(output),
+            Self::Policy(command) => command.run(common, output),
             Self::Audit(command) => command.run(common, output),
             Self::Tenant(command) => command.run(common, output),
             Self::User(command) => command.run(common, output),

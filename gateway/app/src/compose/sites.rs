@@ -79,7 +79,7 @@ impl SiteLoader {
     /// The tenant's new snapshot, or the one that is live while the new one has mistakes.
     fn snapshot(&self, sources: &Sources, tenant: &Tenant, loaded: &mut Loaded) -> Option<Arc<Snapshot>> {
         let live = self.live.get(&tenant.id);
-        match Snapshot::build(sources, &scope(sources, tenant)) {
+        match Snapshot::build(sources, &TenantScope::of_all_modules(sources, tenant.id, tenant.name.clone())) {
             // The same texts: keeping the snapshot keeps its routes and what is cached of its decisions.
             Ok(built) => match live.filter(|live| live.id() == built.id()) {
                 Some(live) => Some(Arc::clone(live)),
@@ -101,16 +101,6 @@ impl SiteLoader {
         }
         std::iter::once(self.base.tenant_domain(&tenant.name)).chain(tenant.hosts.iter().cloned()).collect()
     }
-}
-
-/// A tenant has every module but the bare host's.
-fn scope(sources: &Sources, tenant: &Tenant) -> TenantScope {
-    let bare = TenantScope::bare_host();
-    if tenant.id == bare.id {
-        return bare;
-    }
-    let modules = sources.modules().into_iter().filter(|module| !bare.modules.contains(module));
-    TenantScope::new(tenant.id, tenant.name.clone(), modules)
 }
 
 /// The roles that an account can be given.

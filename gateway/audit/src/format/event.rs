@@ -5,8 +5,8 @@
 //! holds it to that, and everything is read back by `serde`.
 
 use cedargate_model::{
-    ClientCertificate, Decision, Event, EventBody, Inspection, InspectionPlace, Outcome, OutcomeEnd, Subject, Verdict,
-    append_address,
+    ClientCertificate, Decision, Event, EventBody, Facts, Inspection, InspectionPlace, Outcome, OutcomeEnd, Subject,
+    Verdict, append_address,
 };
 use uuid::Uuid;
 
@@ -71,6 +71,7 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
         inspection,
         snapshot,
         determined_by,
+        facts,
     } = decision;
     id(out, "decision", decision.0);
     id(out, "request", request.0);
@@ -123,6 +124,27 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
     if !determined_by.is_empty() {
         list(out, "determined_by", determined_by.iter().map(|policy| policy.as_str()));
     }
+    if let Some(facts) = facts {
+        append_facts(out, facts);
+    }
+}
+
+fn append_facts(out: &mut Vec<u8>, facts: &Facts) {
+    let Facts { v, tenant, now, roles, methods, authenticated_at } = facts;
+    out.extend_from_slice(b",\"facts\":{\"v\":");
+    out.extend_from_slice(itoa::Buffer::new().format(*v).as_bytes());
+    id(out, "tenant", tenant.0);
+    signed(out, "now", now.0);
+    if !roles.is_empty() {
+        list(out, "roles", roles.iter().map(|role| role.as_str()));
+    }
+    if !methods.is_empty() {
+        list(out, "methods", methods.iter().map(|method| method.as_str()));
+    }
+    if let Some(at) = authenticated_at {
+        signed(out, "authenticated_at", at.0);
+    }
+    out.push(b'}');
 }
 
 fn append_inspection(out: &mut Vec<u8>, inspection: &Inspection) {
@@ -182,6 +204,11 @@ fn id(out: &mut Vec<u8>, name: &str, id: Uuid) {
 }
 
 fn number(out: &mut Vec<u8>, name: &str, number: u64) {
+    key(out, name);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn signed(out: &mut Vec<u8>, name: &str, number: i64) {
     key(out, name);
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -246,8 +273,8 @@ mod tests {
     use std::sync::Arc;
 
     use cedargate_model::{
-        Credential, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RouteId, SessionId,
-        SnapshotId, Stage, TenantName,
+        AuthnMethod, Credential, DecisionId, EventId, Micros, PolicyId, PrincipalId, RefusalCode, RequestId, RoleName,
+        RouteId, SessionId, SnapshotId, Stage, TenantId, TenantName,
     };
     use proptest::option::of;
     use proptest::prelude::*;
@@ -286,6 +313,21 @@ mod tests {
     }
 
     prop_compose! {
+        fn facts()(
+            tenant in uuid(),
+            times in any::<(i64, Option<i64>)>(),
+            roles in prop::collection::vec("[a-z][a-z0-9_-]{0,9}", 0..3),
+            methods in prop::collection::vec(prop::sample::select(vec![
+                AuthnMethod::Pwd, AuthnMethod::Otp, AuthnMethod::Hwk, AuthnMethod::Fed, AuthnMethod::Swk, AuthnMethod::Pop,
+            ]), 0..3),
+        ) -> Facts {
+            let roles = roles.iter().map(|role| RoleName::parse(role).unwrap()).collect();
+            let (now, authenticated_at) = (Micros(times.0), times.1.map(Micros));
+            Facts { v: Facts::VERSION, tenant: TenantId(tenant), now, roles, methods, authenticated_at }
+        }
+    }
+
+    prop_compose! {
         fn decision()(
             ids in (uuid(), uuid()),
             verdict in verdict(),
@@ -297,6 +339,7 @@ mod tests {
             inspection in of((any::<u32>(), prop::collection::vec(words(), 0..3), of(any::<u32>()))),
             snapshot in of(words()),
             determined_by in prop::collection::vec(words(), 0..3),
+            facts in of(facts()),
         ) -> Decision {
             let (route, action, resource) = match routed {
                 Some((route, action, resource)) => (Some(route), Some(action), Some(resource)),
@@ -335,6 +378,7 @@ mod tests {
                 }),
                 snapshot: snapshot.map(|text| SnapshotId::from(&*text)),
                 determined_by: determined_by.iter().map(|text| PolicyId::from(&**text)).collect(),
+                facts: facts.map(Arc::new),
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn authorize(
     let context = Context { now, client: canonical.client, certificate: trail.event.client_certificate.clone(), waf };
     let query = Query { caller: &trail.caller, routed: &found.routed, context: &context };
     let verdict = decisions.decide(&found.snapshot, &query, decision);
-    trail.decided_by(verdict.basis());
+    trail.decided_by(verdict.basis(), found.snapshot.tenant().id, now);
     match verdict {
         Verdict::Allow(allowed) => Ok(allowed),
         Verdict::SignIn(_) => Err(Refusal::from(RefusalCode::SigninRequired).with(Challenge::SignIn)),

@@ -164,6 +164,7 @@ impl House {
             inspection: None,
             snapshot: None,
             determined_by: Arc::new([]),
+            facts: None,
         };
         let tenant = Some(TenantName::parse(tenant).unwrap());
         let event = Event { id: EventId(Uuid::now_v7()), at, tenant, body: EventBody::Decision(Arc::new(body)) };

@@ -1,5 +1,6 @@
 //! `cedargate policy`: one file for each command.
 
+mod replay;
 mod test;
 
 use std::path::Path;
@@ -7,23 +8,26 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::output::Output;
-use super::{Ending, Failure};
+use super::{Common, Ending, Failure};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     Test(test::Test),
+    Replay(replay::Replay),
 }
 
 impl PolicyCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Test(command) => command.json,
+            Self::Replay(command) => command.json,
         }
     }
 
-    pub(crate) fn run(self, output: &Output) -> Result<Ending, Failure> {
+    pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         match self {
             Self::Test(command) => command.run(output),
+            Self::Replay(command) => command.run(common, output),
         }
     }
 }
