@@ -20,6 +20,7 @@ rows=(
     "/usr/lib/postgresql/*/bin/initdb|postgresql|test|the stores' tests run on it too, in throwaway clusters of their own"
     "/usr/lib/python3/dist-packages/grpc|python3-grpcio|test|gRPC's own implementation, behind and before the gateway"
     "/usr/lib/python3*/ensurepip|python3 python3-venv|test|runs the mail server that notices are sent to, which pip installs beside the build"
+    "cvc5|cvc5|test|the solver that proves the policies' properties and compares policy sets"
     "sqlfluff|sqlfluff|test|lints the migrations"
     "/usr/share/modsecurity-crs/rules|modsecurity-crs|demo test bench bench-waf|rules that the inspection engine runs and is measured with"
     "/usr/include/modsecurity/modsecurity.h|libmodsecurity-dev|bench-waf|the engine that ours is compared with"

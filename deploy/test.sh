@@ -40,6 +40,8 @@ step "tests" without_passing_output cargo test --workspace --locked "${features[
 # The program that was built above: `cargo run -p` would build it anew, for a package alone has other features.
 target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 step "policies" cat "$target/debug/cedargate" policy test policies policy-tests/cases
+step "properties" cat "$target/debug/cedargate" policy prove policies
+step "policy lints" cat "$target/debug/cedargate" policy lint policies
 
 printf '\n==> All passed\n\n'
 printf '%s\n' "${timings[@]}"

@@ -34,7 +34,7 @@ pub(crate) struct SourcedPolicy {
 
 /// Who answers for a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub enum Whose {
     /// The platform: a guard-rail, a `forbid` that holds for every tenant and may be idle for some.
     Platform,
     /// A module or a tenant, in a `*.cedar` file.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{
-    Entities, EntityUid, Policy, PolicySet, PolicySetError, ValidationMode, ValidationWarning, Validator,
+    Entities, EntityUid, Policy, PolicySet, PolicySetError, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use cedargate_model::{PolicyId, RouteId, SnapshotId};
 use sha2::{Digest, Sha256};
@@ -38,6 +38,8 @@ pub(crate) struct Built {
     pub(crate) ladder: Ladder,
     pub(crate) actions: Vec<Action>,
     pub(crate) policies: BTreeMap<PolicyId, SourcedPolicy>,
+    /// For proofs; decisions need it no more.
+    pub(crate) schema: Schema,
 }
 
 /// An action and the policies that can apply to it.
@@ -128,7 +130,7 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
         return Err(problems.sorted());
     }
     let policies = problems.absorb(authored::collect(policies, is_role)).unwrap_or_default();
-    problems.absorb(validate(&linked, &policies));
+    problems.absorb(validate(&linked.schema, &policies));
     let (actions, routes) = (problems.absorb(index(actions, &policies)), problems.absorb(finish(routes)));
     for (index, place) in scored {
         if let Some(action) =
@@ -143,7 +145,8 @@ pub(crate) fn build(sources: &Sources, tenant: &TenantScope) -> Result<Built, Pr
     }
     match (actions, routes, problems.is_empty()) {
         (Some(actions), Some(routes), true) => {
-            Ok(Built { id, routes, roles: platform.roles, ladder: platform.ladder, actions, policies })
+            let (roles, ladder, schema) = (platform.roles, platform.ladder, linked.schema);
+            Ok(Built { id, routes, roles, ladder, actions, policies, schema })
         }
         _ => Err(problems.sorted()),
     }
@@ -408,7 +411,7 @@ fn finish(routes: RoutesBuilder) -> Result<Routes, Problems> {
 }
 
 /// Strict validation (Cedar skips a policy that errs, so nothing that could err may become live).
-fn validate(linked: &LinkedSchema, policies: &BTreeMap<PolicyId, SourcedPolicy>) -> Result<(), Problems> {
+pub(crate) fn validate(schema: &Schema, policies: &BTreeMap<PolicyId, SourcedPolicy>) -> Result<(), Problems> {
     let mut problems = Problems::none();
     let set = match PolicySet::from_policies(policies.values().map(|sourced| sourced.policy.clone())) {
         Ok(set) => set,
@@ -425,7 +428,7 @@ fn validate(linked: &LinkedSchema, policies: &BTreeMap<PolicyId, SourcedPolicy>)
             None => problems.add(Place::start_of("."), message),
         }
     };
-    let validator = Validator::new(linked.schema.clone());
+    let validator = Validator::new(schema.clone());
     let result = validator.validate_with_level(&set, ValidationMode::Strict, DEREFERENCES_MAX);
     for error in result.validation_errors() {
         add(error.policy_id(), error);

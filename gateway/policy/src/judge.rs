@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{Context as CedarContext, Entities, EntityId, EntityUid, Request};
+use cedar_policy::{Authorizer, Context as CedarContext, Entities, EntityId, EntityUid, Policy, PolicySet, Request};
 use cedargate_model::{Caller, Credential, DecisionId, PolicyId, SnapshotId};
 
 use crate::build::Action;
@@ -48,6 +48,16 @@ pub(crate) fn judge(snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
         Ok(case) => case.judge(),
         Err(error) => Outcome::Failed(vec![error.to_string()]),
     }
+}
+
+/// Whether a request satisfies a policy, of the snapshot or not; none where it cannot be evaluated.
+pub(crate) fn satisfies(snapshot: &Snapshot, query: &Query<'_>, policy: &Policy) -> Option<bool> {
+    let case = Case::open(snapshot, snapshot.action(query)?, query).ok()?;
+    let request = case.request(&Authn::of(query.caller, query.context.now)).ok()?;
+    let set = PolicySet::from_policies([policy.clone()]).ok()?;
+    let response = Authorizer::new().is_authorized(&request, &set, &case.entities);
+    let evaluated = response.diagnostics().errors().next().is_none();
+    evaluated.then(|| response.diagnostics().reason().next().is_some())
 }
 
 /// Whether an action is for people alone, and a program for itself asks. Policies were validated for the principals that the schema
@@ -107,10 +117,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn ask(&self, authn: &Authn) -> Result<Answer, ShowError> {
+    fn request(&self, authn: &Authn) -> Result<Request, ShowError> {
         let context: CedarContext = entities::cedar_context(authn, self.query.context)?;
         let action = self.action.facts.uid.clone();
-        let request = Request::new(self.asker.uid.clone(), action, self.resource.clone(), context, None)?;
+        Ok(Request::new(self.asker.uid.clone(), action, self.resource.clone(), context, None)?)
+    }
+
+    fn ask(&self, authn: &Authn) -> Result<Answer, ShowError> {
+        let request = self.request(authn)?;
         let groups = std::iter::once(&self.asker.uid).chain(&self.asker.roles);
         Ok(self.action.policies.is_authorized(&request, groups, &self.entities))
     }

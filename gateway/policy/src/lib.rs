@@ -45,11 +45,13 @@ mod entities;
 mod index;
 mod judge;
 mod matrix;
+mod model;
 mod nesting;
 mod platform;
 mod problem;
 #[cfg(test)]
 mod properties;
+mod property;
 mod query;
 mod reads;
 mod recorded;
@@ -62,10 +64,13 @@ mod sources;
 mod toml_text;
 mod verdict;
 
+pub use authored::Whose;
 pub use decisions::{CacheStats, Decisions};
-pub use matrix::{Cell, CompiledCell, Matrix, MatrixTarget};
+pub use matrix::{Cell, CellError, CompiledCell, Matrix, MatrixTarget};
+pub use model::{Model, ModelAction, ModelPolicy};
 pub use platform::Role;
 pub use problem::{Place, Problem, Problems};
+pub use property::Property;
 pub use query::{Context, Query, WafFindings};
 pub use recorded::{AskedAgain, Callers, Decided, Recorded, RecordedError};
 pub use replay::{Change, Group, Replay, Replayed};

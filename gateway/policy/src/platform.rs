@@ -26,6 +26,8 @@ pub struct Role {
     pub name: RoleName,
     /// What it is for, in a sentence.
     pub description: String,
+    /// Where it is named.
+    pub place: Place,
 }
 
 /// The sign-ins that a denied person may be asked for.
@@ -74,7 +76,7 @@ pub(crate) fn parse_roles(file: &Arc<str>, text: &str) -> Result<Vec<Role>, Prob
             Ok(name) if roles.iter().any(|role| role.name == name) => {
                 problems.add(place, format!("role `{name}` is there already"));
             }
-            Ok(name) => roles.push(Role { name, description: entry.description.into_inner() }),
+            Ok(name) => roles.push(Role { name, description: entry.description.into_inner(), place }),
             Err(error) => problems.add(place, error.to_string()),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::EntityUid;
+use cedar_policy::{EntityUid, Schema};
 use cedargate_model::{DecisionId, PolicyId, SnapshotId};
 
 use crate::authored::SourcedPolicy;
@@ -34,9 +34,14 @@ impl Snapshot {
     /// # Errors
     /// Every mistake in the texts that concern this tenant, with its place.
     pub fn build(sources: &Sources, tenant: &TenantScope) -> Result<Self, Problems> {
-        let Built { id, routes, roles, ladder, actions, policies } = build::build(sources, tenant)?;
+        build::build(sources, tenant).map(|built| Self::of(built, tenant).0)
+    }
+
+    /// The snapshot of what was built, and the schema that it was checked against.
+    pub(crate) fn of(built: Built, tenant: &TenantScope) -> (Self, Schema) {
+        let Built { id, routes, roles, ladder, actions, policies, schema } = built;
         let ids = policies.keys().map(|id| (cedar_policy::PolicyId::new(id.as_str()), id.clone())).collect();
-        Ok(Self {
+        let snapshot = Self {
             id,
             tenant: tenant.clone(),
             tenant_uid: entities::tenant_uid(tenant.id),
@@ -46,7 +51,8 @@ impl Snapshot {
             actions,
             policies,
             ids,
-        })
+        };
+        (snapshot, schema)
     }
 
     /// Names the exact content that this was built from: SHA-256 over the texts and the tenant's scope.
@@ -120,6 +126,16 @@ impl Snapshot {
         let mut named: Vec<PolicyId> = ids.into_iter().filter_map(|id| self.ids.get(id).cloned()).collect();
         named.sort();
         named.into()
+    }
+
+    /// The actions, each with the policies that can apply to it.
+    pub(crate) fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    /// Every policy and where it comes from.
+    pub(crate) fn sourced(&self) -> &BTreeMap<PolicyId, SourcedPolicy> {
+        &self.policies
     }
 
     #[cfg(test)]

@@ -20,6 +20,8 @@ const SOURCES_BYTES_MAX: usize = 32 << 20;
 pub(crate) const PLATFORM: &str = "platform";
 /// The folder with the inspection's rule sets.
 const RULE_SETS: &str = "waf";
+/// The folder with the standing properties.
+pub(crate) const PROPERTIES: &str = "properties";
 /// The folder with one folder per tenant.
 pub(crate) const TENANTS: &str = "tenants";
 
@@ -29,6 +31,7 @@ pub(crate) const TENANTS: &str = "tenants";
 /// platform/   schema.cedarschema, roles.toml, step-up.toml, *.cedar (guard-rails)
 /// <module>/   schema.cedarschema, routes.toml, matrix.txt, *.cedar
 /// tenants/<name>/   <module>.matrix.txt, *.cedar
+/// properties/   platform.cedar, <module>.cedar, tenants/<name>.cedar
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -78,7 +81,7 @@ impl Sources {
     /// The modules that there are, sorted.
     pub fn modules(&self) -> BTreeSet<Arc<str>> {
         let folders = self.texts.keys().filter_map(|path| path.split_once('/')).map(|(folder, _)| folder);
-        folders.filter(|folder| !matches!(*folder, PLATFORM | TENANTS)).map(Arc::from).collect()
+        folders.filter(|folder| !matches!(*folder, PLATFORM | TENANTS | PROPERTIES)).map(Arc::from).collect()
     }
 
     /// The tenants that have policies of their own, sorted.
@@ -202,6 +205,7 @@ fn misplaced(path: &str) -> Option<String> {
         ),
         [TENANTS, _, file] => (is_cedar(file) || file.ends_with(".matrix.txt"), "<module>.matrix.txt or *.cedar"),
         [TENANTS, ..] => (false, "tenants/<name>/<file>"),
+        [PROPERTIES, file] | [PROPERTIES, TENANTS, file] => (is_cedar(file), "<module>.cedar or tenants/<name>.cedar"),
         [module, file] if is_module_name(module) => (
             is_cedar(file) || matches!(*file, "schema.cedarschema" | "routes.toml" | "matrix.txt"),
             "schema.cedarschema, routes.toml, matrix.txt or *.cedar",

@@ -6,4 +6,5 @@ mod commands;
 mod connections;
 mod house;
 mod ingest;
+mod policy;
 mod serving;

@@ -11,6 +11,7 @@
 //! ```
 
 mod compile;
+mod edit;
 mod parse;
 mod text;
 
@@ -21,6 +22,7 @@ use cedargate_model::RoleName;
 use crate::{Place, Problems};
 
 pub use compile::{CompiledCell, MatrixTarget};
+pub use edit::CellError;
 pub(crate) use parse::is_action_name;
 
 /// A permission matrix. Displays as canonical text, which parses to the same matrix.

@@ -71,6 +71,20 @@ fn a_condition_that_is_no_expression_is_refused_in_its_line() {
 }
 
 #[test]
+fn a_cell_that_is_not_there_cannot_be_changed() {
+    let matrix = Matrix::parse(GOOD, "m.txt").unwrap();
+    let change =
+        |role, action, cell| matrix.with_cell(role, action, Cell::of(cell)).map(|(m, gone)| (m.to_string(), gone));
+    assert_eq!(change("boss", "RecallLot", "allow"), Err(CellError::Role("boss".into())));
+    assert_eq!(change("clerk", "Go", "allow"), Err(CellError::Action("Go".into())));
+    assert_eq!(change("clerk", "RecallLot", "weak"), Err(CellError::Condition("weak".into())));
+    let wider = GOOD.replace("-          -      strong", "-          allow  strong");
+    assert_eq!(change("clerk", "RecallLot", "allow"), Ok((wider, vec![])));
+    let (text, gone) = change("manager", "RecallLot", "deny").unwrap();
+    assert!(!text.contains("when") && gone == ["strong".into()], "{text}");
+}
+
+#[test]
 fn all_mistakes_are_said_at_once() {
     assert_eq!(problems("action a B\nGo! -\nGo x -\n").lines().count(), 3);
 }
@@ -169,6 +183,23 @@ proptest! {
         let again = Matrix::parse(&canonical, "m.txt").map_err(|p| TestCaseError::fail(format!("{p}\n{canonical}")))?;
         prop_assert_eq!(meaning(&matrix), meaning(&again));
         prop_assert_eq!(again.to_string(), canonical);
+    }
+
+    #[test]
+    fn another_cell_changes_its_policy_and_no_other(text in written(), at in any::<prop::sample::Index>(), allow: bool) {
+        let matrix = Matrix::parse(&text, "m.txt").map_err(|p| TestCaseError::fail(format!("{p}\n{text}")))?;
+        let before = meaning(&matrix);
+        prop_assume!(!before.is_empty());
+        let (role, action, _) = &before[at.index(before.len())];
+        let cell = if allow { Cell::Allow } else { Cell::Nothing };
+        let (changed, _) = matrix.with_cell(role, action, cell.clone()).unwrap();
+        // What is written parses to what was meant.
+        let read = Matrix::parse(&changed.to_string(), "m.txt")
+            .map_err(|p| TestCaseError::fail(format!("{p}\n{changed}")))?;
+        prop_assert_eq!(read.cell(role, action), Some(&cell));
+        for (was, is) in before.iter().zip(meaning(&read)) {
+            prop_assert!((&is.0, &is.1) == (role, action) || *was == is, "{was:?} {is:?}");
+        }
     }
 
     #[test]

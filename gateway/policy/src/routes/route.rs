@@ -55,6 +55,19 @@ impl Route {
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.cors.iter().any(|allowed| allowed.as_str() == origin)
     }
+
+    /// The entity type of its resource: `Inventory::Item`.
+    pub fn resource_kind(&self) -> &Arc<str> {
+        &self.resource.kind.text
+    }
+
+    /// The id of its resource where that is always the same, as a collection's or a page's.
+    pub fn fixed_resource(&self) -> Option<&Arc<str>> {
+        match &self.resource.id {
+            ResourceIdRule::Fixed(id) => Some(id),
+            ResourceIdRule::Parameter(_) => None,
+        }
+    }
 }
 
 /// What a route's resource is.

@@ -1,6 +1,12 @@
 //! `cedargate policy`: one file for each command.
 
+mod analyse;
+mod lint;
+mod matrix;
+mod prove;
+mod reach;
 mod replay;
+mod tenants;
 mod test;
 
 use std::path::Path;
@@ -14,6 +20,12 @@ use super::{Common, Ending, Failure};
 pub(crate) enum PolicyCommand {
     Test(test::Test),
     Replay(replay::Replay),
+    Analyse(analyse::Analyse),
+    Prove(prove::Prove),
+    Lint(lint::Lint),
+    Matrix(matrix::ShowMatrix),
+    WhoCan(reach::WhoCan),
+    WhatCan(reach::WhatCan),
 }
 
 impl PolicyCommand {
@@ -21,6 +33,12 @@ impl PolicyCommand {
         match self {
             Self::Test(command) => command.json,
             Self::Replay(command) => command.json,
+            Self::Analyse(command) => command.json,
+            Self::Prove(command) => command.json,
+            Self::Lint(command) => command.json,
+            Self::Matrix(command) => command.json,
+            Self::WhoCan(command) => command.json,
+            Self::WhatCan(command) => command.json,
         }
     }
 
@@ -28,6 +46,12 @@ impl PolicyCommand {
         match self {
             Self::Test(command) => command.run(output),
             Self::Replay(command) => command.run(common, output),
+            Self::Analyse(command) => command.run(output),
+            Self::Prove(command) => command.run(output),
+            Self::Lint(command) => command.run(output),
+            Self::Matrix(command) => command.run(output),
+            Self::WhoCan(command) => command.run(common, output),
+            Self::WhatCan(command) => command.run(common, output),
         }
     }
 }
