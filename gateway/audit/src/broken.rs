@@ -61,6 +61,20 @@ pub enum Break {
     NotTrusted,
     /// A boot found damage and wrote it down.
     DamageRecorded,
+    /// A signed checkpoint is gone, malformed, or its signature does not hold.
+    CheckpointInvalid,
+    /// A tile of a tree is gone.
+    TileMissing,
+    /// A tile does not hold the hashes that it should.
+    TileChanged,
+    /// Archived entries are gone.
+    EntryMissing,
+    /// A tree's root is not the one that was signed.
+    TreeContradicted,
+    /// An earlier checkpoint is not the beginning of the tree: it was not only appended to.
+    NotAppendOnly,
+    /// A proof does not show what it should.
+    ProofInvalid,
 }
 
 impl Broken {

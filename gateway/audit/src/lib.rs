@@ -46,14 +46,20 @@
 //! Where things stand: `format` is what the files hold, octet by octet; `spool` writes them; `read` and `verify` need
 //! nothing of the spool. To add a kind of event: one variant in `cedargate_model::EventBody`, and nothing here.
 
+mod archive;
 mod broken;
 mod format;
 mod read;
 mod spool;
 #[cfg(test)]
 mod testing;
+mod tree;
 mod verify;
 
+pub use archive::{
+    Archive, ArchiveReader, ArchiveReport, Checkpoint, ProveError, Proved, ProvedEvent, SealError, Sealed, Tree,
+    is_archive, is_origin, verify_archive, verify_proof,
+};
 pub use broken::{Break, Broken};
 pub use format::hash::{Hash, Salt, leaf_hash};
 pub use format::head::Head;

@@ -75,6 +75,11 @@ impl PublicKeys {
         self
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<VerifyingKey> {
+        self.0.clone()
+    }
+
     /// What a head says, if one of these keys signed it.
     pub(crate) fn verify<'a>(&self, head: &'a UnverifiedHead) -> Option<&'a Head> {
         self.find(head.key()).and_then(|key| head.verify(key))

@@ -5,6 +5,7 @@ pub(crate) mod lines;
 pub(crate) mod opening;
 mod search;
 pub(crate) mod segment;
+pub(crate) mod signed;
 pub(crate) mod walk;
 
 use std::path::Path;

@@ -61,6 +61,18 @@ pub(crate) struct End {
 pub(crate) struct Placed<'a> {
     pub(crate) line: Line<'a>,
     pub(crate) line_number: u64,
+    /// Where the line begins in its segment.
+    pub(crate) offset: u64,
+}
+
+/// A line in the middle of a segment, known from an earlier reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: SegmentName,
+    /// The end of the chain before that line.
+    pub(crate) joins: Link,
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
 }
 
 impl SegmentReader {
@@ -82,6 +94,18 @@ impl SegmentReader {
         };
         let lines = Lines::new(file, content_end, LINE_BYTES_MAX);
         Ok(Self { name, lines, bound, link: joins, closed: None, content_end, commit: (0, 0), ended: None })
+    }
+
+    /// Opens a segment in its middle.
+    pub(crate) fn resume(dir: &Path, place: Place, bound: Bound, content_end: Option<u64>) -> Result<Self, Broken> {
+        let mut reader = Self::open(dir, place.name, place.joins, bound, content_end)?;
+        let beyond = place.offset > reader.content_end;
+        if beyond {
+            let detail = format_args!("it is shorter than it was when entry {} was read", place.joins.sequence);
+            return Err(Broken::new(place.name, Break::SegmentCut, detail));
+        }
+        reader.lines.rewind(place.offset, place.line).map_err(|error| Broken::unreadable(place.name, &error))?;
+        Ok(reader)
     }
 
     /// Goes to the next entry, or to the end.
@@ -127,8 +151,10 @@ impl SegmentReader {
 
     /// The entry that [`SegmentReader::advance`] went to.
     pub(crate) fn placed(&self) -> Result<Placed<'_>, Broken> {
-        let line = Line::parse_shape(self.lines.current()).map_err(|error| Broken::from_line(self.name, error))?;
-        Ok(Placed { line, line_number: self.lines.number })
+        let text = self.lines.current();
+        let line = Line::parse_shape(text).map_err(|error| Broken::from_line(self.name, error))?;
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_add(1);
+        Ok(Placed { line, line_number: self.lines.number, offset: self.lines.offset.saturating_sub(length) })
     }
 
     /// Where the last commit read begins: everything before it was durable when it was written.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::opening::Opening;
-use super::segment::{Bound, End, Placed, SegmentReader, content_end_of};
+use super::segment::{Bound, End, Place, Placed, SegmentReader, content_end_of};
 use crate::broken::{Break, Broken};
 use crate::format::directory::{SegmentName, segments};
 
@@ -36,8 +36,28 @@ pub(crate) enum Step<'a> {
 impl Walk {
     /// Lists the segments and measures the last.
     pub(crate) fn new(dir: &Path) -> Result<Self, Broken> {
-        let unreadable = |error| Broken::unreadable(dir.display(), &error);
-        let mut names = segments(dir).map_err(unreadable)?;
+        let names = segments(dir).map_err(|error| Broken::unreadable(dir.display(), &error))?;
+        Self::of(dir, names)
+    }
+
+    /// Goes on from a line that was read before, and gives it again first. Earlier segments are not looked at.
+    pub(crate) fn resume(dir: &Path, place: Place) -> Result<Self, Broken> {
+        let mut names = segments(dir).map_err(|error| Broken::unreadable(dir.display(), &error))?;
+        names.retain(|name| *name >= place.name);
+        let mut walk = Self::of(dir, names)?;
+        if walk.names.first() != Some(&place.name) {
+            return Err(Broken::new(place.name, Break::SegmentMissing, "it was read before, and is gone"));
+        }
+        let following = walk.names.get(1).copied();
+        let content_end = following.is_none().then_some(walk.last_content_end);
+        let bound = following.map_or(Ok(Bound::Open), |following| walk.bound_by(place.name, following))?;
+        let reader = SegmentReader::resume(dir, place, bound, content_end)?;
+        walk.at = 1;
+        walk.current = Some((place.name, bound, reader));
+        Ok(walk)
+    }
+
+    fn of(dir: &Path, mut names: Vec<SegmentName>) -> Result<Self, Broken> {
         let last_content_end = match names.last() {
             Some(last) => File::open(dir.join(last.to_string()))
                 .and_then(|file| content_end_of(&file))
