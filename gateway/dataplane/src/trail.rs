@@ -246,9 +246,11 @@ impl Trail {
     }
 
     /// The decision as the log takes it. Its time is that of recording, which may be long after a slow body began: entries
-    /// stand in the order of their times, and are looked for by them. When the head came is in the decision's id.
+    /// stand in the order of their times, and are looked for by them. When the head came is in the decision's id. That is the
+    /// event's own id, too: so `Cedargate-Decision` of an answer is the receipt for it.
     pub(crate) fn decided(&self, now: Micros) -> Event {
-        self.entry(now, EventBody::Decision(Arc::clone(&self.event)))
+        let id = EventId(self.decision().0);
+        Event { id, ..self.entry(now, EventBody::Decision(Arc::clone(&self.event))) }
     }
 
     /// The note that this decision was overtaken after forwarding began.

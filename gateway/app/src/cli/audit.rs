@@ -13,18 +13,28 @@ use clap::Subcommand;
 use ed25519_dalek::VerifyingKey;
 use serde_json::json;
 
+use super::audit_archive::{Export, Prove, Seal, verify_if_archive, verify_receipt};
 use super::output::Output;
 use super::{Common, Ending, Failure};
 use crate::keys::public_keys;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Prove the chain and the signed heads of an audit log, also while it is being written
+    /// Prove an audit log, an archive, an export or a single proof
     ///
-    /// Ends with 0 where the log holds, with 1 and the first break where it does not.
+    /// Of a log, the chain and the signed heads; of an archive or an export, every entry, tile and signed root; of a proof,
+    /// that it leads from the event to a signed root. Logs and archives also while they are being written. Ends with 0 where
+    /// it holds, with 1 and the first break where it does not.
     Verify {
-        /// The log's directory; the configured one where it is left out
+        /// The directory of a log, an archive or an export; the configured log where it is left out
         dir: Option<PathBuf>,
+        /// A proof that `cedargate audit prove` or the gateway gave. Needs nothing but the public key
+        #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+        receipt: Option<PathBuf>,
+        /// A checkpoint of the archive that was kept elsewhere: it has to be the beginning of what is there now. May be given
+        /// more than once.
+        #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
+        since: Vec<PathBuf>,
         /// The public keys of which one must have signed last, as `cedargate keys export-public audit` prints them; may
         /// be given more than once. Without it, the keys beside the log are used, which proves consistency only.
         #[arg(long, value_name = "FILE")]
@@ -33,6 +43,9 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+    Seal(Seal),
+    Prove(Prove),
+    Export(Export),
     /// Show the entries of an audit log, oldest first
     Show {
         /// The log's directory; the configured one where it is left out
@@ -53,15 +66,29 @@ impl AuditCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Verify { json, .. } | Self::Show { json, .. } => *json,
+            Self::Seal(command) => command.json,
+            Self::Export(command) => command.json,
+            // What it prints is JSON as it stands.
+            Self::Prove(_) => false,
         }
     }
 
     pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         match self {
-            Self::Verify { dir, public_key, .. } => {
-                let dir = directory(dir, common)?;
+            Self::Seal(command) => command.run(common, output),
+            Self::Prove(command) => command.run(common, output),
+            Self::Export(command) => command.run(common, output),
+            Self::Verify { dir, receipt, since, public_key, .. } => {
                 let trusted: Vec<_> = public_key.iter().map(|file| read_public_keys(file)).collect::<Result<_, _>>()?;
-                match verify(&dir, trusted.into_iter().flatten()) {
+                let trusted = trusted.concat();
+                if let Some(receipt) = receipt {
+                    return verify_receipt(&receipt, &trusted, output);
+                }
+                let dir = directory(dir, common)?;
+                if let Some(ending) = verify_if_archive(&dir, &trusted, &since, output)? {
+                    return Ok(ending);
+                }
+                match verify(&dir, trusted) {
                     Ok(report) => output.answer(&json!({ "holds": true, "report": report }), &report),
                     Err(broken) if broken.what == Break::Exhausted => {
                         return Err(Failure::unavailable_because("the log could not be looked at", &broken));

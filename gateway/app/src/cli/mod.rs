@@ -2,6 +2,7 @@
 
 mod api_key;
 mod audit;
+mod audit_archive;
 mod config;
 mod ending;
 mod explain;
@@ -80,7 +81,7 @@ enum Command {
     /// Test policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// Prove or show an audit log
+    /// Prove, seal and show an audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Create and list tenants

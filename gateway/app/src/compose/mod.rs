@@ -22,6 +22,7 @@ mod proof;
 mod reload;
 mod removed_connections;
 mod rule_sets;
+mod sealing;
 mod serve;
 mod signals;
 mod sites;

@@ -1,17 +1,18 @@
 //! The gateway proves its own record, at start and now and then.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use cedargate_audit::{Break, Broken, verify};
+use cedargate_audit::{Break, Broken, is_archive, verify, verify_archive};
 use cedargate_dataplane::Gateway;
 use ed25519_dalek::VerifyingKey;
 
 use super::StartError;
+use crate::config::Audit;
 
 /// How much the thread yields to the rest (`nice`): proving may take as long as it likes.
 const NICENESS: i32 = 15;
@@ -22,18 +23,26 @@ pub(super) struct Prover {
 }
 
 impl Prover {
-    /// Starts it. `counted` is what opening the record has counted already.
+    /// Starts it. `keys` are the record's, the one that signs now first; `counted` is what opening the record has counted
+    /// already.
     pub(super) fn start(
-        dir: PathBuf,
-        key: VerifyingKey,
-        every: Duration,
+        config: &Audit,
+        keys: Vec<VerifyingKey>,
         gateway: Arc<Gateway>,
         mut counted: Counted,
     ) -> Result<Self, StartError> {
         let (stop, stopped) = mpsc::channel();
+        let (dir, every) = (config.dir.clone(), config.verify_interval);
+        let mut archive = Archived { dir: config.archive_dir.clone(), last: None, counted: Counted::Nothing };
         let prove = move || {
             yield_to_others();
-            repeat(&stopped, every, || prove_once(&dir, key, &gateway, &mut counted));
+            repeat(&stopped, every, || {
+                let holds = prove_once(&dir, keys.first().copied(), &gateway, &mut counted);
+                let archive_holds = archive.prove_once(&keys, &gateway);
+                if holds && archive_holds {
+                    gateway.metrics.audit_holds();
+                }
+            });
         };
         let thread = thread::Builder::new().name("audit-prover".to_owned()).spawn(prove);
         thread.map_err(|source| StartError::Machine { doing: "the thread that proves the audit log", source })?;
@@ -66,7 +75,7 @@ impl Counted {
 
 /// Proves now and then, until the sender is gone. A proof that panics says nothing, and the next one may: nobody would
 /// notice that no proof comes any more.
-fn repeat(stopped: &Receiver<()>, every: Duration, mut prove: impl FnMut()) {
+pub(super) fn repeat(stopped: &Receiver<()>, every: Duration, mut prove: impl FnMut()) {
     loop {
         // What a proof leaves behind when it panics is dropped with it.
         if catch_unwind(AssertUnwindSafe(&mut prove)).is_err() {
@@ -79,39 +88,71 @@ fn repeat(stopped: &Receiver<()>, every: Duration, mut prove: impl FnMut()) {
     }
 }
 
-fn prove_once(dir: &std::path::Path, key: VerifyingKey, gateway: &Gateway, counted: &mut Counted) {
-    match verify(dir, Some(key)) {
-        Ok(report) => {
+/// The archive, and what it was when it was proved last.
+struct Archived {
+    dir: PathBuf,
+    /// Its checkpoint then: an archive that was set back since shows, as long as the gateway runs.
+    last: Option<String>,
+    counted: Counted,
+}
+
+impl Archived {
+    /// Whether it holds, or is not there yet.
+    fn prove_once(&mut self, keys: &[VerifyingKey], gateway: &Gateway) -> bool {
+        let now = std::fs::read_to_string(self.dir.join("checkpoint")).ok();
+        if self.last.is_none() && !is_archive(&self.dir) {
+            return true;
+        }
+        let proved = verify_archive(&self.dir, keys, self.last.as_slice());
+        let entries = proved.as_ref().map(|report| report.entries).map_err(Clone::clone);
+        let holds = judge(entries, "archive", gateway, &mut self.counted);
+        if holds {
+            self.last = now;
+        }
+        holds
+    }
+}
+
+fn prove_once(dir: &Path, key: Option<VerifyingKey>, gateway: &Gateway, counted: &mut Counted) -> bool {
+    judge(verify(dir, key).map(|report| report.entries), "spool", gateway, counted)
+}
+
+/// Says and counts what a proof found; gives whether it holds.
+fn judge(proved: Result<u64, Broken>, part: &'static str, gateway: &Gateway, counted: &mut Counted) -> bool {
+    match proved {
+        Ok(entries) => {
             *counted = Counted::Nothing;
-            gateway.metrics.audit_holds();
-            tracing::info!(
-                cedargate.audit.entries = report.entries,
-                cedargate.audit.heads = report.heads,
-                "the audit log holds"
-            );
+            tracing::info!(cedargate.audit.part = part, cedargate.audit.entries = entries, "the audit log holds");
+            true
         }
         // Whoever holds many connections open must not make it look as if somebody had touched the record.
-        Err(broken) if broken.what == Break::Exhausted => tracing::warn!(
-            cedargate.audit.file = broken.file,
-            cedargate.audit.detail = broken.detail,
-            "the audit log could not be proved this time"
-        ),
+        Err(broken) if broken.what == Break::Exhausted => {
+            tracing::warn!(
+                cedargate.audit.part = part,
+                cedargate.audit.file = broken.file,
+                cedargate.audit.detail = broken.detail,
+                "the audit log could not be proved this time"
+            );
+            false
+        }
         Err(broken) => {
             gateway.metrics.audit_chain_broken(u64::from(counted.is_new(&broken)));
             tracing::error!(
                 error.type = "audit_chain_broken",
+                cedargate.audit.part = part,
                 cedargate.audit.file = broken.file,
                 cedargate.audit.line = broken.line,
                 cedargate.audit.sequence = broken.sequence,
                 cedargate.audit.detail = broken.detail,
                 "the audit log is broken"
             );
+            false
         }
     }
 }
 
 /// On Linux a thread has its own niceness. Where it cannot be set, the proof is merely less modest.
-fn yield_to_others() {
+pub(super) fn yield_to_others() {
     let _best_effort = rustix::process::setpriority_process(None, NICENESS);
 }
 

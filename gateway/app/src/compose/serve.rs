@@ -40,6 +40,7 @@ use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
 use super::reload::{Reloader, Seen, report_failed, rule_sets_of, warn_of_unknown_services};
 use super::rule_sets::RuleLoader;
+use super::sealing::Sealer;
 use super::signals::Stop;
 use super::sites::{FailedTenant, Loaded, SiteLoader};
 use super::token_keys::TokenKeyRing;
@@ -102,7 +103,7 @@ pub(crate) fn serve(config: Config, ring: KeyRing) -> Result<(), StartError> {
     // While the store is there to be asked for the last figures.
     drop(running.exporter);
     background.block_on(end(&running.gateway, &running.pool));
-    drop(running.prover);
+    drop(running.provers);
     // Reloading may be in the middle of a build: nothing of it is waited for.
     background.shutdown_background();
     running.gateway.spool.close().map_err(StartError::Close)?;
@@ -123,7 +124,7 @@ struct Running {
     server: Server,
     gateway: Arc<Gateway>,
     pool: Pool,
-    prover: Option<Prover>,
+    provers: Option<(Prover, Sealer)>,
     exporter: Option<Exporter>,
 }
 
@@ -178,7 +179,7 @@ fn start(
     let urls = TenantUrls::new(base.scheme().as_str(), base.authority_of(base.domain()));
     let overlap = config.policies.reload_interval;
     let tokens = Arc::new(ArcSwap::from_pointee(TokenAuthority::new(urls, token, overlap)));
-    let audit_public = audit.verifying_key();
+    let (audit_key, audit_keys) = (audit.clone(), ring.audit_publics()?);
     let (settings, engine, upstreams) = (parts::settings(config)?, parts::engine()?, parts::upstreams(config)?);
     let mut rules = RuleLoader::new(config);
     let rule_sets = rules.start(rule_sets_of(&loaded.sites))?;
@@ -307,14 +308,14 @@ fn start(
     let listening = sessions.clone();
     background.spawn(async move { listening.run_listening(&SystemClock).await });
     background.spawn(async move { sessions.run_maintenance(&SystemClock).await });
-    let prover = match config.danger.recording_off {
+    let provers = match config.danger.recording_off {
         true => None,
         false => {
-            let (dir, every) = (config.audit.dir.clone(), config.audit.verify_interval);
-            Some(Prover::start(dir, audit_public, every, Arc::clone(&gateway), counted)?)
+            let sealer = Sealer::start(&config.audit, audit_key, Arc::clone(&gateway))?;
+            Some((Prover::start(&config.audit, audit_keys, Arc::clone(&gateway), counted)?, sealer))
         }
     };
-    Ok(Running { server, gateway, pool, prover, exporter })
+    Ok(Running { server, gateway, pool, provers, exporter })
 }
 
 /// A tenant whose policies have mistakes keeps nobody else from starting; where nobody is left, nothing starts.

@@ -19,6 +19,9 @@ pub(crate) const TABLE: Table = Table {
         QUEUE_BYTES_MAX,
         FOLD_AFTER,
         VERIFY_INTERVAL_SECONDS,
+        ARCHIVE_DIR,
+        ORIGIN,
+        SEAL_INTERVAL_SECONDS,
     ],
 };
 
@@ -80,6 +83,27 @@ const VERIFY_INTERVAL_SECONDS: Key = Key {
     about: "How often the gateway proves its own record. A break raises `audit_chain_broken_total` and is logged as an \
             error.",
 };
+const ARCHIVE_DIR: Key = Key {
+    name: "archive_dir",
+    shape: Shape::Path,
+    fallback: Fallback::Words("`audit-archive` in `store.state_dir`"),
+    environment: None,
+    about: "Where the record is sealed into trees under signed checkpoints. One process at a time seals there.",
+};
+const ORIGIN: Key = Key {
+    name: "origin",
+    shape: Shape::Text("1 to 200 of letters, digits, `.`, `_`, `-`, `:` and `/`"),
+    fallback: Fallback::Words("`audit.instance`, and `/audit`"),
+    environment: None,
+    about: "What the trees are called in every checkpoint, such as `gateway.example/audit`. An archive keeps its name.",
+};
+const SEAL_INTERVAL_SECONDS: Key = Key {
+    name: "seal_interval_seconds",
+    shape: Shape::Integer { min: 1, max: 86_400 },
+    fallback: Fallback::Value("10"),
+    environment: None,
+    about: "How often what signed heads cover is sealed. Until then there is no proof of a single event.",
+};
 
 /// `[audit]`, checked.
 #[derive(Clone, Debug)]
@@ -92,6 +116,9 @@ pub(crate) struct Audit {
     pub(crate) queue_bytes_max: usize,
     pub(crate) fold_after: u32,
     pub(crate) verify_interval: Duration,
+    pub(crate) archive_dir: PathBuf,
+    pub(crate) origin: String,
+    pub(crate) seal_interval: Duration,
 }
 
 impl Audit {
@@ -105,18 +132,35 @@ impl Audit {
         let queue_bytes_max = section.integer_as(&QUEUE_BYTES_MAX);
         let fold_after = section.integer_as(&FOLD_AFTER);
         let verify_interval = section.integer(&VERIFY_INTERVAL_SECONDS);
+        let archive_dir = section.optional_path(&ARCHIVE_DIR);
+        let origin = section.optional_text(&ORIGIN, origin);
+        let seal_interval = section.integer(&SEAL_INTERVAL_SECONDS);
         section.finish();
         let dir = dir?.or_else(|| state_dir.map(|dir| dir.join("audit"))).ok_or(Noted);
+        let archive_dir = archive_dir?.or_else(|| state_dir.map(|dir| dir.join("audit-archive"))).ok_or(Noted);
+        let instance = instance?;
+        let origin = origin?.unwrap_or_else(|| format!("{instance}/audit"));
         Ok(Self {
             dir: dir?,
-            instance: instance?,
+            instance,
             segment_bytes: segment_bytes?,
             head_interval: Duration::from_millis(head_interval?),
             commit_interval: Duration::from_micros(commit_interval?),
             queue_bytes_max: queue_bytes_max?,
             fold_after: fold_after?,
             verify_interval: Duration::from_secs(verify_interval?),
+            archive_dir: archive_dir?,
+            origin,
+            seal_interval: Duration::from_secs(seal_interval?),
         })
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    if cedargate_audit::is_origin(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not an origin: use 1 to 200 of letters, digits, `.`, `_`, `-`, `:` and `/`"))
     }
 }
 

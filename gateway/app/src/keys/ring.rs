@@ -182,6 +182,12 @@ impl KeyRing {
         Ok(self.audit_keys()?.0)
     }
 
+    /// The public keys of the record: the one that signs now, and those that signed before, the last one first.
+    pub(crate) fn audit_publics(&self) -> Result<Vec<VerifyingKey>, KeyRingError> {
+        let (key, former) = self.audit_keys()?;
+        Ok(std::iter::once(key.verifying_key()).chain(former).collect())
+    }
+
     /// What signs the record's heads, and what signed them before, the last one first.
     fn audit_keys(&self) -> Result<(SigningKey, Vec<VerifyingKey>), KeyRingError> {
         let text = self.open(Purpose::Audit)?;

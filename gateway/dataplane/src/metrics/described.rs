@@ -113,6 +113,12 @@ metrics! {
         "1 if the last proof of the record succeeded, 0 if it found a break; 1 before the first.";
     AUDIT_PROVED_AT = Gauge "cedargate_audit_proved_timestamp_seconds" []
         "When the record was last proved to hold, in seconds since 1970; 0 before the first proof.";
+    AUDIT_SEALED = Gauge "cedargate_audit_sealed_entries" []
+        "Entries in the archive's tree; 0 before the first sealing.";
+    AUDIT_SEALED_AT = Gauge "cedargate_audit_sealed_timestamp_seconds" []
+        "When what signed heads cover was last sealed, in seconds since 1970; 0 before the first sealing.";
+    AUDIT_SEALINGS_FAILED = Counter "cedargate_audit_sealings_failed_total" []
+        "Sealings that failed. The record itself goes on; proofs of single events wait.";
     SERVICE_EVENTS = Counter "cedargate_service_events_total" ["result"]
         "Events that services handed over: `accepted`, `duplicate`, `later` where it must be said again, else the code of the refusal.";
     SITES = Gauge "cedargate_sites" ["state"]

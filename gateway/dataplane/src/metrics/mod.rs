@@ -237,6 +237,17 @@ impl Metrics {
         self.set(described::AUDIT_PROVED_AT, &[], seconds_now());
     }
 
+    /// What signed heads cover was sealed; so many entries are in the archive now.
+    pub fn audit_sealed(&self, entries: u64) {
+        self.set(described::AUDIT_SEALED, &[], entries as f64);
+        self.set(described::AUDIT_SEALED_AT, &[], seconds_now());
+    }
+
+    /// A sealing failed.
+    pub fn audit_sealing_failed(&self) {
+        self.count(described::AUDIT_SEALINGS_FAILED, &[], 1);
+    }
+
     /// What rules say that only watch.
     pub(crate) fn shadow(&self) -> &ShadowCounts {
         &self.shadow
