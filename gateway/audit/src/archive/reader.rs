@@ -173,8 +173,8 @@ impl ArchiveReader {
         loop {
             let read = fill(&mut ids, &mut block).map_err(unreadable)?;
             let part = block.get(..read).unwrap_or_default();
-            for at in memchr::memmem::find_iter(part, &wanted).filter(|at| at.is_multiple_of(16)) {
-                let index = first + u64::try_from(at / 16).unwrap_or(u64::MAX);
+            if let Some(at) = part.as_chunks::<16>().0.iter().position(|id| *id == wanted) {
+                let index = first + u64::try_from(at).unwrap_or(u64::MAX);
                 return Ok((index < self.checkpoint.size).then_some(index));
             }
             if read < block.len() {

@@ -56,8 +56,11 @@ pub(crate) fn octets(hashes: &[Hash]) -> Vec<u8> {
 pub(crate) struct Tiles {
     dir: PathBuf,
     size: u64,
-    cache: RefCell<HashMap<(u8, u64), Rc<[Hash]>>>,
+    cache: RefCell<Cached>,
 }
+
+/// Tiles by level and index.
+type Cached = HashMap<(u8, u64), Rc<[Hash]>>;
 
 impl Tiles {
     /// The tree of that size whose tiles are in `dir`.
