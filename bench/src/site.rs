@@ -239,8 +239,14 @@ async fn begun(
     let mut requests = String::new();
     for (host, tenant, principal) in people.iter().cycle().take(count) {
         let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
-        let sign_in =
-            SignIn { tenant: *tenant, principal: *principal, strength, replaces: None, device: Device::default() };
+        let sign_in = SignIn {
+            tenant: *tenant,
+            principal: *principal,
+            strength,
+            replaces: None,
+            remember: false,
+            device: Device::default(),
+        };
         let begun = sessions.create(sign_in, SystemClock.now()).await?;
         requests.push_str(&format!("/inventory/items\t{host}:{port}\tcedargate={}\n", &*begun.token.expose()));
     }

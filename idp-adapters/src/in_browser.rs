@@ -417,7 +417,14 @@ mod tests {
         let ada = Accounts::new(pool.clone()).create(acme, new, NOW).await.unwrap().id;
         let sessions = Sessions::new(pool, SessionSettings::default());
         let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Fed] };
-        let sign_in = SignIn { tenant: acme, principal: ada, strength, replaces: None, device: Device::default() };
+        let sign_in = SignIn {
+            tenant: acme,
+            principal: ada,
+            strength,
+            replaces: None,
+            remember: false,
+            device: Device::default(),
+        };
         let grounds = Grounds { once: vec![found.once], ..Grounds::default() };
         let begins = sessions.begin(sign_in, &grounds, NOW).await.unwrap().commit().await.unwrap();
         sessions.take_up_begun(begins);

@@ -198,5 +198,23 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0051_scim_issuers.sql"),
             postgres: include_str!("../gateway/postgres/0051_scim_issuers.sql"),
         },
+        Migration {
+            version: 52,
+            name: "session_limits",
+            sqlite: include_str!("../gateway/sqlite/0052_session_limits.sql"),
+            postgres: include_str!("../gateway/postgres/0052_session_limits.sql"),
+        },
+        Migration {
+            version: 53,
+            name: "signin_places",
+            sqlite: include_str!("../gateway/sqlite/0053_signin_places.sql"),
+            postgres: include_str!("../gateway/postgres/0053_signin_places.sql"),
+        },
+        Migration {
+            version: 54,
+            name: "asked_notices",
+            sqlite: include_str!("../gateway/sqlite/0054_asked_notices.sql"),
+            postgres: include_str!("../gateway/postgres/0054_asked_notices.sql"),
+        },
     ],
 };

@@ -1,8 +1,8 @@
 //! The gateway's cookies, as they are set and cleared: the session's, and the one of a sign-in under way at a provider.
 
-use cedargate_identity::{ATTEMPT_TTL, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};
+use cedargate_identity::{ATTEMPT_TTL, Begun, device_cookie_name, session_cookie_name, signin_cookie_name};
 use cedargate_idp_adapters::{DEVICE_TTL, InBrowser};
-use cedargate_model::Scheme;
+use cedargate_model::{Micros, Scheme};
 use cedargate_texts::{Language, language_cookie_name};
 use http::header::{self, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
@@ -10,9 +10,13 @@ use zeroize::Zeroizing;
 
 /// Sets the cookie. It ends with the browser's session or with ours, whichever is first; without `Domain` it is this
 /// host's alone, and `Lax` still sends it when somebody follows a link from a mail.
-pub(crate) fn set(scheme: Scheme, token: &SessionToken) -> Result<HeaderValue, InvalidHeaderValue> {
+///
+/// That of a session which is to be remembered stays with the browser for as long as the session lives.
+pub(crate) fn set(scheme: Scheme, begun: &Begun, now: Micros) -> Result<HeaderValue, InvalidHeaderValue> {
     let name = session_cookie_name(scheme);
-    let text = Zeroizing::new(format!("{name}={}{}", *token.expose(), attributes(scheme)));
+    let age = begun.is_remembered.then(|| format!("; Max-Age={}", begun.expires_at.since(now).as_secs()));
+    let (token, age) = (begun.token.expose(), age.unwrap_or_default());
+    let text = Zeroizing::new(format!("{name}={}{}{age}", *token, attributes(scheme)));
     let mut value = HeaderValue::from_str(&text)?;
     value.set_sensitive(true);
     Ok(value)

@@ -11,7 +11,8 @@ use cedargate_identity::{Begun, CreateSessionError, Grounds, SignIn};
 use cedargate_idp_adapters::local::{Credentials, PresentedPassword};
 use cedargate_idp_adapters::{Authenticated, SignInError};
 use cedargate_model::{
-    EventBody, FactorId, PrincipalId, ProofKind, RefusalCode, SessionId, SigninReason, SigninResult,
+    AccountAct, EventBody, FactorId, Principal, PrincipalId, ProofKind, RefusalCode, SessionId, SigninReason,
+    SigninResult,
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::page::{refusal, signin};
 use crate::problem::{
     FAILED, Problem, SIGNIN_BUSY, SIGNIN_DELAYED, SIGNIN_FAILED, SIGNIN_MALFORMED, SIGNIN_TYPE_UNSUPPORTED,
 };
-use crate::recorder::signin_event;
+use crate::recorder::{person_event, signin_event};
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::visit::{Site, Visit};
@@ -66,11 +67,12 @@ async fn sign_in(
     tenant: TenantScope,
     presented: Presented,
 ) -> Result<Begun, Problem> {
+    let remember = presented.remember;
     let credentials = Credentials::new(presented.email, presented.password);
     match control_plane.local.sign_in_judged(tenant.id, credentials, visit.client, visit.now).await {
         Ok((authenticated, version)) => {
             let grounds = Grounds { version: Some(version), ..Grounds::default() };
-            let proved = Proved { authenticated, method: ProofKind::Password, factor: None, grounds };
+            let proved = Proved { authenticated, method: ProofKind::Password, factor: None, grounds, remember };
             begin(&control_plane, &visit, &tenant, proved).await
         }
         Err(SignInError::Failed) => {
@@ -97,6 +99,8 @@ pub(crate) struct Proved {
     pub(crate) factor: Option<FactorId>,
     /// What it rests on, looked at again when the session begins.
     pub(crate) grounds: Grounds,
+    /// Whether they want this browser to remember them.
+    pub(crate) remember: bool,
 }
 
 /// Begins a session, once its event is durable: nobody learns of it before, and nothing is used up by one that cannot be recorded.
@@ -106,7 +110,7 @@ pub(crate) async fn begin(
     tenant: &TenantScope,
     proved: Proved,
 ) -> Result<Begun, Problem> {
-    let Proved { authenticated, method, factor, grounds } = proved;
+    let Proved { authenticated, method, factor, grounds, remember } = proved;
     let person = authenticated.principal;
     let sign_in = SignIn {
         tenant: tenant.id,
@@ -114,6 +118,7 @@ pub(crate) async fn begin(
         strength: authenticated.strength,
         replaces: visit.signed_in().map(|signed_in| signed_in.session),
         device: visit.device(),
+        remember,
     };
     let reason = match control_plane.sessions.begin(sign_in, &grounds, visit.now).await {
         Ok(begun) => {
@@ -126,6 +131,9 @@ pub(crate) async fn begin(
                 ..Became::by(method, factor)
             };
             record(control_plane, visit, tenant, became).await?;
+            if begun.change().is_new_device() {
+                record_new_device(control_plane, visit, tenant, principal).await?;
+            }
             let beginning = begun.commit().await.map_err(unavailable)?;
             return Ok(control_plane.sessions.take_up_begun(beginning));
         }
@@ -148,6 +156,20 @@ pub(crate) async fn begin(
     };
     record(control_plane, visit, tenant, became).await?;
     Err(Problem::new(SIGNIN_FAILED))
+}
+
+/// Makes durable that somebody signs in with a program, or from a family of addresses, that the account was not used with before.
+pub(crate) async fn record_new_device(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    principal: &Principal,
+) -> Result<(), Problem> {
+    let event = person_event(visit, tenant, principal.id, Some(principal.session), AccountAct::NewDevice);
+    let event = event.map_err(|error| Problem::new(FAILED).because(error))?;
+    let unrecorded =
+        |error: RecordUnavailable| Problem::new(RefusalCode::RecordUnavailable).because(error).retry_after(5);
+    control_plane.recorder.record(event).await.map_err(unrecorded)
 }
 
 /// What became of a sign-in, for the record.
@@ -210,7 +232,7 @@ struct Session<'s> {
 
 /// Sets the session's cookie, and takes a person on; a program is told what it has.
 pub(crate) fn answer(visit: &Visit, wanted: Wanted, return_to: &ReturnTo, begun: &Begun) -> Result<Response, Problem> {
-    let cookie = cookie::set(visit.scheme, &begun.token).map_err(|error| Problem::new(FAILED).because(error))?;
+    let cookie = cookie::set(visit.scheme, begun, visit.now).map_err(|error| Problem::new(FAILED).because(error))?;
     let principal = &begun.principal;
     let mut response = match wanted {
         Wanted::Page => Redirect::to(return_to.as_str()).into_response(),
@@ -234,6 +256,7 @@ struct Presented {
     email: String,
     password: PresentedPassword,
     return_to: String,
+    remember: bool,
 }
 
 #[derive(Deserialize)]
@@ -242,6 +265,9 @@ struct FormBody {
     password: String,
     #[serde(default)]
     return_to: String,
+    /// Not empty where the box was ticked.
+    #[serde(default)]
+    remember: String,
 }
 
 #[derive(Deserialize)]
@@ -259,12 +285,18 @@ impl Presented {
         if is(b"application/json") {
             let Json(body) =
                 Json::<JsonBody>::from_request(request, &()).await.map_err(|r: JsonRejection| malformed(r.status()))?;
-            Ok(Self { email: body.email, password: PresentedPassword::new(body.password), return_to: String::new() })
+            Ok(Self {
+                email: body.email,
+                password: PresentedPassword::new(body.password),
+                return_to: String::new(),
+                remember: false,
+            })
         } else if is(b"application/x-www-form-urlencoded") {
             let Form(body) =
                 Form::<FormBody>::from_request(request, &()).await.map_err(|r: FormRejection| malformed(r.status()))?;
             let password = PresentedPassword::new(body.password);
-            Ok(Self { email: body.email, password, return_to: body.return_to })
+            let remember = !body.remember.is_empty();
+            Ok(Self { email: body.email, password, return_to: body.return_to, remember })
         } else {
             Err(Problem::new(SIGNIN_TYPE_UNSUPPORTED))
         }

@@ -31,7 +31,7 @@
 //! let sessions = Sessions::new(pool, SessionSettings::default());
 //! let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
 //! let device = Device::default();
-//! let sign_in = SignIn { tenant: acme.id, principal: ada.id, strength, replaces: None, device };
+//! let sign_in = SignIn { tenant: acme.id, principal: ada.id, strength, replaces: None, device, remember: false };
 //! let begun = sessions.create(sign_in, now).await?;
 //!
 //! let cookie = begun.token.expose();
@@ -82,7 +82,9 @@ mod service_accounts;
 mod session;
 mod session_cache;
 mod session_changes;
+mod session_limits;
 mod session_rows;
+mod signin_places;
 mod tenant;
 mod token;
 mod totp_factors;
@@ -137,6 +139,7 @@ pub use session::{
     HeldCredential, HeldKey, HeldToken, Maintained, OwnSession, ProgramRefused, RefreshError, Replaced,
     SessionSettings, SessionStats, Sessions, ShownCertificate, ShownToken, SignIn, StepUpError,
 };
+pub use session_limits::{SESSIONS_MAX, SessionLimits};
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};
 pub use token::{PresentedToken, SessionToken, device_cookie_name, session_cookie_name, signin_cookie_name};
 pub use totp_factors::{EnrolError, Enrolled, SealedTotp};

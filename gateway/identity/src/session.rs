@@ -1,10 +1,11 @@
 //! Sessions: begun at sign-in, looked up at every request, ended by sign-out, time or an operator.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cedargate_migrations::{Pool, StoreError};
-use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId};
+use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
 use tokio::sync::Mutex;
 
 use crate::random::EntropyError;
@@ -12,7 +13,7 @@ use crate::session_cache::{Hot, Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
 use crate::session_rows as rows;
 use crate::totp_factors::prune_enrolments;
-use crate::{Device, EndedSessions, OneUseOf, PresentedToken, SessionToken};
+use crate::{Device, EndedSessions, OneUseOf, PresentedToken, SESSIONS_MAX, SessionLimits, SessionToken};
 
 mod begin;
 mod certificates;
@@ -82,6 +83,8 @@ pub struct SignIn {
     pub replaces: Option<SessionId>,
     /// From where, as the person is shown it.
     pub device: Device,
+    /// Whether the person wants this browser to remember them; their tenant may say no.
+    pub remember: bool,
 }
 
 /// A session that has just begun.
@@ -93,6 +96,8 @@ pub struct Begun {
     pub principal: Arc<Principal>,
     /// When it is over at the latest.
     pub expires_at: Micros,
+    /// Whether it outlives the browser's own session.
+    pub is_remembered: bool,
 }
 
 /// Why no session began.
@@ -149,6 +154,8 @@ pub struct Maintained {
 pub struct Sessions {
     pool: Pool,
     settings: SessionSettings,
+    /// Of tenants that say something of their own.
+    limits: Arc<BTreeMap<TenantName, SessionLimits>>,
     cache: Arc<SessionCache>,
     /// Up to where everything was heard; none at first, and after an answer that failed.
     known: Arc<Mutex<Option<Known>>>,
@@ -157,7 +164,24 @@ pub struct Sessions {
 impl Sessions {
     /// The sessions in this store. Clones share one cache.
     pub fn new(pool: Pool, settings: SessionSettings) -> Self {
-        Self { pool, settings, cache: Arc::new(SessionCache::new(settings.cached_max)), known: Arc::default() }
+        let cache = Arc::new(SessionCache::new(settings.cached_max));
+        Self { pool, settings, limits: Arc::default(), cache, known: Arc::default() }
+    }
+
+    /// The same, with what tenants say of their own sessions.
+    #[must_use]
+    pub fn with_limits(self, limits: BTreeMap<TenantName, SessionLimits>) -> Self {
+        Self { limits: Arc::new(limits), ..self }
+    }
+
+    /// What holds for sessions of this tenant that begin now.
+    pub fn limits_of(&self, tenant: &TenantName) -> SessionLimits {
+        self.limits.get(tenant).copied().unwrap_or(SessionLimits {
+            idle_timeout: self.settings.idle_timeout,
+            absolute_timeout: self.settings.absolute_timeout,
+            remembered: None,
+            sessions_max: SESSIONS_MAX,
+        })
     }
 
     /// Whose session this token is, if it is a live one of this tenant.
@@ -203,7 +227,8 @@ impl Sessions {
         };
         // What was used here a moment ago may not have been written down yet.
         loaded.last_seen_at = loaded.last_seen_at.max(self.cache.touched_at(&key).unwrap_or(loaded.last_seen_at));
-        if is_over(loaded.last_seen_at, loaded.expires_at, self.settings.idle_timeout, now) {
+        let idle_timeout = loaded.idle_timeout.unwrap_or(self.settings.idle_timeout);
+        if is_over(loaded.last_seen_at, loaded.expires_at, idle_timeout, now) {
             self.cache.remove(&key);
             return Ok(None);
         }
@@ -265,7 +290,7 @@ impl Sessions {
                 scim_tokens::touch(&mut tx, key, *at).await?;
             }
         }
-        maintained.pruned = rows::prune(&mut tx, now, earlier(now, self.settings.idle_timeout)).await?;
+        maintained.pruned = rows::prune(&mut tx, now, self.settings.idle_timeout).await?;
         prune_enrolments(&mut tx, now).await?;
         tx.commit().await?;
         Ok(maintained)

@@ -71,6 +71,8 @@ impl Hasher for HashedAlready {
 pub(crate) struct Hot {
     pub(crate) principal: Arc<Principal>,
     pub(crate) expires_at: Micros,
+    /// How long it lives unused; none where that is the gateway's to say.
+    idle_timeout: Option<Duration>,
     loaded_at: Micros,
     /// From which moment it is, and where changes to its account show.
     loaded: (Moment, Mark),
@@ -127,7 +129,7 @@ impl SessionCache {
             let was_read = hot.loaded_at <= now && now < hot.loaded_at.after(staleness_max);
             let touched_at = Micros(hot.touched_at.load(Ordering::Relaxed));
             (is_known || was_read && !self.changes.is_marked(moment, mark))
-                && now < touched_at.after(settings.idle_timeout)
+                && now < touched_at.after(hot.idle_timeout.unwrap_or(settings.idle_timeout))
         };
         let hot = self.entries.get(key).filter(is_fresh);
         let counter = if hot.is_some() { &self.hits } else { &self.misses };
@@ -149,6 +151,7 @@ impl SessionCache {
         let hot = Arc::new(Hot {
             principal: loaded.principal,
             expires_at: loaded.expires_at,
+            idle_timeout: loaded.idle_timeout,
             loaded_at: now,
             loaded: (reading.moment, mark),
             touched_at: AtomicI64::new(loaded.last_seen_at.0),

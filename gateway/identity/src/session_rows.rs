@@ -1,6 +1,7 @@
 //! The queries behind sessions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedargate_migrations::{StoreError, SystemTx, TenantTx};
 use cedargate_model::{AuthnStrength, Credential, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
@@ -12,10 +13,6 @@ use crate::session_cache::Key;
 use crate::session_changes::Generations;
 use crate::token::TokenHash;
 use crate::{Agent, Device};
-
-/// How many sessions one account may have at once; the oldest give way. A script that signs in for every call must not
-/// fill the store.
-const PER_ACCOUNT_MAX: i64 = 100;
 
 /// How many sessions one round prunes, so that the write lock is not held long.
 const PRUNE_MAX: i64 = 1_000;
@@ -30,6 +27,9 @@ pub(crate) struct NewRow {
     pub(crate) began_at: Micros,
     pub(crate) device: Device,
     pub(crate) expires_at: Micros,
+    /// None of one of before, which lives as the gateway says.
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) is_remembered: bool,
 }
 
 /// A session as the store has it, of an account that may be used.
@@ -37,13 +37,18 @@ pub(crate) struct Loaded {
     pub(crate) principal: Arc<Principal>,
     pub(crate) last_seen_at: Micros,
     pub(crate) expires_at: Micros,
+    /// How long it lives unused; none where that is the gateway's to say.
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 pub(crate) async fn insert(tx: &mut TenantTx, new: &NewRow) -> Result<(), StoreError> {
     const INSERT: &str = "
 INSERT INTO sessions
-    (tenant_id, id, account_id, token_hash, level, methods, authenticated_at, last_seen_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    (
+        tenant_id, id, account_id, token_hash, level, methods, authenticated_at, last_seen_at, expires_at, idle_seconds,
+        remembered
+    )
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     const INSERT_DEVICE: &str = "
 INSERT INTO session_devices (tenant_id, session_id, began_at, address, agent)
 VALUES ($1, $2, $3, $4, $5)";
@@ -56,6 +61,8 @@ VALUES ($1, $2, $3, $4, $5)";
         .bind(new.authenticated_at.0)
         .bind(new.now.0)
         .bind(new.expires_at.0)
+        .bind(new.idle_timeout.map(|idle| i64::try_from(idle.as_secs()).unwrap_or(i64::MAX)))
+        .bind(new.is_remembered)
         .execute()
         .await?;
     tx.query(INSERT_DEVICE)
@@ -77,6 +84,7 @@ SELECT
     s.authenticated_at AS authenticated_at,
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
+    s.idle_seconds AS idle_seconds,
     a.id AS account_id,
     COALESCE(a.display, a.email) AS display,
     a.version AS version,
@@ -124,11 +132,12 @@ RETURNING token_hash";
     ended.into_iter().map(token_of).collect()
 }
 
-/// Deletes an account's oldest sessions, so that at most [`PER_ACCOUNT_MAX`] remain. Those that began first: their ids say so, and
+/// Deletes an account's oldest sessions, so that at most `sessions_max` remain. Those that began first: their ids say so, and
 /// `authenticated_at` may be a provider's, long before.
 pub(crate) async fn delete_beyond_bound(
     tx: &mut TenantTx,
     account: PrincipalId,
+    sessions_max: u32,
 ) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
     const DELETE: &str = "
 DELETE FROM sessions
@@ -143,7 +152,7 @@ WHERE tenant_id = $1
     LIMIT $4 OFFSET $3
   )
 RETURNING id, token_hash";
-    tx.query(DELETE).bind(account.0).bind(PER_ACCOUNT_MAX).bind(PRUNE_MAX).fetch_all().await
+    tx.query(DELETE).bind(account.0).bind(i64::from(sessions_max)).bind(PRUNE_MAX).fetch_all().await
 }
 
 /// Writes down that a session was used, unless another gateway noted a later use.
@@ -157,18 +166,21 @@ WHERE tenant_id = $1
     tx.query(TOUCH).bind(key.tenant.0).bind(key.token.as_bytes()).bind(at.0).execute().await
 }
 
-/// Deletes sessions that expired or were last seen before `idle_since`.
-pub(crate) async fn prune(tx: &mut SystemTx, now: Micros, idle_since: Micros) -> Result<u64, StoreError> {
+/// Deletes sessions that expired, or that nobody used for as long as the gateway says and their own tenant does not say longer: those go when
+/// they expire, and nobody is let in by them before.
+pub(crate) async fn prune(tx: &mut SystemTx, now: Micros, idle_timeout: Duration) -> Result<u64, StoreError> {
     const PRUNE: &str = "
 DELETE FROM sessions
 WHERE (tenant_id, id) IN (
     SELECT tenant_id, id
     FROM sessions
     WHERE expires_at <= $1
-       OR last_seen_at <= $2
-    LIMIT $3
+       OR (last_seen_at <= $2 AND COALESCE(idle_seconds, 0) <= $3)
+    LIMIT $4
 )";
-    tx.query(PRUNE).bind(now.0).bind(idle_since.0).bind(PRUNE_MAX).execute().await
+    let idle_since = now.0.saturating_sub(i64::try_from(idle_timeout.as_micros()).unwrap_or(i64::MAX));
+    let idle_seconds = i64::try_from(idle_timeout.as_secs()).unwrap_or(i64::MAX);
+    tx.query(PRUNE).bind(now.0).bind(idle_since).bind(idle_seconds).bind(PRUNE_MAX).execute().await
 }
 
 /// How many tenants may have a generation; with more, none is known to be all of them.
@@ -214,6 +226,11 @@ pub(crate) fn ended_of(tenant: TenantId, rows: Vec<(Uuid, Vec<u8>)>) -> Result<(
     rows.into_iter().map(one).collect()
 }
 
+/// How long a session lives unused, as its row says.
+pub(crate) fn idle_of(seconds: Option<i64>) -> Option<Duration> {
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+}
+
 #[derive(FromRow)]
 struct SessionRow {
     session_id: Uuid,
@@ -222,6 +239,7 @@ struct SessionRow {
     authenticated_at: i64,
     last_seen_at: i64,
     expires_at: i64,
+    idle_seconds: Option<i64>,
     account_id: Uuid,
     display: String,
     version: i64,
@@ -257,6 +275,7 @@ impl SessionRow {
             principal: Arc::new(principal),
             last_seen_at: Micros(self.last_seen_at),
             expires_at: Micros(self.expires_at),
+            idle_timeout: idle_of(self.idle_seconds),
         })
     }
 }

@@ -121,6 +121,8 @@ pub enum AccountAct {
         /// How many.
         count: u32,
     },
+    /// Somebody signed in with a program, or from a family of addresses, that the account was not used with before.
+    NewDevice,
     /// Sessions of the account ended.
     SessionsEnded {
         /// Which.

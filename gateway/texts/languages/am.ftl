@@ -61,6 +61,7 @@ signin-password = የይለፍ ቃል
 signin-sso = ነጠላ መግቢያን ይጠቀሙ
 signin-passkey = በይለፍ ቁልፍ ይግቡ
 signin-forgotten = የይለፍ ቃልዎን ረሱ?
+signin-remember = በዚህ መሣሪያ ላይ እንደገባሁ አቆየኝ
 signin-undiscovered = ለዚህ አድራሻ ነጠላ መግቢያ የለም። በይለፍ ቃልዎ ይግቡ ወይም አቅራቢ ይምረጡ።
 
 sso-title = ነጠላ መግቢያ

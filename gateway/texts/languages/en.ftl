@@ -70,6 +70,7 @@ signin-password = Password
 signin-sso = Use single sign-on
 signin-passkey = Sign in with a passkey
 signin-forgotten = Forgot your password?
+signin-remember = Keep me signed in on this device
 signin-undiscovered = There is no single sign-on for this address. Sign in with your password, or choose a provider.
 
 sso-title = Single sign-on

@@ -51,7 +51,14 @@ impl House {
         let [ada, bob] = <[PrincipalId; 2]>::try_from(people).unwrap();
         let second = SecondFactors::new(Factors::new(pool.clone()), Arc::new(Drawer));
         let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Otp] };
-        let sign_in = SignIn { tenant: acme, principal: ada, strength, replaces: None, device: Device::default() };
+        let sign_in = SignIn {
+            tenant: acme,
+            principal: ada,
+            strength,
+            replaces: None,
+            remember: false,
+            device: Device::default(),
+        };
         let sessions = Sessions::new(pool.clone(), SessionSettings::default());
         let session = sessions.create(sign_in, NOW).await.unwrap().principal.session;
         let own = Holder { tenant: acme, account: ada, session };

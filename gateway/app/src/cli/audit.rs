@@ -289,6 +289,7 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::ProofDelayed { method } => format!("delayed {} of", method.as_str()),
         AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),
         AccountAct::RecoveryCodesDrawn { count } => format!("drew {count} recovery codes for"),
+        AccountAct::NewDevice => "signed in on a new device as".to_owned(),
         AccountAct::SessionsEnded { ended } => format!("ended {} sessions of", ended.len()),
         AccountAct::FactorsRemoved { count } => format!("removed all {count} factors of"),
         AccountAct::AccountCreated { roles } => format!("made, with the roles {},", listed(roles)),

@@ -157,7 +157,8 @@ fn start(
 
     let issuers = Arc::new(ArcSwap::from_pointee(workloads::live(&config.workloads, &Workloads::default())?));
 
-    let sessions = Sessions::new(pool.clone(), config.sessions);
+    let limits = config.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.sessions)).collect();
+    let sessions = Sessions::new(pool.clone(), config.sessions).with_limits(limits);
     let accounts = Accounts::new(pool.clone());
     let local = LocalAccounts::new(accounts.clone(), LocalSettings::default())?;
     let (admissions, courier) = (admissions::admissions(config, &pool, &local)?, admissions::courier(config, &pool)?);

@@ -188,7 +188,8 @@ impl Config {
         let upstreams = top.section("upstreams").and_then(upstreams::read);
         let sessions = top.section("sessions").and_then(sessions::read);
         let passwords = top.section("passwords").and_then(Passwords::read);
-        let tenants = top.section("tenants").and_then(tenants::read);
+        let of_gateway = sessions.as_ref().copied().unwrap_or_default();
+        let tenants = top.section("tenants").and_then(|section| tenants::read(section, &of_gateway));
         let captcha = top.section("registration").and_then(registration::read);
         let notices = top.section("notices").and_then(|section| NoticeSettings::read(section, state_dir));
         let connections = top.section("connections").and_then(ConnectionFiles::read);

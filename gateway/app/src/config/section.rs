@@ -125,6 +125,14 @@ impl<'d, 't> Section<'d, 't> {
         })
     }
 
+    /// A number that may be left out.
+    pub(crate) fn optional_integer(&mut self, key: &'static Key) -> Result<Option<u64>, Noted> {
+        match self.found(key) {
+            Some(_) => self.integer(key).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A path that must be there or has a default.
     pub(crate) fn path(&mut self, key: &'static Key) -> Result<PathBuf, Noted> {
         self.optional_path(key)?.ok_or_else(|| self.missing(key))

@@ -1,9 +1,10 @@
 //! What tenants ask of their people, each for itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cedargate_controlplane::AskedDocument;
-use cedargate_identity::DocumentVersion;
+use cedargate_identity::{DocumentVersion, SessionLimits, SessionSettings};
 use cedargate_idp_adapters::admissions::AdmissionRules;
 use cedargate_model::{ConsentDocument, RoleName, TenantName};
 
@@ -23,6 +24,10 @@ pub(crate) const TABLE: Table = Table {
         TERMS_URL,
         PRIVACY_VERSION,
         PRIVACY_URL,
+        SESSION_IDLE_SECONDS,
+        SESSION_ABSOLUTE_SECONDS,
+        SESSION_REMEMBERED_DAYS,
+        SESSIONS_MAX,
     ],
 };
 
@@ -84,38 +89,94 @@ const PRIVACY_URL: Key = Key {
     about: "Where it can be read.",
 };
 
+const SESSION_IDLE_SECONDS: Key = Key {
+    name: "session_idle_seconds",
+    shape: Shape::Integer { min: 60, max: 2_592_000 },
+    fallback: Fallback::Words("`idle_timeout_seconds` of `[sessions]`"),
+    environment: None,
+    about: "A session of this tenant that nobody used for so long is over. It holds for sessions that begin from then on, as all four.",
+};
+const SESSION_ABSOLUTE_SECONDS: Key = Key {
+    name: "session_absolute_seconds",
+    shape: Shape::Integer { min: 60, max: 2_592_000 },
+    fallback: Fallback::Words("`absolute_timeout_seconds` of `[sessions]`"),
+    environment: None,
+    about: "A session of this tenant is over so long after its sign-in, used or not.",
+};
+const SESSION_REMEMBERED_DAYS: Key = Key {
+    name: "session_remembered_days",
+    shape: Shape::Integer { min: 0, max: 90 },
+    fallback: Fallback::Value("0"),
+    environment: None,
+    about: "How long a session lives, used or not, whose person ticks *Keep me signed in on this device* beside their password. `0` offers nobody that.",
+};
+const SESSIONS_MAX: Key = Key {
+    name: "sessions_max",
+    shape: Shape::Integer { min: 1, max: 100 },
+    fallback: Fallback::Value("100"),
+    environment: None,
+    about: "How many sessions somebody may have at once. One more ends the oldest, which the record says.",
+};
+
 /// One `[tenants.NAME]`, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantSettings {
     pub(crate) password_chars_min: usize,
     pub(crate) admission: AdmissionRules,
     pub(crate) documents: Vec<AskedDocument>,
+    pub(crate) sessions: SessionLimits,
 }
 
 /// `[tenants]`, checked.
-pub(crate) fn read(section: Section<'_, '_>) -> Result<BTreeMap<TenantName, TenantSettings>, Noted> {
+pub(crate) fn read(
+    section: Section<'_, '_>,
+    sessions: &SessionSettings,
+) -> Result<BTreeMap<TenantName, TenantSettings>, Noted> {
     let read = section.named_sections()?.into_iter().map(|(name, section)| {
         let named = TenantName::parse(&name).map_err(|error| section.complain_of_table(error.to_string()));
-        let settings = tenant(section);
+        let settings = tenant(section, sessions);
         Ok((named?, settings?))
     });
     read.collect::<Vec<_>>().into_iter().collect()
 }
 
-fn tenant(mut section: Section<'_, '_>) -> Result<TenantSettings, Noted> {
+fn tenant(mut section: Section<'_, '_>, sessions: &SessionSettings) -> Result<TenantSettings, Noted> {
     let password_chars_min = section.integer_as(&PASSWORD_CHARS_MIN);
     let registration = section.switch(&REGISTRATION);
     let offered = section.texts(&REGISTRATION_ROLES, RoleName::parse);
     let after_factor = section.texts(&ROLES_AFTER_FACTOR, RoleName::parse);
     let terms = document(&mut section, ConsentDocument::Terms, &TERMS_VERSION, &TERMS_URL);
     let privacy = document(&mut section, ConsentDocument::Privacy, &PRIVACY_VERSION, &PRIVACY_URL);
+    let sessions = limits(&mut section, sessions);
     section.finish();
     let (registration, offered) = (registration?, offered?);
     Ok(TenantSettings {
         password_chars_min: password_chars_min?,
         admission: AdmissionRules { offered: registration.then_some(offered), after_factor: after_factor? },
         documents: [terms?, privacy?].into_iter().flatten().collect(),
+        sessions: sessions?,
     })
+}
+
+/// What the tenant says of its sessions, and for the rest what the gateway does.
+fn limits(section: &mut Section<'_, '_>, gateway: &SessionSettings) -> Result<SessionLimits, Noted> {
+    let idle = section.optional_integer(&SESSION_IDLE_SECONDS);
+    let absolute = section.optional_integer(&SESSION_ABSOLUTE_SECONDS);
+    let remembered = section.integer(&SESSION_REMEMBERED_DAYS);
+    let sessions_max = section.integer_as(&SESSIONS_MAX);
+    let (idle, absolute, remembered) = (idle?, absolute?, remembered?);
+    let absolute_timeout = absolute.map_or(gateway.absolute_timeout, Duration::from_secs);
+    let idle_timeout = match idle.map(Duration::from_secs) {
+        Some(idle) if idle > absolute_timeout => {
+            let (idle, all) = (idle.as_secs(), absolute_timeout.as_secs());
+            let detail = format!("{idle} is more than a session of the tenant lives at all, which is {all}");
+            return Err(section.complain(&SESSION_IDLE_SECONDS, detail));
+        }
+        Some(idle) => idle,
+        None => gateway.idle_timeout.min(absolute_timeout),
+    };
+    let remembered = (remembered > 0).then(|| Duration::from_secs(remembered * 24 * 60 * 60));
+    Ok(SessionLimits { idle_timeout, absolute_timeout, remembered, sessions_max: sessions_max? })
 }
 
 /// A version without a place to read it would be agreed to unread.

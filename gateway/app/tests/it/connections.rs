@@ -33,7 +33,8 @@ async fn come(pool: &Pool, tenant: TenantId, connection: &str, issuer: &str) -> 
     let arrived = Identities::new(pool.clone()).arrive(tenant, &arrival, now).await.unwrap();
     let account = arrived.change().account.id;
     let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Fed] };
-    let sign_in = SignIn { tenant, principal: account, strength, replaces: None, device: Device::default() };
+    let sign_in =
+        SignIn { tenant, principal: account, strength, replaces: None, remember: false, device: Device::default() };
     let federation = Federation { identity, provider_session: None, id_token: None, name_id: None };
     let vouched = Vouched { federation: &federation, authenticated_at: now, anew: false, ends_by: None, begun_at: now };
     let sessions = Sessions::new(pool.clone(), SessionSettings::default());

@@ -86,7 +86,7 @@ impl Added {
                 uncached(Json(Finished { id: self.factor, recovery_codes }))
             }
         };
-        match self.begun.map(|begun| cookie::set(own.visit.scheme, &begun.token)) {
+        match self.begun.map(|begun| cookie::set(own.visit.scheme, &begun, own.visit.now)) {
             Some(Ok(cookie)) => {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
             }

@@ -37,6 +37,8 @@ struct SignIn<'p> {
     passkeys: bool,
     /// Whether people may ask for an account.
     registers: bool,
+    /// Whether a browser may remember somebody.
+    remembers: bool,
 }
 
 impl SignIn<'_> {
@@ -100,6 +102,7 @@ pub(crate) async fn show(
         discovers,
         passkeys,
         registers: control_plane.admissions.registers(&tenant.name),
+        remembers: control_plane.sessions.limits_of(&tenant.name).remembered.is_some(),
     }
     .page()
 }
@@ -126,6 +129,7 @@ pub(crate) fn show_undiscovered(
         discovers,
         passkeys,
         registers: control_plane.admissions.registers(&tenant.name),
+        remembers: control_plane.sessions.limits_of(&tenant.name).remembered.is_some(),
     }
     .page()
 }
@@ -154,6 +158,7 @@ pub(crate) fn show_again(
         discovers,
         passkeys,
         registers: control_plane.admissions.registers(&tenant.name),
+        remembers: control_plane.sessions.limits_of(&tenant.name).remembered.is_some(),
     };
     problem.dress(page.page())
 }

@@ -106,7 +106,7 @@ async fn sign_in(
     let asking = asking(&visit, tenant.id, &party);
     match control_plane.webauthn.finish_sign_in(asking, kept.as_ref(), ceremony, &credential).await {
         Ok(PasskeySignIn { authenticated, proven, grounds }) => {
-            let proved = Proved { authenticated, method: proven.kind, factor: proven.factor, grounds };
+            let proved = Proved { authenticated, method: proven.kind, factor: proven.factor, grounds, remember: false };
             match signin::begin(&control_plane, &visit, &tenant, proved).await {
                 // Gone in the instant since, or a copy: to a stranger it is a passkey like any other that does not fit.
                 Err(problem) if problem.kind == crate::problem::SIGNIN_FAILED => Err(Problem::new(PASSKEY_FAILED)),

@@ -26,6 +26,7 @@ use crate::problem::{FAILED, Problem, SSO_FAILED};
 use crate::recorder::provider_event;
 use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
+use crate::signin::record_new_device;
 use crate::visit::{Site, Visit};
 
 /// How old a sign-in counts as where the provider does not say when the person last proved who they are. The provider's session
@@ -191,6 +192,7 @@ pub(crate) async fn begin(
         // A form of another site's page brings no session cookie: then the session is the one that the sign-in was begun from.
         replaces: visit.signed_in().map(|signed_in| signed_in.session).or(attempt.session),
         device: visit.device(),
+        remember: false,
     };
     let vouched = Vouched {
         federation: &federation,
@@ -301,7 +303,11 @@ async fn record_arrival(
     let who = Some((principal.id, principal.session));
     let (connection, ended) = (Some(connection), beginning.ended());
     let became = Became { connection, result: SigninResult::Succeeded, reason: None, who, ended };
-    record(control_plane, visit, tenant, became).await.map_err(Ended::Problem)
+    record(control_plane, visit, tenant, became).await.map_err(Ended::Problem)?;
+    if beginning.is_new_device() {
+        record_new_device(control_plane, visit, tenant, principal).await.map_err(Ended::Problem)?;
+    }
+    Ok(())
 }
 
 /// The provider's word no longer lets this person in: what they had from an earlier one goes, now that it is known.
@@ -344,7 +350,7 @@ async fn record_of_provider(
 
 /// Tells the browser that somebody is signed in: that was recorded.
 pub(crate) fn welcome(visit: &Visit, begun: &Begun, attempt: &Attempt) -> Result<Response, Problem> {
-    let session = cookie::set(visit.scheme, &begun.token).map_err(|error| Problem::new(FAILED).because(error))?;
+    let session = cookie::set(visit.scheme, begun, visit.now).map_err(|error| Problem::new(FAILED).because(error))?;
     // Checked when it was sealed, and again now: a `Location` is not taken from a cookie on trust.
     let mut response = Redirect::to(ReturnTo::parse(&attempt.return_to).as_str()).into_response();
     let headers = response.headers_mut();

@@ -18,8 +18,8 @@ use cedargate_controlplane::{
 };
 use cedargate_identity::{
     AccountLinks, Accounts, Consents, Device, DocumentVersion, Email, Factors, Identities, NewAccount, Notices,
-    PresentedToken, SessionSettings, Sessions, SignIn, SpentAttempts, Tenants, WebauthnCeremonies, directory,
-    session_cookie_name,
+    PresentedToken, SessionLimits, SessionSettings, Sessions, SignIn, SpentAttempts, Tenants, WebauthnCeremonies,
+    directory, session_cookie_name,
 };
 use cedargate_idp_adapters::admissions::{AdmissionRules, Admissions};
 use cedargate_idp_adapters::connection::Connections;
@@ -76,7 +76,7 @@ impl House {
         let pool = store.migrated(&[&GATEWAY]).await;
         let tenants = Tenants::new(pool.clone());
         let accounts = Accounts::new(pool.clone());
-        let sessions = Sessions::new(pool.clone(), SessionSettings::default());
+        let sessions = Sessions::new(pool.clone(), SessionSettings::default()).with_limits(session_limits());
         let parameters = HashParameters { memory_kib: 64, passes: 1, lanes: 1 };
         let local =
             LocalAccounts::new(accounts.clone(), LocalSettings { parameters, ..LocalSettings::default() }).unwrap();
@@ -209,6 +209,7 @@ impl House {
             principal: self.ada,
             strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
             replaces: None,
+            remember: false,
             device: Device::default(),
         };
         let begun = self.sessions.create(sign_in, self.clock.now()).await.unwrap();
@@ -239,6 +240,14 @@ fn admission_rules() -> BTreeMap<TenantName, AdmissionRules> {
     let roles = |names: &[&str]| names.iter().map(|name| RoleName::parse(name).unwrap()).collect::<Vec<_>>();
     let rules = AdmissionRules { offered: Some(roles(&["viewer", "manager"])), after_factor: roles(&["manager"]) };
     BTreeMap::from([(TenantName::parse("globex").unwrap(), rules)])
+}
+
+/// Acme's people may be remembered by their browsers.
+fn session_limits() -> BTreeMap<TenantName, SessionLimits> {
+    let SessionSettings { idle_timeout, absolute_timeout, .. } = SessionSettings::default();
+    let remembered = Some(Duration::from_secs(30 * 24 * 60 * 60));
+    let limits = SessionLimits { idle_timeout, absolute_timeout, remembered, sessions_max: 100 };
+    BTreeMap::from([(TenantName::parse("acme").unwrap(), limits)])
 }
 
 /// Globex asks its people to agree to its terms.

@@ -178,7 +178,7 @@ async fn account_with_factor_session(house: &House, level: u8) -> String {
     let boss = house.accounts.create(globex.id, new, house.now()).await.unwrap().id;
     let strength = AuthnStrength { level, methods: vec![AuthnMethod::Pwd] };
     let device = Device::default();
-    let sign_in = SignIn { tenant: globex.id, principal: boss, strength, replaces: None, device };
+    let sign_in = SignIn { tenant: globex.id, principal: boss, strength, replaces: None, remember: false, device };
     house.sessions.create(sign_in, house.now()).await.unwrap().token.expose().to_string()
 }
 

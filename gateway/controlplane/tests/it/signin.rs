@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::house::{Answer, DECISION, House, PASSWORD, REQUEST, credentials};
-use cedargate_model::{ProofKind, SigninResult};
+use cedargate_identity::{Notice, Notices};
+use cedargate_model::{AccountAct, ProofKind, SigninResult};
 use http::StatusCode;
 
 const FORM: &str = "email=ada%40example.com&password=correct+horse+battery";
@@ -82,6 +83,46 @@ async fn a_sign_in_records_how_and_which_sessions_end_with_it_and_ends_none_with
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn whoever_ticks_the_box_is_remembered_where_their_tenant_lets_them() {
+    let house = House::new().await;
+    let page = house.at(&house.acme).browser().get("/auth/login").await;
+    assert!(page.body.contains("name=\"remember\""), "{}", page.body);
+    let elsewhere = house.at(&house.globex).browser().get("/auth/login").await;
+    assert!(!elsewhere.body.contains("name=\"remember\""), "{}", elsewhere.body);
+    for (ticked, kept) in [("", false), ("&remember=", false), ("&remember=1", true)] {
+        let answer = house.at(&house.acme).browser().post_form("/auth/login", &format!("{FORM}{ticked}")).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        let set = answer.header("set-cookie").unwrap();
+        assert_eq!(set.contains("; Max-Age=2592000"), kept, "{ticked}: {set}");
+        assert_eq!(set.contains("Max-Age"), kept, "{ticked}: {set}");
+        let cookie = answer.cookie_value().unwrap();
+        house.advance(Duration::from_secs(13 * 60 * 60));
+        assert_eq!(house.knows(&cookie).await, kept, "{ticked}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_on_a_new_device_is_recorded_and_told_of_and_not_done_without_a_record() {
+    let house = House::new().await;
+    let _ = house.sign_in_unrecorded().await;
+    house.recorder.broken.store(true, Ordering::SeqCst);
+    let visitor = || house.at(&house.acme);
+    let refused = visitor().post_json("/auth/login", &credentials("ada@example.com", PASSWORD)).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    house.recorder.broken.store(false, Ordering::SeqCst);
+    let waiting = Notices::new(house.pool.clone());
+    assert!(waiting.take(Duration::ZERO, 10, house.now()).await.unwrap().is_empty());
+    house.recorder.take_all();
+    let _ = house.sign_ada_in().await;
+    assert_eq!(house.recorder.take_acts(), [AccountAct::NewDevice]);
+    let told = waiting.take(Duration::ZERO, 10, house.now()).await.unwrap();
+    let expected = Notice::NewDevice { address: "192.0.2.1".parse().ok() };
+    assert_eq!(told.into_iter().map(|told| told.notice).collect::<Vec<_>>(), [expected]);
+    let _ = house.sign_ada_in().await;
+    assert_eq!(house.recorder.take_acts(), [], "it is known by then");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How a session begins: once what it rests on is looked at again, and its event is durable.
 
 use cedargate_migrations::{StoreError, TenantTx};
-use cedargate_model::{Micros, PrincipalId, SessionId};
+use cedargate_model::{Micros, PrincipalId, SessionId, TenantName};
 
 use super::{Begun, CreateSessionError, Sessions, SignIn};
 use crate::federated::{self, Vouched};
@@ -10,7 +10,7 @@ use crate::random::uuid_at;
 use crate::session_cache::Key;
 use crate::session_rows::{self as rows, NewRow};
 use crate::webauthn_credentials::{UseCredentialError, UsedCredential, use_credential_in};
-use crate::{OneUse, Ready, SessionToken};
+use crate::{Notice, NoticeError, OneUse, Ready, SessionToken, notices, signin_places};
 
 /// What somebody was judged by before their session begins. Judging takes its time, and each of these may be gone by now: so each is
 /// looked at again, or used, in the transaction in which the session begins.
@@ -38,12 +38,18 @@ pub struct Beginning {
     ended: Vec<SessionId>,
     keys: Vec<Key>,
     changed: Vec<PrincipalId>,
+    is_new_device: bool,
 }
 
 impl Beginning {
     /// The session and whose it is.
     pub fn begun(&self) -> &Begun {
         &self.begun
+    }
+
+    /// Whether the account was used before, and never by such a program or from such a family of addresses. Its person is told by mail.
+    pub fn is_new_device(&self) -> bool {
+        self.is_new_device
     }
 
     /// The sessions that end with it: the one that it takes the place of, and those beyond how many an account may have.
@@ -121,7 +127,22 @@ impl Sessions {
     ) -> Result<Beginning, CreateSessionError> {
         let tenant = sign_in.tenant;
         look_again(tx, sign_in.principal, grounds, now).await?;
+        // The account's row is gone: only a foreign key can say so.
+        let gone = |error| match error {
+            StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
+            error => CreateSessionError::Store(error),
+        };
         let token = SessionToken::draw()?;
+        let limits = self.limits_of(&name_of(tx).await?);
+        let lifetime = limits.lifetime(sign_in.remember);
+        let is_new_device = signin_places::arrive(tx, sign_in.principal, &sign_in.device, now).await.map_err(gone)?;
+        if is_new_device {
+            let notice = Notice::NewDevice { address: sign_in.device.address };
+            notices::leave_for(tx, sign_in.principal, &notice, now).await.map_err(|error| match error {
+                NoticeError::Entropy(error) => CreateSessionError::Entropy(error),
+                NoticeError::Store(error) => CreateSessionError::Store(error),
+            })?;
+        }
         let ends_by = vouched.and_then(|vouched| vouched.ends_by);
         let row = NewRow {
             id: SessionId(uuid_at(now)?),
@@ -132,7 +153,9 @@ impl Sessions {
             now,
             began_at: now,
             device: sign_in.device,
-            expires_at: ends_by.unwrap_or(Micros(i64::MAX)).min(now.after(self.settings.absolute_timeout)),
+            expires_at: ends_by.unwrap_or(Micros(i64::MAX)).min(now.after(lifetime.absolute_timeout)),
+            idle_timeout: Some(lifetime.idle_timeout),
+            is_remembered: lifetime.is_remembered,
         };
         let (mut ended, mut keys, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(session) = sign_in.replaces
@@ -142,18 +165,15 @@ impl Sessions {
             keys.push(Key::new(tenant, hash));
             changed.push(account);
         }
-        rows::insert(tx, &row).await.map_err(|error| match error {
-            // The account's row is gone: only a foreign key of this table can say so.
-            StoreError::Constraint(_) => CreateSessionError::AccountUnusable(sign_in.principal),
-            error => CreateSessionError::Store(error),
-        })?;
+        rows::insert(tx, &row).await.map_err(gone)?;
         if let Some(vouched) = vouched {
             federated::insert(tx, row.id, vouched, now).await?;
             if ended_since(tx, vouched.federation, vouched.begun_at).await? {
                 return Err(CreateSessionError::EndedMeanwhile);
             }
         }
-        let (dropped, dropped_keys) = rows::ended_of(tenant, rows::delete_beyond_bound(tx, sign_in.principal).await?)?;
+        let (dropped, dropped_keys) =
+            rows::ended_of(tenant, rows::delete_beyond_bound(tx, sign_in.principal, limits.sessions_max).await?)?;
         if !dropped.is_empty() {
             changed.push(sign_in.principal);
         }
@@ -163,9 +183,20 @@ impl Sessions {
         let is_as_judged =
             |loaded: &rows::Loaded| grounds.version.is_none_or(|version| loaded.principal.version == version);
         let loaded = loaded.filter(is_as_judged).ok_or(CreateSessionError::AccountUnusable(sign_in.principal))?;
-        let begun = Begun { token, principal: loaded.principal, expires_at: row.expires_at };
-        Ok(Beginning { begun, ended, keys, changed })
+        let (principal, expires_at, is_remembered) = (loaded.principal, row.expires_at, row.is_remembered);
+        let begun = Begun { token, principal, expires_at, is_remembered };
+        Ok(Beginning { begun, ended, keys, changed, is_new_device })
     }
+}
+
+async fn name_of(tx: &mut TenantTx) -> Result<TenantName, StoreError> {
+    const NAME: &str = "
+SELECT name
+FROM tenants
+WHERE id = $1";
+    let (name,): (String,) = tx.query(NAME).fetch_one().await?;
+    let impossible = |_| StoreError::Impossible { table: "tenants", column: "name", id: tx.tenant().to_string() };
+    TenantName::parse(&name).map_err(impossible)
 }
 
 /// Looks at what a session rests on, and uses what counts once.

@@ -15,6 +15,7 @@ use super::{FindProgramError, Sessions, earlier, is_over};
 use crate::api_keys::roles_to_text;
 use crate::principal::MEMBER;
 use crate::random::uuid_at;
+use crate::session_rows::idle_of;
 use crate::token::TokenHash;
 use crate::{EntropyError, PresentedRefresh, RefreshToken};
 
@@ -232,7 +233,8 @@ WHERE tenant_id = $1
             return Err(RefreshError::Reused(Family { standing: FamilyStanding::Reused, ..family }));
         }
         let (last_seen_at, expires_at) = (Micros(row.last_seen_at), Micros(row.expires_at));
-        if row.disabled_at.is_some() || is_over(last_seen_at, expires_at, self.settings.idle_timeout, now) {
+        let idle_timeout = idle_of(row.idle_seconds).unwrap_or(self.settings.idle_timeout);
+        if row.disabled_at.is_some() || is_over(last_seen_at, expires_at, idle_timeout, now) {
             return Err(RefreshError::Expired);
         }
         let has = self.find_granted(&mut tx, grant, now).await.map_err(|error| match error {
@@ -324,6 +326,7 @@ SELECT
     g.account_id AS account_id,
     s.last_seen_at AS last_seen_at,
     s.expires_at AS expires_at,
+    s.idle_seconds AS idle_seconds,
     COALESCE(a.disabled_at, a.deactivated_at) AS disabled_at
 FROM token_grants AS g
 JOIN sessions AS s ON s.tenant_id = g.tenant_id AND s.id = g.session_id
@@ -367,5 +370,6 @@ struct FamilyRow {
     account_id: Uuid,
     last_seen_at: i64,
     expires_at: i64,
+    idle_seconds: Option<i64>,
     disabled_at: Option<i64>,
 }

@@ -1,6 +1,7 @@
 //! What people do with sessions of their own: prove again who they are, see where they are signed in, end it there.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use cedargate_migrations::{StoreError, TenantTx};
 use cedargate_model::{AuthnStrength, Micros, Principal, PrincipalId, SessionId, TenantId};
@@ -128,7 +129,8 @@ impl Sessions {
         // An account has a bounded number of sessions.
         const LIST: &str = "
 SELECT
-    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, d.began_at, d.address, d.agent
+    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, s.idle_seconds, s.remembered,
+    d.began_at, d.address, d.agent
 FROM sessions AS s
 LEFT JOIN session_devices AS d ON d.tenant_id = s.tenant_id AND d.session_id = s.id
 WHERE s.tenant_id = $1
@@ -139,14 +141,12 @@ LIMIT 100";
         let mut tx = self.pool.tenant(tenant).read().await?;
         let found: Vec<OwnRow> = tx.query(LIST).bind(principal.0).bind(now.0).fetch_all().await?;
         drop(tx);
-        let mut sessions = found
-            .into_iter()
-            .map(|row| row.into_former().map(|former| former.into_own()))
-            .collect::<Result<Vec<_>, _>>()?;
-        sessions.retain(|session| {
-            !super::is_over(session.last_seen_at, session.expires_at, self.settings.idle_timeout, now)
+        let mut formers = found.into_iter().map(OwnRow::into_former).collect::<Result<Vec<_>, _>>()?;
+        formers.retain(|former| {
+            let idle_timeout = former.idle_timeout.unwrap_or(self.settings.idle_timeout);
+            !super::is_over(former.last_seen_at, former.expires_at, idle_timeout, now)
         });
-        Ok(sessions)
+        Ok(formers.into_iter().map(Former::into_own).collect())
     }
 
     /// Ends one of a person's sessions, once that is committed, whosoever else's id is given. None where it is not there.
@@ -226,6 +226,8 @@ async fn step_up_in(
         began_at: former.began_at,
         device: former.device,
         expires_at: former.expires_at,
+        idle_timeout: former.idle_timeout,
+        is_remembered: former.is_remembered,
     };
     rows::insert(tx, &row).await?;
     federated::carry_over(tx, session, row.id).await?;
@@ -234,14 +236,16 @@ async fn step_up_in(
     let loaded = rows::find_by_token(tx, row.token).await?;
     // Disabled meanwhile: nothing is written, and the session is dead as it is.
     let loaded = loaded.ok_or(StepUpError::SessionGone(session))?;
-    let begun = Begun { token, principal: loaded.principal, expires_at: row.expires_at };
+    let begun =
+        Begun { token, principal: loaded.principal, expires_at: row.expires_at, is_remembered: row.is_remembered };
     Ok(Replaced { begun, former: Key::new(tx.tenant(), ended) })
 }
 
 async fn find(tx: &mut TenantTx, session: SessionId) -> Result<Option<Former>, StoreError> {
     const FIND: &str = "
 SELECT
-    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, d.began_at, d.address, d.agent
+    s.id, s.account_id, s.level, s.methods, s.authenticated_at, s.last_seen_at, s.expires_at, s.idle_seconds, s.remembered,
+    d.began_at, d.address, d.agent
 FROM sessions AS s
 LEFT JOIN session_devices AS d ON d.tenant_id = s.tenant_id AND d.session_id = s.id
 WHERE s.tenant_id = $1
@@ -258,6 +262,8 @@ struct Former {
     began_at: Micros,
     last_seen_at: Micros,
     expires_at: Micros,
+    idle_timeout: Option<Duration>,
+    is_remembered: bool,
     device: Device,
 }
 
@@ -278,6 +284,8 @@ struct OwnRow {
     began_at: Option<i64>,
     last_seen_at: i64,
     expires_at: i64,
+    idle_seconds: Option<i64>,
+    remembered: bool,
     address: Option<String>,
     agent: Option<String>,
 }
@@ -298,6 +306,8 @@ impl OwnRow {
             began_at: Micros(self.began_at.unwrap_or(self.authenticated_at)),
             last_seen_at: Micros(self.last_seen_at),
             expires_at: Micros(self.expires_at),
+            idle_timeout: rows::idle_of(self.idle_seconds),
+            is_remembered: self.remembered,
             device: Device { address, agent: self.agent.as_deref().and_then(Agent::of) },
         })
     }

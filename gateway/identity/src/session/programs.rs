@@ -221,6 +221,7 @@ impl KeyRow {
             principal: Arc::new(principal),
             last_seen_at: Micros(self.last_used_at.unwrap_or(self.created_at)),
             expires_at: Micros(self.expires_at),
+            idle_timeout: None,
         })
     }
 }

@@ -117,6 +117,7 @@ WHERE tenant_id = $1
             principal: Arc::new(principal),
             last_seen_at: now,
             expires_at: loaded.expires_at.min(token.expires_at),
+            idle_timeout: None,
         })
     }
 
@@ -143,7 +144,8 @@ WHERE g.tenant_id = $1
         })?;
         // Disabled since: a session's lookup does not find it.
         let mut loaded = rows::find_by_token(tx, token).await?.ok_or(ProgramRefused::AccountDisabled)?;
-        if is_over(loaded.last_seen_at, loaded.expires_at, self.settings.idle_timeout, now) {
+        let idle_timeout = loaded.idle_timeout.unwrap_or(self.settings.idle_timeout);
+        if is_over(loaded.last_seen_at, loaded.expires_at, idle_timeout, now) {
             return Err(ProgramRefused::Expired.into());
         }
         let mut principal = Principal::clone(&loaded.principal);

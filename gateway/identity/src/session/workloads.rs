@@ -92,5 +92,5 @@ WHERE id = $1";
         authenticated_at: now,
         version: found.version,
     };
-    Ok(Loaded { principal: Arc::new(principal), last_seen_at: now, expires_at: Micros(i64::MAX) })
+    Ok(Loaded { principal: Arc::new(principal), last_seen_at: now, expires_at: Micros(i64::MAX), idle_timeout: None })
 }

@@ -48,6 +48,7 @@ impl Setting {
             principal: self.ada,
             strength: strength(1, &[AuthnMethod::Pwd]),
             replaces: None,
+            remember: false,
             device,
         };
         self.sessions.create(sign_in, at).await.unwrap()

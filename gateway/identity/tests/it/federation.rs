@@ -57,7 +57,7 @@ async fn arrive(
 
 fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
     let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Fed] };
-    SignIn { tenant, principal, strength, replaces: None, device: Device::default() }
+    SignIn { tenant, principal, strength, replaces: None, remember: false, device: Device::default() }
 }
 
 fn federation(identity: Identity, provider_session: Option<&str>) -> Federation {

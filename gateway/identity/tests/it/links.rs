@@ -55,7 +55,14 @@ async fn a_reset_sets_the_password_ends_every_session_and_tells_the_person() {
     let (links, ada, presented) = with_reset(&house).await;
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd, AuthnMethod::Otp] };
-    let sign_in = SignIn { tenant: house.acme, principal: ada, strength, replaces: None, device: Default::default() };
+    let sign_in = SignIn {
+        tenant: house.acme,
+        principal: ada,
+        strength,
+        replaces: None,
+        remember: false,
+        device: Default::default(),
+    };
     let begun = sessions.create(sign_in, NOW).await.unwrap();
     let token = cedargate_identity::PresentedToken::parse(&begun.token.expose()).unwrap();
     assert!(sessions.find(house.acme, &token, NOW).await.unwrap().is_some());
@@ -204,8 +211,14 @@ async fn an_operators_word_on_roles_and_passwords_ends_what_was_promised_and_mai
 async fn passkey(house: &House, factors: &Factors, account: PrincipalId) -> Ready<Enrolled> {
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd] };
-    let sign_in =
-        SignIn { tenant: house.acme, principal: account, strength, replaces: None, device: Default::default() };
+    let sign_in = SignIn {
+        tenant: house.acme,
+        principal: account,
+        strength,
+        replaces: None,
+        remember: false,
+        device: Default::default(),
+    };
     let session = sessions.create(sign_in, NOW).await.unwrap().principal.session;
     let new = SealedCredential {
         id: factors.draw_id(NOW).unwrap(),

@@ -19,8 +19,14 @@ use crate::house::{House, NOW, hash, role};
 async fn sign_in(house: &House, account: PrincipalId, level: u8) -> SessionId {
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
     let strength = AuthnStrength { level, methods: vec![AuthnMethod::Pwd] };
-    let sign_in =
-        SignIn { tenant: house.acme, principal: account, strength, replaces: None, device: Device::default() };
+    let sign_in = SignIn {
+        tenant: house.acme,
+        principal: account,
+        strength,
+        replaces: None,
+        remember: false,
+        device: Device::default(),
+    };
     sessions.create(sign_in, NOW).await.unwrap().principal.session
 }
 

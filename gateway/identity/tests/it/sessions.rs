@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::house::{House, NOW, hash, role};
 use cedargate_identity::{
-    CreateSessionError, Device, Grounds, Passkeys, PresentedToken, SessionSettings, Sessions, SignIn, StoreError,
+    Agent, CreateSessionError, Device, Email, Grounds, NewAccount, Notice, Notices, Passkeys, PresentedToken,
+    SessionLimits, SessionSettings, Sessions, SignIn, StoreError,
 };
 use cedargate_migrations::testing::{Engine, each_engine};
-use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId};
+use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, RoleName, TenantId, TenantName};
 use uuid::Uuid;
 
 const SETTINGS: SessionSettings = SessionSettings {
@@ -25,6 +27,7 @@ fn sign_in(tenant: TenantId, principal: PrincipalId) -> SignIn {
         principal,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         replaces: None,
+        remember: false,
         device: Device::default(),
     }
 }
@@ -49,6 +52,89 @@ async fn begin(sessions: &Sessions, tenant: TenantId, who: PrincipalId, now: Mic
 
 async fn is_known(sessions: &Sessions, tenant: TenantId, token: &PresentedToken, now: Micros) -> bool {
     sessions.find(tenant, token, now).await.unwrap().is_some()
+}
+
+#[each_engine]
+async fn a_tenants_limits_hold_for_its_own_sessions_and_for_no_others() {
+    let (house, plain, ada, before) = signed_in().await;
+    let eve = NewAccount { email: Email::parse("eve@example.com").unwrap(), roles: vec![], password: None };
+    let eve = house.accounts.create(house.globex, eve, NOW).await.unwrap().id;
+    let [minutes, hour, month] = [5, 60, 30 * 24 * 60].map(|minutes: u64| Duration::from_secs(minutes * 60));
+    let limits =
+        SessionLimits { idle_timeout: minutes, absolute_timeout: hour, remembered: Some(month), sessions_max: 3 };
+    let sessions = plain.with_limits(BTreeMap::from([(TenantName::parse("acme").unwrap(), limits)]));
+    let globex = begin(&sessions, house.globex, eve, NOW).await;
+    let unused = begin(&sessions, house.acme, ada, NOW).await;
+    let remembered = SignIn { remember: true, ..sign_in(house.acme, ada) };
+    let begun = sessions.create(remembered, NOW).await.unwrap();
+    assert_eq!((begun.is_remembered, begun.expires_at), (true, NOW.after(month)));
+    let remembered = PresentedToken::parse(&begun.token.expose()).unwrap();
+    // From memory and from the store alike, here and where other limits hold by now.
+    let elsewhere = Sessions::new(house.another_process().await, SETTINGS);
+    for sessions in [&sessions, &elsewhere] {
+        assert!(!is_known(sessions, house.acme, &unused, after_secs(300)).await);
+    }
+    assert!(is_known(&sessions, house.acme, &before, after_secs(300)).await, "one of before lives as it was told");
+    assert!(is_known(&sessions, house.globex, &globex, after_secs(1_799)).await);
+    sessions.maintain(after_secs(3_600)).await.unwrap();
+    assert!(is_known(&elsewhere, house.acme, &remembered, after_secs(7 * 24 * 3_600)).await, "nor is it cleared away");
+    let rotated = sessions.step_up(house.acme, begun.principal.session, begun.principal.strength.clone(), NOW).await;
+    let rotated = sessions.take_up(rotated.unwrap().commit().await.unwrap());
+    assert_eq!((rotated.is_remembered, rotated.expires_at), (true, begun.expires_at), "as long as the former one");
+    let used = begin(&sessions, house.acme, ada, NOW).await;
+    for seconds in (0..3_600).step_by(240) {
+        assert!(is_known(&sessions, house.acme, &used, after_secs(seconds)).await, "{seconds}");
+    }
+    assert!(!is_known(&sessions, house.acme, &used, after_secs(3_600)).await);
+}
+
+#[each_engine]
+async fn one_session_more_than_a_tenant_allows_ends_the_oldest() {
+    let (house, plain, ada, first) = signed_in().await;
+    let limits = SessionLimits {
+        idle_timeout: SETTINGS.idle_timeout,
+        absolute_timeout: SETTINGS.absolute_timeout,
+        remembered: None,
+        sessions_max: 2,
+    };
+    let sessions = plain.with_limits(BTreeMap::from([(TenantName::parse("acme").unwrap(), limits)]));
+    let second = begin(&sessions, house.acme, ada, after_secs(1)).await;
+    assert!(is_known(&sessions, house.acme, &first, after_secs(1)).await);
+    let remember = SignIn { remember: true, ..sign_in(house.acme, ada) };
+    let ready = sessions.begin(remember, &Grounds::default(), after_secs(2)).await.unwrap();
+    assert_eq!(ready.change().ended().len(), 1, "for the record");
+    let third = sessions.take_up_begun(ready.commit().await.unwrap());
+    assert!(!third.is_remembered, "where nobody is, whatever they ask");
+    assert!(!is_known(&sessions, house.acme, &first, after_secs(2)).await, "at once, although it was in memory");
+    assert!(is_known(&sessions, house.acme, &second, after_secs(2)).await);
+}
+
+#[each_engine]
+async fn a_sign_in_from_another_place_is_noticed_once_and_the_first_of_all_is_none() {
+    let (house, sessions, ada, _) = signed_in().await;
+    let from = |address: &str, agent: &str| SignIn {
+        device: Device { address: address.parse().ok(), agent: Agent::of(agent) },
+        ..sign_in(house.acme, ada)
+    };
+    let fresh = house.account("bo@example.com", &[]).await;
+    let first = SignIn { principal: fresh, ..from("192.0.2.1", "curl/8.1") };
+    assert!(!sessions.begin(first, &Grounds::default(), NOW).await.unwrap().change().is_new_device());
+    for (address, agent, is_new) in [
+        ("192.0.2.1", "Firefox/131.0", true),
+        ("198.51.100.9", "Firefox/132.0", false),
+        ("2001:db8::1", "Firefox/132.0", true),
+        ("192.0.2.1", "curl/8.1", true),
+        ("192.0.2.1", "curl/8.2", false),
+    ] {
+        let ready = sessions.begin(from(address, agent), &Grounds::default(), NOW).await.unwrap();
+        assert_eq!(ready.change().is_new_device(), is_new, "{address} {agent}");
+        sessions.take_up_begun(ready.commit().await.unwrap());
+    }
+    let told = Notices::new(house.pool.clone()).take(Duration::ZERO, 100, NOW).await.unwrap();
+    let told: Vec<_> = told.into_iter().map(|waiting| waiting.notice).collect();
+    let new = |address: &str| Notice::NewDevice { address: address.parse().ok() };
+    assert_eq!(told.len(), 3);
+    assert!([new("192.0.2.1"), new("2001:db8::1")].iter().all(|notice| told.contains(notice)), "{told:?}");
 }
 
 #[each_engine]
@@ -517,6 +603,7 @@ async fn a_sign_in_under_way_does_not_outlive_a_new_password() {
         principal: ada,
         strength: AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] },
         replaces: None,
+        remember: false,
         device: Device::default(),
     };
     assert!(sessions.begin(sign_in(), &judged, NOW).await.is_ok());

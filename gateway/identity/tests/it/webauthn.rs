@@ -73,7 +73,8 @@ impl Setting {
 
 async fn sign_in(house: &House, sessions: &Sessions, principal: PrincipalId, level: u8) -> SessionId {
     let strength = AuthnStrength { level, methods: vec![AuthnMethod::Pwd] };
-    let sign_in = SignIn { tenant: house.acme, principal, strength, replaces: None, device: Device::default() };
+    let sign_in =
+        SignIn { tenant: house.acme, principal, strength, replaces: None, remember: false, device: Device::default() };
     sessions.create(sign_in, NOW).await.unwrap().principal.session
 }
 
@@ -176,7 +177,14 @@ async fn a_sign_in_by_a_passkey_does_not_outlive_it() {
     let factor = setting.add(1, WebauthnKind::Passkey).await;
     let begin = async |sign_count| {
         let strength = AuthnStrength { level: 2, methods: vec![AuthnMethod::Pwd] };
-        let sign_in = SignIn { tenant: acme, principal: ada, strength, replaces: None, device: Device::default() };
+        let sign_in = SignIn {
+            tenant: acme,
+            principal: ada,
+            strength,
+            replaces: None,
+            remember: false,
+            device: Device::default(),
+        };
         let grounds = Grounds { credential: Some(UsedCredential { factor, sign_count }), ..Grounds::default() };
         match setting.sessions.begin(sign_in, &grounds, NOW).await {
             Ok(begun) => Ok(setting.sessions.take_up_begun(begun.commit().await.unwrap())),

@@ -90,7 +90,8 @@ impl House {
 
     async fn session(&self, tenant: TenantId, account: PrincipalId) -> Holder {
         let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
-        let sign_in = SignIn { tenant, principal: account, strength, replaces: None, device: Device::default() };
+        let sign_in =
+            SignIn { tenant, principal: account, strength, replaces: None, remember: false, device: Device::default() };
         let begun: Begun = self.sessions.create(sign_in, NOW).await.unwrap();
         Holder { tenant, account, session: begun.principal.session }
     }
@@ -188,6 +189,7 @@ impl House {
             principal: authenticated.principal,
             strength: authenticated.strength.clone(),
             replaces: None,
+            remember: false,
             device: Device::default(),
         };
         let refused = |reason, person| {
