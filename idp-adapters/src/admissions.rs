@@ -148,19 +148,25 @@ impl Admissions {
         if !self.registers(place.name) {
             return Err(AskError::NotOffered);
         }
-        // Apart from resets: wishes keep nobody from a new password.
-        let asked = format!("registration {address}");
-        if let Admission::Delayed { retry_after } = self.asking.admit(place.tenant, &asked, client, now) {
-            return Err(AskError::Delayed { retry_after });
-        }
+        let email = Email::parse(address).ok();
         if let Some(captcha) = &self.captcha {
+            // Before anything is counted against whoever is written to: an unsolved puzzle keeps nobody waiting but its own address.
+            let of_client = format!("puzzle {client}");
+            if let Admission::Delayed { retry_after } = self.asking.admit(place.tenant, &of_client, client, now) {
+                return Err(AskError::Delayed { retry_after });
+            }
             match captcha.judge(puzzle, client).await {
                 Ok(Puzzle::Solved) => {}
                 Ok(Puzzle::Unsolved) => return Err(AskError::Puzzle),
                 Err(error) => return Err(AskError::PuzzleUnknown(error)),
             }
         }
-        let Ok(email) = Email::parse(address) else { return Ok(None) };
+        // Apart from resets: wishes keep nobody from a new password. By the address as it is read, so that no spelling of it is another.
+        let asked = format!("registration {}", email.as_ref().map_or("", Email::as_str));
+        if let Admission::Delayed { retry_after } = self.asking.admit(place.tenant, &asked, client, now) {
+            return Err(AskError::Delayed { retry_after });
+        }
+        let Some(email) = email else { return Ok(None) };
         Ok(Some(self.notices.ask(place.tenant, &email, &Notice::RegistrationAsked { origin }, now).await?))
     }
 

@@ -14,6 +14,7 @@ pub struct Captcha {
     http: ProviderHttp,
     url: ProviderUrl,
     secret: Zeroizing<String>,
+    hostname: Option<String>,
 }
 
 /// Why a service cannot be asked.
@@ -50,7 +51,14 @@ impl Captcha {
     /// [`CaptchaError`] where the address may not be called.
     pub fn new(url: &str, secret: Zeroizing<String>) -> Result<Self, CaptchaError> {
         let url = ProviderUrl::parse(url)?;
-        Ok(Self { http: ProviderHttp::new(url.is_tls())?, url, secret })
+        Ok(Self { http: ProviderHttp::new(url.is_tls())?, url, secret, hostname: None })
+    }
+
+    /// The same, where a puzzle counts only if the service says that it was solved on a page of this host: the secret may be that of other
+    /// pages, too.
+    #[must_use]
+    pub fn solved_on(self, hostname: Option<String>) -> Self {
+        Self { hostname, ..self }
     }
 
     /// Has an answer judged. An empty one is nobody's.
@@ -61,6 +69,8 @@ impl Captcha {
         #[derive(Deserialize)]
         struct Verdict {
             success: bool,
+            #[serde(default)]
+            hostname: Option<String>,
         }
         if response.is_empty() {
             return Ok(Puzzle::Unsolved);
@@ -70,8 +80,10 @@ impl Captcha {
         let answer = self.http.post_form(&self.url, &fields, None).await.map_err(CaptchaError::Call)?;
         let status = answer.status.as_u16();
         match (status, serde_json::from_slice::<Verdict>(&answer.body)) {
-            (200, Ok(Verdict { success: true })) => Ok(Puzzle::Solved),
-            (200, Ok(Verdict { success: false })) => Ok(Puzzle::Unsolved),
+            (200, Ok(Verdict { success: true, hostname })) if self.hostname.is_none() || hostname == self.hostname => {
+                Ok(Puzzle::Solved)
+            }
+            (200, Ok(Verdict { .. })) => Ok(Puzzle::Unsolved),
             _ => Err(CaptchaError::Answer(status)),
         }
     }

@@ -105,6 +105,20 @@ impl AccountLinks {
         Ok(Some(token))
     }
 
+    /// Takes back a link whose mail was not sent: the next try has one of its own, and as many as may be live are for people who got theirs.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the link is then good until its time is over.
+    pub async fn withdraw(&self, tenant: TenantId, token: &LinkToken) -> Result<(), StoreError> {
+        const WITHDRAW: &str = "
+DELETE FROM account_links
+WHERE tenant_id = $1
+  AND token_hash = $2";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        tx.query(WITHDRAW).bind(token.hash().as_bytes()).execute().await?;
+        tx.commit().await
+    }
+
     /// Whom a link is for: for the page that asks for a password. Looking at it does not use it.
     ///
     /// # Errors

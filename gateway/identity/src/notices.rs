@@ -20,6 +20,10 @@ use crate::{Email, LinkOrigin, Ready};
 /// must not fill the store.
 pub const NOTICES_MAX: i64 = 10_000;
 
+/// How many of those may wait that strangers asked for. Apart from the others, so that nobody who asks for a thousand resets keeps somebody
+/// from hearing that their factor was removed.
+const ASKED_MAX: i64 = 2_000;
+
 /// What somebody is told. Holds no secret: a link's token is drawn when its mail is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
@@ -64,6 +68,22 @@ pub enum Notice {
         /// Where the link leads.
         origin: LinkOrigin,
     },
+}
+
+impl Notice {
+    /// Whether anybody may have it sent, by asking for it on a page.
+    fn is_asked(&self) -> bool {
+        match self {
+            Self::ResetAsked { .. } | Self::RegistrationAsked { .. } => true,
+            Self::FactorAdded { .. }
+            | Self::FactorRemoved { .. }
+            | Self::FactorsRemoved
+            | Self::RecoveryCodesDrawn
+            | Self::PasswordChanged
+            | Self::NewDevice { .. }
+            | Self::Invited { .. } => false,
+        }
+    }
 }
 
 /// Why no notice was left.
@@ -151,7 +171,7 @@ WHERE (tenant_id, id) IN (
     SELECT tenant_id, id
     FROM notices
     WHERE due_at <= $1
-    ORDER BY due_at
+    ORDER BY asked, due_at
     LIMIT $3
 )
 AND due_at <= $1
@@ -172,7 +192,11 @@ WHERE id = $1";
         let mut taken = Vec::with_capacity(rows.len());
         for row in rows {
             let (name,): (String,) = tx.query(TENANT).bind(row.tenant_id).fetch_one().await?;
-            taken.push(row.into_waiting(&name)?);
+            match row.into_waiting(&name) {
+                Ok(waiting) => taken.push(waiting),
+                // A later version's, perhaps: left for that, and nobody else waits for it.
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a notice cannot be read"),
+            }
         }
         tx.commit().await?;
         Ok(taken)
@@ -267,19 +291,22 @@ FROM (
     SELECT id
     FROM notices
     WHERE tenant_id = $1
-    LIMIT $2
+      AND asked = $2
+    LIMIT $3
 ) AS waiting";
     const LEAVE: &str = "
-INSERT INTO notices (tenant_id, id, recipient, notice, tries, created_at, due_at)
-VALUES ($1, $2, $3, $4, 0, $5, $5)";
-    let (waiting,): (i64,) = tx.query(WAIT).bind(NOTICES_MAX).fetch_one().await?;
-    if waiting >= NOTICES_MAX {
+INSERT INTO notices (tenant_id, id, recipient, notice, tries, created_at, due_at, asked)
+VALUES ($1, $2, $3, $4, 0, $5, $5, $6)";
+    let is_asked = notice.is_asked();
+    let max = if is_asked { ASKED_MAX } else { NOTICES_MAX };
+    let (waiting,): (i64,) = tx.query(WAIT).bind(is_asked).bind(max).fetch_one().await?;
+    if waiting >= max {
         tracing::warn!(cedargate.tenant.id = %tx.tenant(), "too many notices wait: one was dropped");
         return Ok(());
     }
     let id = uuid_at(now)?;
     let text = serde_json::to_string(notice).map_err(|_| impossible("notices", "notice", id))?;
-    tx.query(LEAVE).bind(id).bind(recipient.as_str()).bind(text).bind(now.0).execute().await?;
+    tx.query(LEAVE).bind(id).bind(recipient.as_str()).bind(text).bind(now.0).bind(is_asked).execute().await?;
     Ok(())
 }
 

@@ -18,6 +18,9 @@ use crate::{
     PresentedLink, Ready, notices, operator_events,
 };
 
+/// What tells that somebody was told of their account apart from links to the account itself: those they must be able to get all the same.
+const TOLD_OF_ACCOUNT: u128 = 0x5ead_0a55_ca7e_9b1d_1c0d_f00d_7e11_0e57;
+
 /// How long a wish may wait until its address is verified.
 pub const REGISTRATION_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -70,7 +73,15 @@ WHERE tenant_id = $1
             return Ok(None);
         }
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        if tx.query(KNOWN).bind(email.as_str()).fetch_optional::<(Uuid,)>().await?.is_some() {
+        if let Some((account,)) = tx.query(KNOWN).bind(email.as_str()).fetch_optional::<(Uuid,)>().await? {
+            // A link that nobody gets and that leads nowhere, for the same bound on mails as everybody else has.
+            let told = Uuid::from_u128(account.as_u128() ^ TOLD_OF_ACCOUNT);
+            if !may_have_another(&mut tx, told, now).await? {
+                return Ok(None);
+            }
+            let expires_at = now.after(REGISTRATION_TTL);
+            let _nobodys = draw_in(&mut tx, LinkPurpose::Registration, told, origin, expires_at, now).await?;
+            tx.commit().await?;
             return Ok(Some(Answer::HasAccount));
         }
         let Some(wish) = note(&mut tx, email, now).await? else { return Ok(None) };

@@ -118,6 +118,26 @@ VALUES ($1, $2, $3)";
         }
     }
 
+    /// Takes a host name from a tenant, with every link that leads there. Says whether it had it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_host(&self, tenant: TenantId, host: &Host) -> Result<bool, StoreError> {
+        const REMOVE: &str = "
+DELETE FROM tenant_hosts
+WHERE tenant_id = $1
+  AND host = $2";
+        const UNLINK: &str = "
+DELETE FROM account_links
+WHERE tenant_id = $1
+  AND (host = $2 OR host LIKE $3)";
+        let mut tx = self.pool.tenant(tenant).begin().await?;
+        let removed = tx.query(REMOVE).bind(host.name()).execute().await?;
+        tx.query(UNLINK).bind(host.name()).bind(format!("{}:%", host.name())).execute().await?;
+        tx.commit().await?;
+        Ok(removed > 0)
+    }
+
     /// All tenants, by name; at most 10,000.
     ///
     /// # Errors

@@ -148,8 +148,15 @@ impl Courier {
                 self.counted.sent.fetch_add(1, Ordering::Relaxed);
                 Ok(self.notices.done(waiting).await?)
             }
-            Err(error) if now.since(waiting.since) >= GIVEN_UP_AFTER => self.give_up(waiting, &error).await,
-            Err(error) => self.put_off(waiting, &error, now).await,
+            Err(error) => {
+                if let Some(token) = &link {
+                    self.links.withdraw(waiting.tenant, token).await?;
+                }
+                match error.is_permanent() || now.since(waiting.since) >= GIVEN_UP_AFTER {
+                    true => self.give_up(waiting, &error).await,
+                    false => self.put_off(waiting, &error, now).await,
+                }
+            }
         }
     }
 

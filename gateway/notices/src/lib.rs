@@ -63,6 +63,19 @@ pub enum SendError {
     Outbox(#[from] OutboxError),
 }
 
+impl SendError {
+    /// Whether a retry brings the same: the mail server says of the mailbox that there is none, or that it takes nothing (RFC 5321 §4.2.3).
+    /// Other refusals, such as of a wrong password, are ours to mend, and the mail waits for that.
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::Smtp(SmtpError::NotTaken(error)) => {
+                error.status().is_some_and(|code| matches!(u16::from(code), 550 | 551 | 553))
+            }
+            Self::Smtp(_) | Self::Outbox(_) => false,
+        }
+    }
+}
+
 impl Transport {
     /// Sends one mail.
     ///

@@ -33,6 +33,20 @@ pub(crate) enum TenantCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Take a host name from a tenant: do it before its name leads to somebody else
+    ///
+    /// A running gateway answers for it no more within `policies.reload_interval_ms`. The host below the base domain stays.
+    RemoveHost {
+        /// The tenant
+        #[arg(value_parser = TenantName::parse)]
+        name: TenantName,
+        /// The host name, without port
+        #[arg(value_parser = Host::parse)]
+        host: Host,
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the tenants by name
     List {
         /// Answer as JSON: {"tenants": [{"id", "name", "url", "hosts"}]}
@@ -44,7 +58,10 @@ pub(crate) enum TenantCommand {
 impl TenantCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
-            Self::Create { json, .. } | Self::AddHost { json, .. } | Self::List { json } => *json,
+            Self::Create { json, .. }
+            | Self::AddHost { json, .. }
+            | Self::RemoveHost { json, .. }
+            | Self::List { json } => *json,
         }
     }
 
@@ -63,6 +80,15 @@ impl TenantCommand {
                 Self::AddHost { name, host, .. } => {
                     let tenant = find(&tenants, &name).await?;
                     tenants.add_host(tenant.id, &host, now).await.map_err(host_added)?;
+                    let tenant = find(&tenants, &name).await?;
+                    output.answer(&as_json(&tenant, base), as_line(&tenant, base));
+                }
+                Self::RemoveHost { name, host, .. } => {
+                    let tenant = find(&tenants, &name).await?;
+                    let removed = tenants.remove_host(tenant.id, &host).await;
+                    if !removed.map_err(|error| Failure::unavailable(&error))? {
+                        return Err(Failure::mistake(format!("the tenant `{name}` has no host `{}`", host.name())));
+                    }
                     let tenant = find(&tenants, &name).await?;
                     output.answer(&as_json(&tenant, base), as_line(&tenant, base));
                 }

@@ -38,7 +38,10 @@ pub(super) fn admissions(config: &Config, pool: &Pool, local: &LocalAccounts) ->
 
 fn captcha(config: &Config) -> Result<Option<Captcha>, StartError> {
     let made = config.captcha.as_ref().map(|service| Captcha::new(&service.url, service.secret.clone()));
-    made.transpose().map_err(|error| StartError::Captcha(Box::new(error)))
+    let hostname = config.captcha.as_ref().and_then(|service| service.hostname.clone());
+    made.transpose()
+        .map(|made| made.map(|captcha| captcha.solved_on(hostname)))
+        .map_err(|error| StartError::Captcha(Box::new(error)))
 }
 
 /// What people are to agree to.

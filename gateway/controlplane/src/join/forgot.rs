@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cedargate_identity::LinkOrigin;
 use cedargate_idp_adapters::admissions::AskError;
 use cedargate_model::{AdmissionAct, LinkPurpose};
 use http::StatusCode;
@@ -50,7 +49,7 @@ pub(crate) async fn ask(State(control_plane): State<Arc<ControlPlane>>, guest: G
 
 async fn note(control_plane: Arc<ControlPlane>, guest: Guest, address: String) -> Result<(), Problem> {
     let visit = &guest.visit;
-    let origin = LinkOrigin::new(visit.scheme, visit.host.clone());
+    let origin = super::link_origin(&control_plane, &guest)?;
     let purpose = LinkPurpose::Reset;
     let noted = control_plane.admissions.ask_reset(guest.tenant.id, &address, origin, visit.client, visit.now).await;
     let noted = match noted {

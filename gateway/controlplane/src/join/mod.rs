@@ -12,7 +12,7 @@ pub(crate) mod wishes;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::AccountLinkError;
+use cedargate_identity::{AccountLinkError, LinkOrigin};
 use cedargate_idp_adapters::admissions::{AskError, Place, SetPasswordError};
 use cedargate_idp_adapters::local::{HashError, NewPasswordError, PasswordRefused};
 use cedargate_model::{AccountAct, AdmissionAct, Event, LinkPurpose, PrincipalId, RefusalCode};
@@ -212,4 +212,11 @@ fn guarded(mut response: Response) -> Response {
 /// There is nothing more to say.
 fn nothing_more() -> Response {
     guarded(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Where links of this tenant lead: to its own host below the gateway's address, whichever of its hosts somebody asked at. A host that the
+/// tenant had once may be somebody else's by now.
+pub(super) fn link_origin(control_plane: &ControlPlane, guest: &Guest) -> Result<LinkOrigin, Problem> {
+    let url = control_plane.tokens.load().url(&guest.tenant.name);
+    LinkOrigin::try_from(url).map_err(|error| Problem::new(FAILED).because(error))
 }

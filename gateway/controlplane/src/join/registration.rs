@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use cedargate_identity::LinkOrigin;
 use cedargate_idp_adapters::admissions::AskError;
 use cedargate_model::{AdmissionAct, LinkPurpose, RefusalCode};
 use http::StatusCode;
@@ -56,7 +55,7 @@ pub(crate) async fn ask(State(control_plane): State<Arc<ControlPlane>>, guest: G
 }
 
 async fn note(control_plane: Arc<ControlPlane>, guest: Guest, wish: Wish) -> Result<(), Problem> {
-    let origin = LinkOrigin::new(guest.visit.scheme, guest.visit.host.clone());
+    let origin = super::link_origin(&control_plane, &guest)?;
     let (place, client, now) = (guest.place(), guest.visit.client, guest.visit.now);
     let admissions = &control_plane.admissions;
     let noted = admissions.ask_registration(place, &wish.email, &wish.captcha, origin, client, now).await;

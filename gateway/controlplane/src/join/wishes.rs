@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cedargate_identity::{InviteError, LinkOrigin, Registration};
+use cedargate_identity::{InviteError, Registration};
 use cedargate_idp_adapters::admissions::ApproveError;
 use cedargate_model::{AdmissionAct, LinkPurpose, RefusalCode, RoleName};
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ pub(crate) async fn decide(
 }
 
 async fn approve(control_plane: &ControlPlane, guest: &Guest, wish: Uuid, roles: Vec<RoleName>) -> Result<(), Problem> {
-    let origin = LinkOrigin::new(guest.visit.scheme, guest.visit.host.clone());
+    let origin = super::link_origin(control_plane, guest)?;
     let approved = control_plane.admissions.approve(guest.place(), wish, roles, &origin, guest.visit.now).await;
     let approved = approved.map_err(|error| match error {
         ApproveError::RoleNotOffered(_) | ApproveError::Invite(InviteError::Roles(_)) => Problem::new(ROLE_NOT_OFFERED),

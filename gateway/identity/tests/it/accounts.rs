@@ -47,6 +47,9 @@ async fn a_host_is_one_tenants() {
     house.tenants.add_host(house.acme, &host, NOW).await.unwrap();
     let refused = house.tenants.add_host(house.globex, &host, NOW).await;
     assert!(matches!(refused, Err(AddHostError::HostTaken(host)) if host == "portal.example.com"));
+    assert!(!house.tenants.remove_host(house.globex, &host).await.unwrap(), "it is not theirs");
+    assert!(house.tenants.remove_host(house.acme, &host).await.unwrap());
+    house.tenants.add_host(house.globex, &host, NOW).await.unwrap();
     let refused = house.tenants.add_host(TenantId(Uuid::from_u128(9)), &Host::parse("x").unwrap(), NOW).await;
     assert!(matches!(refused, Err(AddHostError::TenantUnknown(_))));
 

@@ -12,10 +12,11 @@ use cedargate_migrations::GATEWAY;
 use cedargate_migrations::testing::{Engine, TestStore};
 
 /// Texts that read all of something, and why that is meant.
-const MEANT: [(&str, &str); 8] = [
+const MEANT: [(&str, &str); 9] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
+    ("tenant.rs UNLINK", "an operator's act, and there are few links"),
     ("tokens.rs TOKENS", "a tenant's few tokens for SCIM, all of them wanted"),
     ("notices.rs WAIT", "counted up to a bound"),
     ("notices.rs BACKLOG", "counted for an operator; what waits is bounded"),
