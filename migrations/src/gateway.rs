@@ -216,5 +216,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0054_asked_notices.sql"),
             postgres: include_str!("../gateway/postgres/0054_asked_notices.sql"),
         },
+        Migration {
+            version: 55,
+            name: "kept_posts",
+            sqlite: include_str!("../gateway/sqlite/0055_kept_posts.sql"),
+            postgres: include_str!("../gateway/postgres/0055_kept_posts.sql"),
+        },
     ],
 };

@@ -12,7 +12,7 @@
 //! # use arc_swap::ArcSwap;
 //! # use cedargate_controlplane::{AUDIENCE, ConsentAsking, ControlPlane, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
-//! # use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
+//! # use cedargate_identity::{Accounts, Identities, KeptPosts, Sessions, Tenants};
 //! # use cedargate_idp_adapters::admissions::Admissions;
 //! # use cedargate_idp_adapters::connection::Connections;
 //! # use cedargate_idp_adapters::local::LocalAccounts;
@@ -25,7 +25,7 @@
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
 //! #     identities: Identities, attempts: SigninAttempts, devices: KnownDevices, vault: Arc<dyn Vault>, tokens: TokenAuthority,
-//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn, admissions: Admissions, consents: ConsentAsking,
+//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn, admissions: Admissions, consents: ConsentAsking, posts: KeptPosts,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -38,6 +38,7 @@
 //!     identities,
 //!     attempts,
 //!     devices,
+//!     posts,
 //!     second,
 //!     webauthn,
 //!     admissions,

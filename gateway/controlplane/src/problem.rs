@@ -202,6 +202,11 @@ pub(crate) const CONSENT_CHANGED: Kind = Kind {
     code: "consent_changed",
     sentence: "What is to be agreed to has changed. Read it again.",
 };
+pub(crate) const POST_GONE: Kind = Kind {
+    status: StatusCode::GONE,
+    code: "post_gone",
+    sentence: "What you sent is not kept any more: it was sent, or too much time has passed.",
+};
 pub(crate) const FAILED: Kind = Kind {
     status: StatusCode::INTERNAL_SERVER_ERROR,
     code: "controlplane_failed",

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use cedargate_assertion::{JWKS_PATH, Verifier};
-use cedargate_identity::{Accounts, Identities, Sessions, Tenants};
+use cedargate_identity::{Accounts, Identities, KeptPosts, Sessions, Tenants};
 use cedargate_idp_adapters::admissions::Admissions;
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::LocalAccounts;
@@ -53,6 +53,8 @@ pub struct ControlPlane {
     pub attempts: SigninAttempts,
     /// Devices on which people proved a factor before.
     pub devices: KnownDevices,
+    /// Forms that are kept while their senders confirm who they are.
+    pub posts: KeptPosts,
     /// What they prove beside.
     pub second: SecondFactors,
     /// Passkeys and security keys: to sign in with, and to prove beside.
@@ -131,6 +133,7 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/account/factors/{id}/name", post(account::factor::rename))
         .route("/auth/account/factors/{id}/remove", post(account::factor::remove))
         .route("/auth/account/recovery-codes", get(account::recovery::show).post(account::recovery::draw))
+        .route("/auth/account/kept/{id}", get(account::kept::show).post(account::kept::send))
         .route("/auth/account/sessions/{id}/end", post(account::sessions::end))
         .route("/auth/account/sessions/end-others", post(account::sessions::end_others))
         .route("/auth/language", post(language::post))

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::site::Sites;
 use crate::stage::hygiene::{HeadLimits, TrustedProxies};
 use crate::stage::inspect::{Inspector, RuleSets, RuleSettings};
+use crate::stage::keep::KeepsForms;
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
 use crate::timeline::Tracing;
@@ -43,6 +44,8 @@ pub struct Gateway {
     pub rule_sets: ArcSwap<RuleSets>,
     /// Where events become durable.
     pub spool: Spool,
+    /// Keeps forms for after a step-up; none where nothing is kept.
+    pub forms: Option<Arc<dyn KeepsForms>>,
     /// Signs identities for services; replaced when keys rotate.
     pub issuer: ArcSwap<Issuer>,
     /// The identities signed lately.

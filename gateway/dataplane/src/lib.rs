@@ -46,6 +46,7 @@ pub use site::{Site, Sites};
 pub use stage::accept::Traffic;
 pub use stage::hygiene::{HeadLimits, TrustedProxies, TrustedProxiesError};
 pub use stage::inspect::{RuleChoice, RuleSets, RuleSettings, Shadow};
+pub use stage::keep::{FormToKeep, KeepsForms};
 pub use stage::limit::{Rate, RateError, RateLimiter};
 pub use stage::quota::Quotas;
 pub use timeline::{Ratio, TraceSink, TracedExchange, Tracing};

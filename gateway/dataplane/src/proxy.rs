@@ -412,7 +412,14 @@ impl Proxy {
     /// Records a refusal, then renders it.
     async fn refuse(&self, session: &Session, trail: &mut Trail, refusal: Refusal) -> Answer {
         let told = record::conclude(&self.gateway, trail, refusal).await;
-        self.render(session, trail, &told)
+        let mut facts = RequestFacts::of(session.req_header(), trail);
+        if let (Some(form), Some(forms)) = (trail.form.take(), &self.gateway.forms)
+            && facts.can_hear_of_a_form(&told)
+        {
+            // The refusal is on disk by now: nothing is kept of what was not recorded.
+            facts.kept(forms.keep(*form).await);
+        }
+        respond::render(&told, &facts).of(trail)
     }
 
     /// Sends what the gateway answers itself; the exchange ends with it.

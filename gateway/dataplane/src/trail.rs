@@ -17,6 +17,7 @@ use crate::arrival::{Arrival, Peer};
 use crate::gateway::Gateway;
 use crate::stage::authenticate::{Authenticated, clear_cookie};
 use crate::stage::hygiene::{TraceContext, authority};
+use crate::stage::keep::FormToKeep;
 use crate::timeline::{Ended, Timeline, Tracing};
 
 /// The longest piece of an unparsed request that an event keeps, in characters.
@@ -40,6 +41,8 @@ pub(crate) struct Trail {
     pub(crate) scheme: Scheme,
     /// The trace that the exchange belongs to, once hygiene has run.
     pub(crate) trace: Option<TraceContext>,
+    /// What was sent, where it may be kept for after a step-up.
+    pub(crate) form: Option<Box<FormToKeep>>,
     /// When each stage ended, where the exchange is traced.
     pub(crate) timeline: Option<Box<Timeline>>,
     at: Micros,
@@ -88,6 +91,7 @@ impl Trail {
             answer_headers: Vec::new(),
             scheme: peer.scheme,
             trace: None,
+            form: None,
             timeline: None,
             at,
             started,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cedargate_model::{Canonical, Credential, Micros, Refusal, Stage};
+use cedargate_model::{Caller, Canonical, Credential, Micros, Refusal, Stage};
 use cedargate_policy::{Allowed, Route};
 use http::{HeaderName, HeaderValue};
 use pingora::proxy::Session;
@@ -15,7 +15,7 @@ use crate::stage::guard::{self, Passage};
 use crate::stage::inspect::{BodyWatch, ResponseWatch};
 use crate::stage::quota::Strangers;
 use crate::stage::record::Record;
-use crate::stage::{authenticate, authorize, hygiene, limit, quota, record, route};
+use crate::stage::{authenticate, authorize, hygiene, keep, limit, quota, record, route};
 use crate::trail::Trail;
 
 /// Leave to be forwarded.
@@ -100,7 +100,14 @@ pub(crate) async fn walk(
     // Reading a body may have taken its time: what is decided is decided, and recorded, as of now.
     let now = gateway.clock.now();
     trail.certificate_counts(certificate_until.is_none_or(|until| now < until));
-    let allowed = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail)?;
+    let decided = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail);
+    let allowed = decided.inspect_err(|refusal| {
+        if let Caller::Principal(principal) = &trail.caller {
+            let headers = &session.req_header().headers;
+            let form = keep::keepable(refusal, principal, &canonical, &route, headers, judged.read.as_ref());
+            trail.form = form.map(Box::new);
+        }
+    })?;
     trail.mark(Stage::Authorize);
 
     let mut record = record::record(&gateway.spool, &trail.decided(now), &trail.counts_for)?;

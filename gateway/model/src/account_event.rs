@@ -116,6 +116,14 @@ pub enum AccountAct {
         /// Its assurance level.
         level: u8,
     },
+    /// A form that was kept while the person confirmed who they are goes where it was meant for, as they said. What becomes of it there is
+    /// a decision of its own.
+    KeptPostSent {
+        /// Which.
+        post: uuid::Uuid,
+        /// The action that it was refused for.
+        action: String,
+    },
     /// New recovery codes were shown; the former ones count no more.
     RecoveryCodesDrawn {
         /// How many.

@@ -34,6 +34,7 @@ mod facts;
 mod host;
 mod id;
 mod path;
+mod posted_form;
 mod provisioning_event;
 mod refusal;
 mod signin_reason;
@@ -60,6 +61,7 @@ pub use id::{
     ScimTokenId, SessionId, SnapshotId, TenantId, TenantName, TenantNameError, TokenId,
 };
 pub use path::{NormalizedPath, PathError};
+pub use posted_form::{FORM_MEDIA_TYPE, POSTED_FORM_BYTES_MAX, PostedForm};
 pub use provisioning_event::{ProvisioningAct, ProvisioningEvent, RolesOf};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};
 pub use signin_reason::SigninReason;

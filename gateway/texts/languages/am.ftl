@@ -226,7 +226,21 @@ directory-question = ወዴት?
 directory-none = እስካሁን ድርጅት የለም። ይህን መግቢያ በር የሚያስተዳድረው ሰው በ<code class="code">cedargate tenant</code> አንድ ይፈጥራል።
 directory-lead = እያንዳንዱ ድርጅት የራሱ አድራሻ አለው።
 
+## What was kept while somebody confirmed who they are
+
+kept-title = አሁን ይላክ?
+kept-lead = ይህን ወደ <span class="code">{ $path }</span> ለመላክ ፈልገው ነበር። እስካሁን ምንም አልተላከም።
+kept-nothing = ቅጹ ምንም መስክ የለውም።
+kept-unseen = አይታይም
+kept-send = ላክ
+kept-not = አትላክ
+
 ## When something is refused
+
+refused-kept = { $minutes ->
+    [one] የላኩት አልተላለፈም። እዚህ ለ{ $minutes } ደቂቃ ታሽጎ ይቀመጣል፦ ማንነትዎን ያረጋግጡ፣ ከዚያ እንደገና አይተው ይላኩት።
+   *[other] የላኩት አልተላለፈም። እዚህ ለ{ $minutes } ደቂቃዎች ታሽጎ ይቀመጣል፦ ማንነትዎን ያረጋግጡ፣ ከዚያ እንደገና አይተው ይላኩት።
+}
 
 refused-resend = የላኩት አልተላለፈም፣ እዚህም አልተቀመጠም፦ ይህ የአሳሽዎ ገጽ አሁንም አለው። ይህን በአዲስ ትር ያድርጉ፣ ከዚያ ይህን ገጽ እንደገና ይጫኑ፤ አንድ ጊዜ እንደገና ይላካል።
 refused-quote = ስለዚህ ሰው ከጠየቁ እነዚህን ይጥቀሱ፦
@@ -296,6 +310,7 @@ refusal-factor-unconfirmed = ማንነትዎን ያረጋግጡ፦ በይለፍ 
 refusal-navigation-required = መግባት የሚጀምረው ሰው ይህን አድራሻ ሲከፍት እንጂ ገጽ ሲጭነው አይደለም።
 refusal-factor-name-invalid = ስም በአንድ መስመር ከ1 እስከ 60 ቁምፊዎች ሊኖሩት ይገባል።
 refusal-factors-too-many = መለያው ሊኖሩት የሚችሉት ማረጋገጫዎች ሁሉ አሉት። መጀመሪያ አንዱን ያስወግዱ።
+refusal-post-gone = የላኩት ከእንግዲህ አልተቀመጠም፦ ተልኳል ወይም ብዙ ጊዜ አልፏል።
 refusal-controlplane-failed = ይህን ማድረግ አልተቻለም። ስህተቱ የእኛ ነው፣ ተመዝግቧል።
 refusal-link-refused = ይህ አገናኝ አይሠራም፣ ወይም ከእንግዲህ አይሠራም። ሌላ ይጠይቁ።
 refusal-asking-delayed = ይህ በጣም በተደጋጋሚ ተጠይቋል። እባክዎ ከሚቀጥለው በፊት ይጠብቁ።

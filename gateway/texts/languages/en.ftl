@@ -242,7 +242,22 @@ directory-question = Where to?
 directory-none = There are no tenants yet. Whoever runs this gateway creates one with <code class="code">cedargate tenant</code>.
 directory-lead = Each tenant has an address of its own.
 
+## What was kept while somebody confirmed who they are
+
+kept-title = Send it now?
+kept-lead = You wanted to send this to <span class="code">{ $path }</span>. Nothing was sent yet.
+kept-nothing = The form has no fields.
+kept-unseen = not shown
+kept-send = Send it
+kept-not = Do not send it
+
 ## When something is refused
+
+# $minutes (Number)
+refused-kept = { $minutes ->
+    [one] What you sent was not passed on. It is kept here, sealed, for { $minutes } minute: confirm who you are, then look at it again and send it.
+   *[other] What you sent was not passed on. It is kept here, sealed, for { $minutes } minutes: confirm who you are, then look at it again and send it.
+}
 
 refused-resend = What you sent was not passed on, and it is not kept here: this page of your browser still has it. Do this in a new tab, then load this page again, and it is sent once more.
 refused-quote = If you ask somebody about this, quote these:
@@ -316,6 +331,7 @@ refusal-factor-unconfirmed = Confirm who you are: with your password, or by a ne
 refusal-navigation-required = A sign-in begins when somebody opens this address, not when a page loads it.
 refusal-factor-name-invalid = A name has 1 to 60 characters on one line.
 refusal-factors-too-many = The account has as many factors as it may have. Remove one first.
+refusal-post-gone = What you sent is not kept any more: it was sent, or too much time has passed.
 refusal-controlplane-failed = This could not be done. It is our fault, and it has been noted.
 refusal-link-refused = This link does nothing, or nothing any more. Ask for another one.
 refusal-asking-delayed = This was asked too often. Please wait before the next time.

@@ -288,6 +288,7 @@ fn acted(act: &AccountAct) -> String {
         AccountAct::ProofRefused { method, reason, .. } => format!("refused {} ({reason}) of", method.as_str()),
         AccountAct::ProofDelayed { method } => format!("delayed {} of", method.as_str()),
         AccountAct::SteppedUp { method, level, .. } => format!("stepped up to {level} by {} as", method.as_str()),
+        AccountAct::KeptPostSent { action, .. } => format!("sent a kept form for {action} as"),
         AccountAct::RecoveryCodesDrawn { count } => format!("drew {count} recovery codes for"),
         AccountAct::NewDevice => "signed in on a new device as".to_owned(),
         AccountAct::SessionsEnded { ended } => format!("ended {} sessions of", ended.len()),

@@ -12,6 +12,7 @@ mod error;
 mod figures;
 mod http_app;
 mod ingest;
+mod keeper;
 mod key_record;
 mod listeners;
 mod log;

@@ -12,7 +12,8 @@ use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, KeyLook, Metrics, Server, TokenKeys};
 use cedargate_identity::{
-    Accounts, Factors, Identities, Notices, OperatorEvents, Sessions, SpentAttempts, Tenants, WebauthnCeremonies,
+    Accounts, Factors, Identities, KeptPosts, Notices, OperatorEvents, Sessions, SpentAttempts, Tenants,
+    WebauthnCeremonies,
 };
 use cedargate_idp_adapters::connection::Connections;
 use cedargate_idp_adapters::local::{LocalAccounts, LocalSettings};
@@ -35,6 +36,7 @@ use super::check::warnings;
 use super::connections::Watched;
 use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
+use super::keeper::Keeper;
 use super::key_record::KeyRecord;
 use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
@@ -173,6 +175,7 @@ fn start(
         kept.clone(),
         config.listen.base_url.public_place(),
     );
+    let posts = KeptPosts::new(pool.clone());
     let issuer = Issuer::new(config.listen.base_url.to_string(), identity);
     let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
     let verifier = Arc::new(ArcSwap::from_pointee(verifier));
@@ -211,6 +214,7 @@ fn start(
         engine,
         rule_sets: ArcSwap::from_pointee(rule_sets),
         spool: spool.clone(),
+        forms: Some(Arc::new(Keeper { posts: posts.clone(), vault: Arc::clone(&vault), clock: Arc::clone(&clock) })),
         issuer: ArcSwap::from_pointee(issuer),
         issued: IssuedCache::new(config.limits.assertions_cached_max),
         upstreams,
@@ -251,6 +255,7 @@ fn start(
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(kept.clone()),
         devices: KnownDevices::new(kept),
+        posts,
         second,
         webauthn,
         admissions,

@@ -71,6 +71,7 @@ impl House {
             engine: parts::engine().unwrap(),
             rule_sets: ArcSwap::default(),
             spool: Spool::danger_discarding(),
+            forms: None,
             issuer: ArcSwap::from_pointee(issuer),
             issued: IssuedCache::new(0),
             upstreams: parts::upstreams(&config).unwrap(),

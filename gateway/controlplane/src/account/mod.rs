@@ -2,6 +2,7 @@
 
 mod added;
 pub(crate) mod factor;
+pub(crate) mod kept;
 pub(crate) mod passkey;
 pub(crate) mod recovery;
 pub(crate) mod sessions;

@@ -7,6 +7,7 @@ pub(crate) mod enrolment;
 pub(crate) mod factor;
 pub(crate) mod home;
 pub(crate) mod join;
+pub(crate) mod kept;
 pub(crate) mod onward;
 pub(crate) mod passkey;
 pub(crate) mod portal;

@@ -17,9 +17,9 @@ use cedargate_controlplane::{
     AUDIENCE, AskedDocument, ConsentAsking, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router,
 };
 use cedargate_identity::{
-    AccountLinks, Accounts, Consents, Device, DocumentVersion, Email, Factors, Identities, NewAccount, Notices,
-    PresentedToken, SessionLimits, SessionSettings, Sessions, SignIn, SpentAttempts, Tenants, WebauthnCeremonies,
-    directory, session_cookie_name,
+    AccountLinks, Accounts, Consents, Device, DocumentVersion, Email, Factors, Identities, KeptPosts, NewAccount,
+    Notices, PresentedToken, SessionLimits, SessionSettings, Sessions, SignIn, SpentAttempts, Tenants,
+    WebauthnCeremonies, directory, session_cookie_name,
 };
 use cedargate_idp_adapters::admissions::{AdmissionRules, Admissions};
 use cedargate_idp_adapters::connection::Connections;
@@ -126,6 +126,7 @@ impl House {
             sessions: sessions.clone(),
             accounts: accounts.clone(),
             local: local.clone(),
+            posts: KeptPosts::new(pool.clone()),
             second: second.clone(),
             webauthn,
             admissions,

@@ -3,6 +3,7 @@
 mod account;
 mod house;
 mod join;
+mod kept;
 mod oauth;
 mod pages;
 mod passkey;

@@ -8,6 +8,7 @@ pub(crate) mod forward;
 pub(crate) mod guard;
 pub(crate) mod hygiene;
 pub(crate) mod inspect;
+pub(crate) mod keep;
 pub(crate) mod limit;
 pub(crate) mod quota;
 pub(crate) mod record;

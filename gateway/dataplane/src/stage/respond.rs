@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use askama::Template;
 use bytes::Bytes;
 use cedargate_assertion::REQUEST_HEADER;
+use cedargate_identity::KEPT_POST_TTL;
 use cedargate_model::{Challenge, DecisionId, NormalizedPath, Refusal, RefusalCode, RequestId, Scheme};
 use cedargate_texts::{Language, Texts};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
@@ -28,6 +29,12 @@ use crate::trail::Trail;
 
 /// Where people sign in.
 const SIGN_IN: &str = "/auth/login";
+
+/// Where people find what was kept of theirs.
+const KEPT: &str = "/auth/account/kept";
+
+/// For how long it is kept, as people are told.
+const KEPT_MINUTES: u64 = KEPT_POST_TTL.as_secs() / 60;
 
 /// Where people confirm who they are.
 const STEP_UP: &str = "/auth/step-up";
@@ -85,6 +92,10 @@ pub(crate) struct RequestFacts<'a> {
     return_to: Option<&'a str>,
     /// Whether something was sent that a person would not want to lose.
     sends: bool,
+    /// Whether a person looks at a page for it.
+    navigates: bool,
+    /// What was sent is kept, under this id.
+    kept: Option<Uuid>,
 }
 
 impl<'a> RequestFacts<'a> {
@@ -107,7 +118,19 @@ impl<'a> RequestFacts<'a> {
             grpc: false,
             return_to: None,
             sends: false,
+            navigates: false,
+            kept: None,
         }
+    }
+
+    /// Whether a person is there to be told of what is kept of theirs.
+    pub(crate) fn can_hear_of_a_form(&self, told: &Refusal) -> bool {
+        self.navigates && matches!(told.challenge, Challenge::StepUp { .. })
+    }
+
+    /// What was sent is kept under this id, or not at all.
+    pub(crate) fn kept(&mut self, kept: Option<Uuid>) {
+        self.kept = kept;
     }
 
     fn new(
@@ -125,7 +148,17 @@ impl<'a> RequestFacts<'a> {
         let return_to = target.filter(|target| navigates && *method == Method::GET && may_return_to(target));
         // Programs are told in English, which is what they have always read.
         let language = if reads_pages { Language::asked(headers, scheme) } else { Language::default() };
-        Self { request, decision, reads_pages, language, grpc: false, return_to, sends: !method.is_safe() }
+        Self {
+            request,
+            decision,
+            reads_pages,
+            language,
+            grpc: false,
+            return_to,
+            sends: !method.is_safe(),
+            navigates,
+            kept: None,
+        }
     }
 }
 
@@ -176,6 +209,8 @@ struct Told {
     next: Option<Next>,
     /// What was sent is not kept: the browser has it, and sends it again once the person may.
     resend: bool,
+    /// What was sent is kept, and shown again after the step-up.
+    kept: bool,
     step_up: Option<StepUp>,
 }
 
@@ -220,13 +255,15 @@ impl Told {
         // Of our own codes, all are refusals' statuses; a test says so.
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let t = Texts::of(facts.language);
+        let kept_at = facts.kept.map(|id| format!("{KEPT}/{id}"));
         Self {
             t,
             status,
             code: refusal.code,
             request: facts.request,
             decision: decision.or(facts.decision),
-            next: next(t, &refusal.challenge, facts.return_to),
+            next: next(t, &refusal.challenge, kept_at.as_deref().or(facts.return_to)),
+            kept: kept_at.is_some(),
             resend: facts.sends && matches!(refusal.challenge, Challenge::SignIn | Challenge::StepUp { .. }),
             step_up,
         }
@@ -290,7 +327,7 @@ fn next(t: Texts, challenge: &Challenge, return_to: Option<&str>) -> Option<Next
 }
 
 /// Whether sign-in may lead back there: an address within this host, no other spelling of one, and not sign-in itself.
-fn may_return_to(target: &str) -> bool {
+pub(crate) fn may_return_to(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default();
     target.len() <= RETURN_TO_BYTES_MAX
         && target.bytes().all(|b| b.is_ascii_graphic())

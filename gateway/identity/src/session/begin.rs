@@ -5,6 +5,7 @@ use cedargate_model::{Micros, PrincipalId, SessionId, TenantName};
 
 use super::{Begun, CreateSessionError, Sessions, SignIn};
 use crate::federated::{self, Vouched};
+use crate::kept_posts;
 use crate::provider_endings::ended_since;
 use crate::random::uuid_at;
 use crate::session_cache::Key;
@@ -158,14 +159,16 @@ impl Sessions {
             is_remembered: lifetime.is_remembered,
         };
         let (mut ended, mut keys, mut changed) = (Vec::new(), Vec::new(), Vec::new());
-        if let Some(session) = sign_in.replaces
-            && let Some((hash, account)) = rows::delete(tx, session).await?
-        {
-            ended.push(session);
-            keys.push(Key::new(tenant, hash));
-            changed.push(account);
-        }
         rows::insert(tx, &row).await.map_err(gone)?;
+        if let Some(session) = sign_in.replaces {
+            // Now that the new one is there: what the same person's former one keeps goes over to it, and not away with it.
+            kept_posts::carry_over(tx, session, row.id, row.account).await?;
+            if let Some((hash, account)) = rows::delete(tx, session).await? {
+                ended.push(session);
+                keys.push(Key::new(tenant, hash));
+                changed.push(account);
+            }
+        }
         if let Some(vouched) = vouched {
             federated::insert(tx, row.id, vouched, now).await?;
             if ended_since(tx, vouched.federation, vouched.begun_at).await? {

@@ -14,7 +14,7 @@ use crate::principal::methods_from_text;
 use crate::random::{EntropyError, uuid_at};
 use crate::session_cache::Key;
 use crate::session_rows::{self as rows, NewRow};
-use crate::{Agent, Device, EndedSessions, Ready, Removed, SessionToken, federated};
+use crate::{Agent, Device, EndedSessions, Ready, Removed, SessionToken, federated, kept_posts};
 
 /// A session as its person is shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +231,7 @@ async fn step_up_in(
     };
     rows::insert(tx, &row).await?;
     federated::carry_over(tx, session, row.id).await?;
+    kept_posts::carry_over(tx, session, row.id, row.account).await?;
     // Of two at once, the one that deletes it has replaced it; the other's work is given up.
     let (ended, _) = rows::delete(tx, session).await?.ok_or(StepUpError::SessionGone(session))?;
     let loaded = rows::find_by_token(tx, row.token).await?;

@@ -4,6 +4,7 @@ mod accounts;
 mod factors;
 mod federation;
 mod house;
+mod kept_posts;
 mod links;
 mod operator_events;
 mod plans;

@@ -45,6 +45,8 @@ pub(crate) struct Judged {
     pub(crate) body: BodyWatch,
     /// What is to be looked at in the answer, on routes that ask for it.
     pub(crate) response: Option<Box<ResponseWatch>>,
+    /// The body, where all of it was read; empty where there is none.
+    pub(crate) read: Option<Bytes>,
 }
 
 /// What is watched while a body passes.
@@ -93,7 +95,12 @@ impl Inspector<'_> {
         trail: &mut Trail,
     ) -> Result<Judged, Refusal> {
         if self.off || route.inspection.mode == InspectionMode::Off {
-            return Ok(Judged { findings: WafFindings::default(), body: BodyWatch::Nothing, response: None });
+            return Ok(Judged {
+                findings: WafFindings::default(),
+                body: BodyWatch::Nothing,
+                response: None,
+                read: None,
+            });
         }
         let settings = &self.gateway.settings.rules;
         let plan = settings.plan(&self.gateway.rule_sets.load(), route, tenant, self.threshold.score())?;
@@ -102,6 +109,7 @@ impl Inspector<'_> {
             Arriving::Whole => Some(Box::pin(self.read_body(session, route)).await?),
             Arriving::None | Arriving::Large => None,
         };
+        let read = octets.clone().or_else(|| session.is_body_empty().then(Bytes::new));
         let request = session.req_header();
         let is_held = matches!(arriving, Arriving::Large);
         let Some(plan) = plan else {
@@ -110,6 +118,7 @@ impl Inspector<'_> {
                 findings,
                 body,
                 response: None,
+                read,
             });
         };
         let head = Head::of(canonical, request.raw_path(), request.version, &request.headers);
@@ -129,7 +138,7 @@ impl Inspector<'_> {
             Some(refusal) => Err(refusal),
             None => {
                 let response = route.inspection.responses.then(|| Box::new(ResponseWatch::new(plan)));
-                Ok(Judged { findings, body, response })
+                Ok(Judged { findings, body, response, read })
             }
         }
     }

@@ -173,6 +173,23 @@ fn whoever_sent_something_is_told_how_to_keep_it() {
 }
 
 #[test]
+fn whoever_hears_that_their_form_is_kept_is_led_to_it() {
+    let mut facts = browser("POST", "/a?b");
+    assert!(facts.can_hear_of_a_form(&step_up(None)) && !facts.can_hear_of_a_form(&sign_in()));
+    assert!(!program("POST", "/a").can_hear_of_a_form(&step_up(None)));
+    facts.kept(Some(Uuid::from_u128(9)));
+    let page = render(&step_up(None), &facts);
+    let href = "/auth/step-up?level=2&#38;return_to=/auth/account/kept/00000000-0000-0000-0000-000000000009";
+    assert_eq!((page.status, told(&page, "location")), (StatusCode::UNAUTHORIZED, None));
+    for part in [href, "It is kept here, sealed, for 10 minutes"] {
+        assert!(body(&page).contains(part), "{part} in {}", body(&page));
+    }
+    assert!(!body(&page).contains("_blank") && !body(&page).contains("still has it"));
+    facts.kept(None);
+    assert!(body(&render(&step_up(None), &facts)).contains("still has it"));
+}
+
+#[test]
 fn sign_in_never_leads_to_another_host_or_to_itself() {
     for target in [
         "//evil.example",
