@@ -13,6 +13,10 @@ use crate::resource::{Resource, check_resource, check_schemas};
 /// The most operations of a patch.
 pub const OPERATIONS_MAX: usize = 1_000;
 
+/// How many values the operations of one patch look at, all together: each reads the list that it changes, which a group's members may make
+/// long, and sign-ins wait meanwhile.
+const VALUES_MAX: usize = 250_000;
+
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// Changes to a resource, in their order.
@@ -59,7 +63,14 @@ impl Patch {
     /// # Errors
     /// `mutability`, `noTarget`, `invalidValue`.
     pub fn apply(&self, resource: &mut Resource) -> Result<(), ScimError> {
+        let mut looked_at = 0;
         for operation in &self.operations {
+            // Each reads the whole list that it changes.
+            looked_at += resource.values().map(|value| value.as_array().map_or(1, Vec::len)).sum::<usize>();
+            if looked_at > VALUES_MAX {
+                let detail = format!("the operations look at more than {VALUES_MAX} values; send fewer at a time");
+                return Err(ScimError::bad(ScimType::TooMany, detail));
+            }
             operation.apply(self.kind, resource)?;
         }
         check_resource(self.kind, resource)

@@ -12,6 +12,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::desk::{ProvisionError, Provisioning, ScimDesk, check_version, id_of, taken};
+use super::page::Found;
 use super::roles::{RoleRules, derive, matters};
 use super::users::{self, external_id_of, too_many};
 use crate::Ready;
@@ -74,6 +75,10 @@ impl ScimGroup {
         map
     }
 
+    fn members_len(&self) -> usize {
+        self.resource.get("members").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
     /// The same as those see it who are in it.
     fn membership(&self) -> Membership {
         let display = self.resource.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -116,7 +121,7 @@ VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7)";
         add(&mut tx, desk, id, &added).await?;
         let group = find(&mut tx, &desk.connection, id, true).await?.ok_or(ScimError::not_found())?;
         let added: Vec<_> = added.into_iter().collect();
-        let roles = follow(&mut tx, desk, &added, &[&group.membership()], rules).await?;
+        let roles = follow(&mut tx, desk, (&added, &added), &[&group.membership()], rules).await?;
         Ok(Ready::new(tx, GroupChange { group, changed: true, added, removed: Vec::new(), roles }))
     }
 
@@ -163,6 +168,9 @@ WHERE tenant_id = $1
             display != display_of(&present.resource) || external_id_of(&resource) != external_id_of(&present.resource);
         let changed = renamed || !added.is_empty() || !removed.is_empty();
         let mut roles = Vec::new();
+        if renamed {
+            touch_members(&mut tx, desk, id).await?;
+        }
         if changed {
             let query = tx.query(STORE).bind(desk.connection.as_str()).bind(id.0).bind(display.clone());
             let query = query.bind(user_name_key(&display)).bind(external_id_of(&resource)).bind(now.0);
@@ -176,7 +184,13 @@ WHERE tenant_id = $1
                 true => before.union(&after).copied().collect(),
                 false => added.union(&removed).copied().collect(),
             };
-            roles = follow(&mut tx, desk, &concerned, &[&present.membership(), &group.membership()], rules).await?;
+            // Whoever was in it and is not has grown with its other name already, if it has one.
+            let growing: Vec<_> = match renamed {
+                true => added.iter().copied().collect(),
+                false => concerned.clone(),
+            };
+            let groups = [&present.membership(), &group.membership()];
+            roles = follow(&mut tx, desk, (&growing, &concerned), &groups, rules).await?;
         }
         let (added, removed) = (added.into_iter().collect(), removed.into_iter().collect());
         Ok(Ready::new(tx, GroupChange { group, changed, added, removed, roles }))
@@ -204,9 +218,10 @@ WHERE tenant_id = $1
         let group = find(&mut tx, &desk.connection, id, true).await?.ok_or(ScimError::not_found())?;
         check_version(if_match, &group.version)?;
         let members: Vec<_> = members_of(&group.resource)?.into_iter().collect();
+        touch_members(&mut tx, desk, id).await?;
         // Its members go with it.
         tx.query(DELETE).bind(desk.connection.as_str()).bind(id.0).execute().await?;
-        let roles = follow(&mut tx, desk, &members, &[&group.membership()], rules).await?;
+        let roles = follow(&mut tx, desk, (&[], &members), &[&group.membership()], rules).await?;
         Ok(Ready::new(tx, GroupChange { group, changed: true, added: Vec::new(), removed: members, roles }))
     }
 
@@ -235,23 +250,41 @@ LIMIT 5000";
         let first = request.start_index.saturating_sub(1);
         let wants_members = request.selection.wants("members");
         let Some(filter) = filter else {
-            let mut page = Vec::new();
+            let (mut page, mut members) = (Vec::new(), 0);
             for (id,) in ids.iter().skip(first).take(request.count) {
                 page.extend(find(&mut tx, &desk.connection, ScimGroupId(*id), wants_members).await?);
+                members += page.last().map_or(0, ScimGroup::members_len);
+                // A page may be shorter than was asked for (RFC 7644 §3.4.2.4).
+                if members > MEMBERS_SHOWN_MAX {
+                    break;
+                }
             }
             return Ok((ids.len(), page));
         };
         if ids.len() > LOOKED_AT_MAX {
             return Err(too_many(LOOKED_AT_MAX));
         }
-        let mut found = Vec::new();
+        let (mut found, mut members) = (Found::of(request), 0);
         for (id,) in ids {
             let group = find(&mut tx, &desk.connection, ScimGroupId(id), true).await?;
-            found.extend(group.filter(|group| filter.matches(&group.to_map(""))));
+            let Some(mut group) = group.filter(|group| filter.matches(&group.to_map(""))) else { continue };
+            if !wants_members {
+                group.resource.remove("members");
+            }
+            let kept = found.page.len();
+            let len = group.members_len();
+            found.add(group);
+            members += if found.page.len() > kept { len } else { 0 };
+            if members > MEMBERS_SHOWN_MAX {
+                found.close();
+            }
         }
-        Ok((found.len(), found.into_iter().skip(first).take(request.count).collect()))
+        Ok((found.total, found.page))
     }
 }
+
+/// How many members the groups of one answer have, all together: with one that has more, the page is over.
+const MEMBERS_SHOWN_MAX: usize = 10_000;
 
 /// How many groups are looked at for a filter that no index answers: each with all its members.
 const LOOKED_AT_MAX: usize = 500;
@@ -316,15 +349,31 @@ LIMIT $3";
     Ok(Some(row.into_group(&members)))
 }
 
+/// The resources of all who are in a group grow, in one step: there may be thousands.
+async fn touch_members(tx: &mut TenantTx, desk: &ScimDesk, group: ScimGroupId) -> Result<(), StoreError> {
+    const TOUCH: &str = "
+UPDATE scim_users
+SET version = version + 1
+WHERE tenant_id = $1
+  AND connection = $2
+  AND account_id IN (
+    SELECT m.account_id
+    FROM scim_members AS m
+    WHERE m.tenant_id = $1
+      AND m.group_id = $3
+  )";
+    tx.query(TOUCH).bind(desk.connection.as_str()).bind(group.0).execute().await.map(drop)
+}
+
 /// What follows for whoever is concerned: their resource says other groups, and their roles may be others.
 async fn follow(
     tx: &mut TenantTx,
     desk: &ScimDesk,
-    concerned: &[PrincipalId],
+    (growing, concerned): (&[PrincipalId], &[PrincipalId]),
     groups: &[&Membership],
     rules: RoleRules<'_>,
 ) -> Result<Vec<RolesOf>, ProvisionError> {
-    for account in concerned {
+    for account in growing {
         users::touch(tx, desk, *account).await?;
     }
     match groups.iter().any(|group| matters(rules, group)) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cedargate_migrations::{StoreError, TenantTx};
 use cedargate_model::PrincipalId;
-use cedargate_scim::{Filter, IndexKey, ListRequest, Membership};
+use cedargate_scim::{Filter, IndexKey, ListRequest, Membership, ScimError, ScimType};
 use uuid::Uuid;
 
 use super::desk::{ProvisionError, Provisioning, ScimDesk};
@@ -12,7 +12,10 @@ use super::roles::membership;
 use super::users::{self, ScimUser, UserRow, too_many};
 
 /// How many are read at a time.
-const BATCH: i64 = 500;
+const BATCH: i64 = 100;
+
+/// How many memberships of one batch are read, all users' together.
+const MEMBERSHIPS_MAX: i64 = 100_000;
 
 /// How many are looked at for a filter that no index answers.
 const LOOKED_AT_MAX: usize = 10_000;
@@ -29,13 +32,42 @@ impl Provisioning {
     ) -> Result<(usize, Vec<ScimUser>), ProvisionError> {
         let mut tx = self.pool.tenant(desk.tenant).read().await?;
         let Some(filter) = &request.filter else { return page(&mut tx, desk, request).await };
-        let found = match filter.index_key() {
-            Some(key) => by_key(&mut tx, desk, key).await?.into_iter().filter(|user| is_it(filter, user)).collect(),
-            None => by_looking(&mut tx, desk, filter).await?,
-        };
-        let total = found.len();
-        let first = request.start_index.saturating_sub(1);
-        Ok((total, found.into_iter().skip(first).take(request.count).collect()))
+        let mut found = Found::of(request);
+        match filter.index_key() {
+            Some(key) => {
+                let user = by_key(&mut tx, desk, key).await?;
+                user.into_iter().filter(|user| is_it(filter, user)).for_each(|user| found.add(user));
+            }
+            None => by_looking(&mut tx, desk, filter, &mut found).await?,
+        }
+        Ok((found.total, found.page))
+    }
+}
+
+/// The page that is asked for, and how many there are: of all others none is kept.
+pub(super) struct Found<T> {
+    first: usize,
+    count: usize,
+    pub(super) total: usize,
+    pub(super) page: Vec<T>,
+}
+
+impl<T> Found<T> {
+    pub(super) fn of(request: &ListRequest) -> Self {
+        Self { first: request.start_index.saturating_sub(1), count: request.count, total: 0, page: Vec::new() }
+    }
+
+    /// Keeps no more, and only counts.
+    pub(super) fn close(&mut self) {
+        self.count = self.page.len();
+    }
+
+    /// Counts one more, and keeps it where it is of the page.
+    pub(super) fn add(&mut self, one: T) {
+        if self.total >= self.first && self.page.len() < self.count {
+            self.page.push(one);
+        }
+        self.total += 1;
     }
 }
 
@@ -112,7 +144,12 @@ WHERE tenant_id = $1
     }
 }
 
-async fn by_looking(tx: &mut TenantTx, desk: &ScimDesk, filter: &Filter) -> Result<Vec<ScimUser>, ProvisionError> {
+async fn by_looking(
+    tx: &mut TenantTx,
+    desk: &ScimDesk,
+    filter: &Filter,
+    found: &mut Found<ScimUser>,
+) -> Result<(), ProvisionError> {
     const BEHIND: &str = "
 SELECT
     u.account_id AS account_id,
@@ -131,17 +168,18 @@ WHERE u.tenant_id = $1
   AND u.deleted_at IS NULL
 ORDER BY u.account_id
 LIMIT $4";
-    let (mut found, mut looked_at, mut last) = (Vec::new(), 0, Uuid::nil());
+    let (mut looked_at, mut last) = (0, Uuid::nil());
     loop {
         let query = tx.query(BEHIND).bind(desk.connection.as_str()).bind(last).bind(BATCH);
         let rows: Vec<UserRow> = query.fetch_all().await?;
-        let Some(behind) = rows.last().map(|row| row.account_id) else { return Ok(found) };
+        let Some(behind) = rows.last().map(|row| row.account_id) else { return Ok(()) };
         last = behind;
         looked_at += rows.len();
         if looked_at > LOOKED_AT_MAX {
             return Err(too_many(LOOKED_AT_MAX));
         }
-        found.extend(with_groups(tx, desk, rows).await?.into_iter().filter(|user| is_it(filter, user)));
+        let users = with_groups(tx, desk, rows).await?;
+        users.into_iter().filter(|user| is_it(filter, user)).for_each(|user| found.add(user));
     }
 }
 
@@ -158,10 +196,15 @@ JOIN scim_groups AS g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
 WHERE m.tenant_id = $1
   AND m.account_id >= $3
   AND m.account_id <= $4
-  AND g.connection = $2";
+  AND g.connection = $2
+LIMIT $5";
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let query = tx.query(GROUPS).bind(desk.connection.as_str()).bind(first.account_id).bind(last.account_id);
-    let found: Vec<(Uuid, Uuid, String, Option<String>)> = query.fetch_all().await?;
+    let found: Vec<(Uuid, Uuid, String, Option<String>)> = query.bind(MEMBERSHIPS_MAX + 1).fetch_all().await?;
+    if found.len() > usize::try_from(MEMBERSHIPS_MAX).unwrap_or(usize::MAX) {
+        let detail = format!("the users of this page are in more than {MEMBERSHIPS_MAX} groups; ask for fewer");
+        return Err(ScimError::bad(ScimType::TooMany, detail).into());
+    }
     let mut groups: HashMap<Uuid, Vec<Membership>> = HashMap::new();
     for (account, id, display, external_id) in found {
         groups.entry(account).or_default().push(membership((id, display, external_id)));

@@ -155,6 +155,18 @@ fn word() -> impl Strategy<Value = String> {
     "[a-z]{1,6}"
 }
 
+#[test]
+fn what_a_patch_looks_at_is_bounded_all_together() {
+    let members: Vec<_> = (0..1_000).map(|n| json!({ "value": format!("m{n}") })).collect();
+    let body =
+        json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g", "members": members });
+    let group = read_resource(ResourceKind::Group, &body).unwrap();
+    let one = json!({ "op": "add", "path": "members", "value": [{ "value": "m0" }] });
+    let patched = |times: usize| patched_kind(ResourceKind::Group, group.clone(), &json!(vec![one.clone(); times]));
+    assert!(patched(200).is_ok());
+    assert_eq!(patched(300).unwrap_err().kind, Some(ScimType::TooMany));
+}
+
 proptest! {
     #[test]
     fn what_is_added_and_removed_again_leaves_nothing(values in prop::collection::btree_set(word(), 1..8)) {
