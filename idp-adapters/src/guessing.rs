@@ -143,7 +143,7 @@ impl Guessing {
     ) -> Result<(), SignInError> {
         let Some(OfAccount { kind, curve, guesses }) = &self.of_account else { return Ok(()) };
         let counted = guesses
-            .count(tenant, account, client.guesses_at(*kind), |known| judge(known, *curve, REMEMBERED, now))
+            .count(tenant, account, client.guesses_at(*kind), now, |known| judge(known, *curve, REMEMBERED, now))
             .await?;
         counted.map_err(|retry_after| SignInError::Delayed { retry_after })
     }

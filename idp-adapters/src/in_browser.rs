@@ -12,6 +12,7 @@ use cedargate_identity::{
     ATTEMPT_TTL, Attempt, BrowserSecret, CEREMONY_TTL, DeviceId, EntropyError, OneUse, SpentAttempts, StoreError,
 };
 use cedargate_model::{ConnectionName, Micros, PrincipalId, TenantId};
+use moka::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -195,7 +196,16 @@ impl fmt::Debug for BrowserKept {
 #[derive(Clone, Debug)]
 pub struct SigninAttempts {
     kept: BrowserKept,
+    /// How often answers to an attempt proved nothing, by its `state`, as this gateway knows it.
+    failures: Cache<String, u32>,
 }
+
+/// How often an attempt may come back with an answer that proves nothing. An honest provider sends the browser back once; each answer has
+/// us call the provider.
+const FAILURES_MAX: u32 = 5;
+
+/// Of how many attempts that is known. One takes about 150 octets.
+const FAILED_ATTEMPTS_MAX: u64 = 10_000;
 
 /// A sign-in that begins.
 #[derive(Debug)]
@@ -230,7 +240,16 @@ struct AtProvider {
 impl SigninAttempts {
     /// Sign-ins that browsers keep.
     pub fn new(kept: BrowserKept) -> Self {
-        Self { kept }
+        let failures = Cache::builder().max_capacity(FAILED_ATTEMPTS_MAX).time_to_live(ATTEMPT_TTL).build();
+        Self { kept, failures }
+    }
+
+    /// Hears that the answer to an attempt that was found proved nothing: after some of them, none is found for it any more.
+    pub fn failed(&self, state: &str) {
+        let _ = self
+            .failures
+            .entry(state.to_owned())
+            .and_upsert_with(|known| known.map_or(1, |known| known.into_value() + 1));
     }
 
     /// Begins a sign-in. Nothing is written. Where somebody was going is forgotten if no cookie could hold it.
@@ -268,6 +287,9 @@ impl SigninAttempts {
         if attempt.connection != *connection {
             return Err(FindError::ConnectionDiffers);
         }
+        if self.failures.get(state).is_some_and(|failures| failures >= FAILURES_MAX) {
+            return Err(FindError::Spent);
+        }
         Ok(FoundAttempt { attempt, browser, once, begun_at })
     }
 }
@@ -295,17 +317,19 @@ impl KnownDevices {
         Self { kept }
     }
 
-    /// Whether a browser is a device of this account's, and which.
+    /// Whether a browser is a device of this account's, and which. One that was remembered before `since` is none: the account may have been
+    /// somebody else's then.
     pub fn find(
         &self,
         tenant: TenantId,
         account: PrincipalId,
         kept: Option<&InBrowser>,
+        since: Micros,
         now: Micros,
     ) -> Option<DeviceId> {
         let text = self.kept.vault.open_from_browser(&device_name(tenant), kept?.expose()).ok()?;
         let device: Device = serde_json::from_str(&text).ok()?;
-        let is_known = device.account == account && now < device.at.after(DEVICE_TTL);
+        let is_known = device.account == account && device.at >= since && now < device.at.after(DEVICE_TTL);
         let id = u64::from_str_radix(&device.id, 16).ok()?;
         is_known.then(|| DeviceId(id.to_be_bytes()))
     }
@@ -411,6 +435,13 @@ mod tests {
         let late = find(acme, &okta, &begun.state, mine, NOW.after(ATTEMPT_TTL)).await;
         assert!(matches!(late, Err(FindError::Expired)), "{late:?}");
 
+        for _ in 0..FAILURES_MAX {
+            assert!(find(acme, &okta, &other.state, Some(&other.kept), NOW).await.is_ok());
+            attempts.failed(&other.state);
+        }
+        let tried = find(acme, &okta, &other.state, Some(&other.kept), NOW).await;
+        assert!(matches!(tried, Err(FindError::Spent)), "{tried:?}");
+
         let found = find(acme, &okta, &begun.state, mine, NOW).await.unwrap();
         assert_eq!((&found.attempt, &found.browser, found.begun_at), (&okta, &begun.browser, NOW));
         let new = NewAccount { email: Email::parse("ada@example.com").unwrap(), roles: vec![], password: None };
@@ -444,16 +475,25 @@ mod tests {
         let [acme, globex] = [1, 2].map(|n| TenantId(uuid::Uuid::from_u128(n)));
         let [ada, bob] = [3, 4].map(|n| PrincipalId(uuid::Uuid::from_u128(n)));
         let kept = devices.remember(acme, ada, None, NOW).unwrap();
-        let device = devices.find(acme, ada, Some(&kept), NOW).unwrap();
+        let device = devices.find(acme, ada, Some(&kept), NOW, NOW).unwrap();
         for (tenant, account) in [(acme, bob), (globex, ada)] {
-            assert_eq!(devices.find(tenant, account, Some(&kept), NOW), None);
+            assert_eq!(devices.find(tenant, account, Some(&kept), NOW, NOW), None);
         }
-        assert_eq!(devices.find(acme, ada, None, NOW), None);
+        assert_eq!(devices.find(acme, ada, None, NOW, NOW), None);
+        let reset = NOW.after(Duration::from_secs(1));
+        assert_eq!(
+            devices.find(acme, ada, Some(&kept), reset, reset),
+            None,
+            "remembered before the password was set anew"
+        );
         let later = NOW.after(DEVICE_TTL);
-        assert_eq!(devices.find(acme, ada, Some(&kept), later), None);
+        assert_eq!(devices.find(acme, ada, Some(&kept), NOW, later), None);
         let again = devices.remember(acme, ada, Some(device), later).unwrap();
-        assert_eq!(devices.find(acme, ada, Some(&again), later), Some(device));
-        assert_ne!(devices.find(acme, ada, Some(&devices.remember(acme, ada, None, NOW).unwrap()), NOW), Some(device));
+        assert_eq!(devices.find(acme, ada, Some(&again), later, later), Some(device));
+        assert_ne!(
+            devices.find(acme, ada, Some(&devices.remember(acme, ada, None, NOW).unwrap()), NOW, NOW),
+            Some(device)
+        );
     }
 
     #[test]

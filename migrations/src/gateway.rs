@@ -222,5 +222,17 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0055_kept_posts.sql"),
             postgres: include_str!("../gateway/postgres/0055_kept_posts.sql"),
         },
+        Migration {
+            version: 56,
+            name: "devices_since",
+            sqlite: include_str!("../gateway/sqlite/0056_devices_since.sql"),
+            postgres: include_str!("../gateway/postgres/0056_devices_since.sql"),
+        },
+        Migration {
+            version: 57,
+            name: "roles_by_factor",
+            sqlite: include_str!("../gateway/sqlite/0057_roles_by_factor.sql"),
+            postgres: include_str!("../gateway/postgres/0057_roles_by_factor.sql"),
+        },
     ],
 };

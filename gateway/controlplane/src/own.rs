@@ -3,11 +3,11 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use cedargate_assertion::TenantScope;
-use cedargate_identity::{Account, Holder, HolderError, NoticeError, StoreError};
+use cedargate_identity::{Account, DeviceId, Holder, HolderError, NoticeError, StoreError};
 use cedargate_idp_adapters::Client;
-use cedargate_model::{AccountAct, RefusalCode};
+use cedargate_model::{AccountAct, PrincipalId, RefusalCode, TenantId};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::page::refusal;
 use crate::problem::{FACTOR_UNCONFIRMED, FAILED, Problem};
@@ -78,18 +78,16 @@ impl Own {
     }
 
     /// From where this person proves something: the address, and the device where it is theirs.
-    pub(crate) fn client(&self, control_plane: &ControlPlane, headers: &HeaderMap) -> Client {
-        let kept = cookie::device_kept(self.visit.scheme, headers);
-        let device =
-            control_plane.devices.find(self.tenant.id, self.signed_in.principal, kept.as_ref(), self.visit.now);
+    pub(crate) async fn client(&self, control_plane: &ControlPlane, headers: &HeaderMap) -> Client {
+        let (tenant, account) = (self.tenant.id, self.signed_in.principal);
+        let device = known_device(control_plane, &self.visit, tenant, account, headers).await;
         Client { address: self.visit.client, device }
     }
 
     /// Has the browser know that its person proved a factor in it. Where that cannot be sealed the factor counts all the same.
     pub(crate) fn remember_device(&self, control_plane: &ControlPlane, client: Client, response: &mut Response) {
         let (tenant, account) = (self.tenant.id, self.signed_in.principal);
-        let Ok(kept) = control_plane.devices.remember(tenant, account, client.device, self.visit.now) else { return };
-        if let Ok(set) = cookie::set_device(self.visit.scheme, &kept) {
+        if let Some(set) = remembered(control_plane, &self.visit, tenant, account, client.device) {
             response.headers_mut().append(header::SET_COOKIE, set);
         }
     }
@@ -122,6 +120,31 @@ impl Own {
         }
         Ok(())
     }
+}
+
+/// Which device of this account's the browser is, where it is one. Without the store none is known: guesses count then as anybody's.
+pub(crate) async fn known_device(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: TenantId,
+    account: PrincipalId,
+    headers: &HeaderMap,
+) -> Option<DeviceId> {
+    let kept = cookie::device_kept(visit.scheme, headers)?;
+    let since = control_plane.accounts.guesses().devices_since(tenant, account).await.ok().flatten()?;
+    control_plane.devices.find(tenant, account, Some(&kept), since, visit.now)
+}
+
+/// What a browser keeps whose person has just proved a factor; none where it cannot be sealed.
+pub(crate) fn remembered(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: TenantId,
+    account: PrincipalId,
+    device: Option<DeviceId>,
+) -> Option<HeaderValue> {
+    let kept = control_plane.devices.remember(tenant, account, device, visit.now).ok()?;
+    cookie::set_device(visit.scheme, &kept).ok()
 }
 
 /// What a person is shown as: by their address, or by what their identity provider calls them.

@@ -61,7 +61,7 @@ impl Presented {
 
 /// `POST /auth/step-up`: a form from the page, or the same as JSON from a program.
 pub(crate) async fn post(State(control_plane): State<Arc<ControlPlane>>, own: Own, request: Request) -> Response {
-    let client = own.client(&control_plane, request.headers());
+    let client = own.client(&control_plane, request.headers()).await;
     let Body { code, password, level, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return own.refuse(problem),

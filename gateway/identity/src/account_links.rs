@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::accounts::is_of_provider;
 use crate::{
     Account, AccountState, Accounts, Email, EndedSessions, EntropyError, LinkOrigin, LinkToken, Notice, NoticeError,
-    OperatorError, PasswordHash, PresentedLink, Ready, Sessions, federated, notices, operator_events,
+    OperatorError, PasswordHash, PresentedLink, Ready, Sessions, federated, guesses, notices, operator_events,
 };
 
 /// How long a link to set a password anew is good for.
@@ -196,6 +196,7 @@ WHERE tenant_id = $1
             return Err(AccountLinkError::Refused(LinkReason::Unknown));
         }
         tx.query(BESIDE).bind(subject).execute().await?;
+        guesses::forget_devices(&mut tx, account, now).await?;
         let gone = federated::end_account(&mut tx, account).await?;
         let ended = gone.sessions.iter().map(|ended| ended.session).collect();
         notices::leave_for(&mut tx, account, &Notice::PasswordChanged, now).await?;

@@ -10,8 +10,8 @@ use crate::principal::is_reserved;
 use crate::random::uuid_at;
 use crate::{
     Account, AccountState, CreateAccountError, Email, NewAccount, Notice, OperatorError, PasswordHash,
-    PasswordHashError, ProofGuesses, RolesError, UpdateAccountError, account_links, factors, federated, notices,
-    operator_events,
+    PasswordHashError, ProofGuesses, RolesError, UpdateAccountError, account_links, factors, federated, guesses,
+    notices, operator_events, promised_roles,
 };
 
 /// How many accounts one page of a list holds.
@@ -145,9 +145,12 @@ ORDER BY r.role";
         now: Micros,
     ) -> Result<PasswordSet, UpdateAccountError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
-        let set = set_password_in(&mut tx, account, hash, passkeys).await?;
+        let set = set_password_in(&mut tx, account, hash, passkeys, now).await?;
         let act = AccountAct::PasswordSet { passkeys_removed: set.passkeys_removed };
         operator_events::leave(&mut tx, account, None, act, now).await?;
+        if let Some(roles) = set.roles.clone() {
+            operator_events::leave(&mut tx, account, None, AccountAct::RolesChanged { roles }, now).await?;
+        }
         leave_ended(&mut tx, account, set.ended.clone(), now).await?;
         notices::leave_for(&mut tx, account, &Notice::PasswordChanged, now).await?;
         tx.commit().await?;
@@ -257,6 +260,8 @@ pub struct PasswordSet {
     pub ended: Vec<SessionId>,
     /// How many passkeys were removed.
     pub passkeys_removed: u32,
+    /// The roles that the account has from now on, where it had some because of a factor, and has none any more.
+    pub roles: Option<Vec<RoleName>>,
 }
 
 /// Whether an address is one that an account gets from its identity at a provider. A local account with such an address could stand in
@@ -344,6 +349,7 @@ pub(crate) async fn set_password_in(
     account: PrincipalId,
     hash: &PasswordHash,
     passkeys: Passkeys,
+    now: Micros,
 ) -> Result<PasswordSet, UpdateAccountError> {
     const SET: &str = "
 UPDATE accounts
@@ -358,25 +364,28 @@ WHERE tenant_id = $1
     one_moved(moved, account)?;
     // A link that waits in a mailbox would set yet another one.
     account_links::forget(tx, account.0).await?;
-    let passkeys_removed = match passkeys {
+    guesses::forget_devices(tx, account, now).await?;
+    let (passkeys_removed, roles) = match passkeys {
         Passkeys::Removed => remove_passkeys(tx, account).await?,
-        Passkeys::Kept => 0,
+        Passkeys::Kept => (0, None),
     };
-    Ok(PasswordSet { ended: end_sessions(tx, account).await?, passkeys_removed })
+    Ok(PasswordSet { ended: end_sessions(tx, account).await?, passkeys_removed, roles })
 }
 
 /// Removes what signs in without a password. Other factors stay: beside the new password they are worth what they were.
-async fn remove_passkeys(tx: &mut TenantTx, account: PrincipalId) -> Result<u32, StoreError> {
+async fn remove_passkeys(tx: &mut TenantTx, account: PrincipalId) -> Result<(u32, Option<Vec<RoleName>>), StoreError> {
     const REMOVE: &str = "
 DELETE FROM webauthn_credentials
 WHERE tenant_id = $1
   AND account_id = $2
   AND kind = 'passkey'";
     let removed = tx.query(REMOVE).bind(account.0).execute().await?;
+    let mut roles = None;
     if removed > 0 && factors::list(tx, account).await?.is_empty() {
         factors::delete_codes(tx, account).await?;
+        roles = promised_roles::take_back(tx, account).await?;
     }
-    Ok(u32::try_from(removed).unwrap_or(u32::MAX))
+    Ok((u32::try_from(removed).unwrap_or(u32::MAX), roles))
 }
 
 async fn end_sessions(tx: &mut TenantTx, account: PrincipalId) -> Result<Vec<SessionId>, StoreError> {

@@ -1,14 +1,14 @@
 //! Where factors are kept: the list that people see, and what becomes of it.
 
 use cedargate_migrations::{Pool, StoreError, TenantTx};
-use cedargate_model::{AccountAct, FactorId, Micros, PrincipalId, ProofKind, SessionId, TenantId};
+use cedargate_model::{AccountAct, FactorId, Micros, PrincipalId, ProofKind, RoleName, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::session_cache::Key;
 use crate::{
-    Factor, FactorName, Holder, HolderError, Notice, OperatorError, ProofGuesses, Ready, Shown, federated, notices,
-    operator_events, session_rows, webauthn_credentials,
+    Factor, FactorName, Holder, HolderError, Notice, OperatorError, ProofGuesses, Ready, Shown, federated, guesses,
+    notices, operator_events, promised_roles, session_rows, webauthn_credentials,
 };
 
 /// A factor that was removed, and the sessions that ended with it.
@@ -19,6 +19,8 @@ pub struct Removed {
     pub kind: ProofKind,
     /// The sessions.
     pub ended: Vec<SessionId>,
+    /// The roles that the account has from now on, where it had some because of a factor, and has none any more.
+    pub roles: Option<Vec<RoleName>>,
     pub(crate) keys: Vec<Key>,
 }
 
@@ -140,12 +142,15 @@ RETURNING id, token_hash";
             _ => Some(ProofKind::Totp),
         };
         let Some(kind) = kind else { return Ok(None) };
+        guesses::forget_devices(&mut tx, account, now).await?;
+        let mut roles = None;
         if list(&mut tx, account).await?.is_empty() {
             delete_codes(&mut tx, account).await?;
+            roles = promised_roles::take_back(&mut tx, account).await?;
         }
         let ended: Vec<(Uuid, Vec<u8>)> = tx.query(END_OTHERS).bind(account.0).bind(session.0).fetch_all().await?;
         let (ended, keys) = session_rows::ended_of(tenant, ended)?;
-        Ok(Some(Ready::new(tx, Removed { kind, ended, keys })))
+        Ok(Some(Ready::new(tx, Removed { kind, ended, roles, keys })))
     }
 
     /// Removes all factors and recovery codes of an account, ends its sessions, and leaves word of it for the record: an operator's
@@ -167,10 +172,15 @@ WHERE tenant_id = $1
         let count = list(&mut tx, account).await?.len();
         tx.query(REMOVE).bind(account.0).execute().await?;
         webauthn_credentials::remove_all(&mut tx, account).await?;
+        guesses::forget_devices(&mut tx, account, now).await?;
         delete_codes(&mut tx, account).await?;
+        let roles = promised_roles::take_back(&mut tx, account).await?;
         let ended = federated::end_account(&mut tx, account).await?;
         let act = AccountAct::FactorsRemoved { count: u32::try_from(count).unwrap_or(u32::MAX) };
         operator_events::leave(&mut tx, account, None, act, now).await?;
+        if let Some(roles) = roles {
+            operator_events::leave(&mut tx, account, None, AccountAct::RolesChanged { roles }, now).await?;
+        }
         let ended: Vec<_> = ended.sessions.iter().map(|ended| ended.session).collect();
         if !ended.is_empty() {
             operator_events::leave(&mut tx, account, None, AccountAct::SessionsEnded { ended }, now).await?;

@@ -31,7 +31,7 @@ const FILES: [(&str, &str); 2] =
 
 /// A store with one tenant, and people in it.
 struct House {
-    _store: TestStore,
+    store: TestStore,
     pool: Pool,
     acme: TenantId,
 }
@@ -41,7 +41,7 @@ impl House {
         let store = TestStore::new().await;
         let pool = store.migrated(&[&GATEWAY]).await;
         let acme = Tenants::new(pool.clone()).create(TenantName::parse("acme").unwrap(), NOW).await.unwrap().id;
-        Self { _store: store, pool, acme }
+        Self { store, pool, acme }
     }
 
     async fn ask(&self, recipient: &str, notice: Notice) {
@@ -278,4 +278,53 @@ async fn a_link_is_mailed_to_whoever_has_a_password_and_to_nobody_else() {
     let mail = fs::read_to_string(file).unwrap();
     assert!(mail.contains("To: ada@example.com"), "{mail}");
     assert!(mail.contains("https://acme.gateway.example/auth/reset?token="), "{mail}");
+}
+
+/// An outage of some minutes must not use up the links that an account may have.
+#[tokio::test]
+async fn a_reset_that_waits_through_an_outage_is_sent_once_that_is_over() {
+    let house = House::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let hash = PasswordHash::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$a".to_owned()).unwrap();
+    let new = NewAccount { email: Email::parse("ada@example.com").unwrap(), roles: vec![], password: Some(hash) };
+    Accounts::new(house.pool.clone()).create(house.acme, new, NOW).await.unwrap();
+    let origin = LinkOrigin::new(Scheme::Https, Host::parse("acme.gateway.example").unwrap());
+    house.ask("ada@example.com", Notice::ResetAsked { origin: origin.clone() }).await;
+    house.ask("ada@example.com", Notice::PasswordChanged).await;
+    // Full from the start.
+    let away = house.courier(Transport::Directory(Outbox::new(directory.path().to_owned(), 0)));
+    for seconds in [0, 15, 45, 105, 225, 465, 945, 1_905] {
+        away.round(at(seconds)).await.unwrap();
+    }
+    assert_eq!((figure(&away, "retried"), figure(&away, "nobody")), (16, 0));
+    let courier = house.courier(Transport::Directory(Outbox::new(directory.path().to_owned(), 10)));
+    courier.round(at(10_000)).await.unwrap();
+    assert_eq!((figure(&courier, "sent"), house.waiting().await), (2, 0));
+}
+
+#[tokio::test]
+async fn what_people_must_be_told_goes_before_what_strangers_ask_for() {
+    let house = House::new().await;
+    let origin = LinkOrigin::new(Scheme::Https, Host::parse("acme.gateway.example").unwrap());
+    for _ in 0..3 {
+        house.ask("ada@example.com", Notice::ResetAsked { origin: origin.clone() }).await;
+    }
+    house.ask("ada@example.com", Notice::PasswordChanged).await;
+    let taken = Notices::new(house.pool.clone()).take(Duration::ZERO, 1, at(60)).await.unwrap();
+    assert_eq!(taken.into_iter().map(|taken| taken.notice).collect::<Vec<_>>(), [Notice::PasswordChanged]);
+}
+
+/// One of a later version's, which a rolling upgrade may leave.
+#[tokio::test]
+async fn a_notice_that_cannot_be_read_keeps_nobody_elses_waiting() {
+    let house = House::new().await;
+    for _ in 0..2 {
+        house.ask("ada@example.com", Notice::PasswordChanged).await;
+    }
+    let mut operator = house.store.operator().await;
+    let spoil = "UPDATE notices SET notice = '{\"notice\":\"later\"}' WHERE id IN (SELECT id FROM notices LIMIT 1)";
+    operator.run(spoil).await;
+    let taken = Notices::new(house.pool.clone()).take(Duration::from_secs(60), 10, NOW).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(house.waiting().await, 2, "it is left for whoever can read it");
 }

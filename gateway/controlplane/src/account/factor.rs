@@ -99,10 +99,14 @@ pub(crate) async fn remove(
             let removed = store.remove(own.holder(), id, control_plane.clock.now()).await;
             let removed = removed.map_err(|error| own.not_held(error))?;
             let removed = removed.ok_or(Problem::new(RefusalCode::RouteUnknown))?;
-            let (method, ended) = (removed.change().kind, removed.change().ended.clone());
+            let change = removed.change();
+            let (method, ended, roles) = (change.kind, change.ended.clone(), change.roles.clone());
             let told = Notice::FactorRemoved { method };
             let removed = removed.noticed(own.signed_in.principal, told, own.visit.now).await.map_err(untold)?;
             own.record(&control_plane, AccountAct::FactorRemoved { factor: id, method }).await?;
+            if let Some(roles) = roles {
+                own.record(&control_plane, AccountAct::RolesChanged { roles }).await?;
+            }
             if !ended.is_empty() {
                 own.record(&control_plane, AccountAct::SessionsEnded { ended }).await?;
             }

@@ -254,7 +254,7 @@ pub(crate) async fn finish(
     id: Result<Path<Uuid>, PathRejection>,
     request: Request,
 ) -> Response {
-    let client = own.client(&control_plane, request.headers());
+    let client = own.client(&control_plane, request.headers()).await;
     let (id, body) = match (factor_id(id), submitted::<Finish>(request).await) {
         (Ok(id), Ok(body)) => (id, body),
         (Err(problem), _) | (_, Err(problem)) => return own.refuse(problem),

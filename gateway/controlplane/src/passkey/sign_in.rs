@@ -23,7 +23,7 @@ use crate::signin::{Became, Proved};
 use crate::submitted::submitted;
 use crate::visit::{Site, Visit};
 use crate::wanted::Wanted;
-use crate::{cookie, page, signin};
+use crate::{consent, cookie, own, page, signin};
 
 /// `POST /auth/login/passkey`: what to ask an authenticator. The browser gets a cookie that its answer has to come with.
 pub(crate) async fn begin(
@@ -65,16 +65,25 @@ pub(crate) async fn finish(
     let Site::Tenant(tenant) = visit.site() else {
         return refusal::answer(wanted, Problem::new(RefusalCode::RouteUnknown).of_request(visit.request));
     };
-    let kept = cookie::signin_kept(visit.scheme, request.headers());
+    let headers = request.headers().clone();
+    let kept = cookie::signin_kept(visit.scheme, &headers);
     let Body { credential, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return refusal::answer(wanted, problem.of_request(visit.request)),
     };
-    let return_to = ReturnTo::parse(&return_to);
+    let mut return_to = ReturnTo::parse(&return_to);
     let presented = Presented { kept, ceremony: ceremony_id(ceremony), credential };
     // On a task of its own: a client that goes away must not keep a failure from being counted and recorded.
     let signing_in = sign_in(Arc::clone(&control_plane), visit.clone(), tenant.clone(), presented);
     let outcome = tokio::spawn(signing_in).await.unwrap_or_else(|lost| Err(Problem::new(FAILED).because(lost)));
+    let mut known = None;
+    if let Ok(begun) = &outcome {
+        let account = begun.principal.id;
+        return_to = consent::before(&control_plane, tenant, account, return_to).await;
+        // A passkey is a proof that nobody guesses: its browser is a device of theirs.
+        let device = own::known_device(&control_plane, &visit, tenant.id, account, &headers).await;
+        known = own::remembered(&control_plane, &visit, tenant.id, account, device);
+    }
     let answered = outcome.and_then(|begun| signin::answer(&visit, wanted, &return_to, &begun));
     let mut response = match (answered, wanted) {
         (Ok(response), _) => response,
@@ -85,6 +94,9 @@ pub(crate) async fn finish(
         (Err(problem), Wanted::Json) => problem.of_request(visit.request).into_response(),
     };
     response.headers_mut().append(header::SET_COOKIE, cookie::clear_signin(visit.scheme));
+    if let Some(known) = known {
+        response.headers_mut().append(header::SET_COOKIE, known);
+    }
     response
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn finish(
     ceremony: Result<Path<Uuid>, PathRejection>,
     request: Request,
 ) -> Response {
-    let client = own.client(&control_plane, request.headers());
+    let client = own.client(&control_plane, request.headers()).await;
     let Body { credential, level, return_to } = match submitted(request).await {
         Ok(body) => body,
         Err(problem) => return own.refuse(problem),

@@ -82,7 +82,7 @@ async fn arrive(
     };
     let connection = asked.as_ref().map(|asked| &asked.live.connection.name);
     match arrived {
-        Ok((begun, attempt)) => welcome(&visit, &begun, &attempt),
+        Ok((begun, attempt)) => welcome(&control_plane, &visit, &tenant, &begun, &attempt).await,
         Err(Ended::Problem(problem)) => Err(problem),
         Err(Ended::Refused(reason)) => {
             let became =

@@ -20,7 +20,6 @@ use http::{HeaderMap, HeaderValue, header};
 use super::came::Came;
 use super::provisioned::Confirming;
 use super::{Became, log_cause, provisioned, record, redirect_uri, sealed_name};
-use crate::cookie;
 use crate::page::refusal;
 use crate::problem::{FAILED, Problem, SSO_FAILED};
 use crate::recorder::provider_event;
@@ -28,6 +27,7 @@ use crate::return_to::ReturnTo;
 use crate::router::ControlPlane;
 use crate::signin::record_new_device;
 use crate::visit::{Site, Visit};
+use crate::{consent, cookie};
 
 /// How old a sign-in counts as where the provider does not say when the person last proved who they are. The provider's session
 /// may be of any age: policies that ask for freshness must not take the visit to the provider for it.
@@ -91,7 +91,7 @@ async fn arrive(
     };
     let connection = live.map(|live| &live.connection.name);
     match arrived {
-        Ok((begun, attempt)) => welcome(&visit, &begun, &attempt),
+        Ok((begun, attempt)) => welcome(&control_plane, &visit, &tenant, &begun, &attempt).await,
         Err(Ended::Problem(problem)) => Err(problem),
         Err(Ended::Refused(reason)) => {
             let became =
@@ -127,6 +127,7 @@ async fn complete(
     let client = live.oidc().ok_or(Ended::Refused(SigninReason::ConnectionUnknown))?;
     let signed_in = client.complete(name, response, under_way, visit.now).await.map_err(|refused| {
         log_cause(visit, name, &refused);
+        control_plane.attempts.failed(state);
         Ended::Refused(refused.reason)
     })?;
     let arriving = Arriving { attempt: &attempt, once: vec![once], begun_at };
@@ -349,10 +350,18 @@ async fn record_of_provider(
 }
 
 /// Tells the browser that somebody is signed in: that was recorded.
-pub(crate) fn welcome(visit: &Visit, begun: &Begun, attempt: &Attempt) -> Result<Response, Problem> {
+pub(crate) async fn welcome(
+    control_plane: &ControlPlane,
+    visit: &Visit,
+    tenant: &TenantScope,
+    begun: &Begun,
+    attempt: &Attempt,
+) -> Result<Response, Problem> {
     let session = cookie::set(visit.scheme, begun, visit.now).map_err(|error| Problem::new(FAILED).because(error))?;
     // Checked when it was sealed, and again now: a `Location` is not taken from a cookie on trust.
-    let mut response = Redirect::to(ReturnTo::parse(&attempt.return_to).as_str()).into_response();
+    let return_to = ReturnTo::parse(&attempt.return_to);
+    let return_to = consent::before(control_plane, tenant, begun.principal.id, return_to).await;
+    let mut response = Redirect::to(return_to.as_str()).into_response();
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, session);
     headers.append(header::SET_COOKIE, cookie::clear_signin(visit.scheme));

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use crate::house::{House, NOW};
+use crate::house::{House, NOW, hash};
 use cedargate_identity::{
-    Agent, Begun, Device, DrawCodesError, EnrolError, FACTORS_FRESH, FACTORS_MAX, FactorName, Factors, GuessedAt,
-    Guesses, Holder, HolderError, OperatorEvents, PresentedToken, ProofGuesses, RECOVERY_CODES, Ready, RecoveryCode,
-    SealedTotp, SessionSettings, Sessions, Shown, SignIn, StepUpError, StoreError,
+    Agent, Begun, Device, DeviceId, DrawCodesError, EnrolError, FACTORS_FRESH, FACTORS_MAX, FactorName, Factors,
+    GuessedAt, Guesses, Holder, HolderError, OperatorEvents, Passkeys, PresentedToken, ProofGuesses, RECOVERY_CODES,
+    Ready, RecoveryCode, SealedTotp, SessionSettings, Sessions, Shown, SignIn, StepUpError, StoreError,
 };
 use cedargate_migrations::testing::each_engine;
 use cedargate_model::{
@@ -219,6 +219,35 @@ async fn what_is_not_committed_did_not_happen() {
     assert_eq!(setting.factors.recovery_codes_left(acme, ada).await.unwrap(), RECOVERY_CODES);
 }
 
+/// Somebody who had the account for a while may have made thousands known.
+#[each_engine]
+async fn many_known_devices_have_no_more_guesses_than_a_few() {
+    let setting = Setting::new().await;
+    let (tenant, account) = (setting.house.acme, setting.ada);
+    let guesses = setting.factors.guesses();
+    let at = |n: u8| GuessedAt { kind: ProofKind::Totp, device: Some(DeviceId([n; 8])) };
+    let more = |known: Option<Guesses>| Ok(Guesses { count: known.map_or(0, |k| k.count) + 1, last_at: NOW });
+    for n in 0..40 {
+        guesses.count(tenant, account, at(n), NOW, more).await.unwrap().unwrap();
+    }
+    let known = async |at: GuessedAt, now: Micros| {
+        let mut found = None;
+        let look = |known: Option<Guesses>| {
+            found = known.map(|known| known.count);
+            Err(Duration::ZERO)
+        };
+        assert!(guesses.count(tenant, account, at, now, look).await.unwrap().is_err());
+        found
+    };
+    assert_eq!(known(at(0), NOW).await, Some(1), "a device of its own");
+    let shared = known(GuessedAt::from_anywhere(ProofKind::Totp), NOW).await;
+    assert!(shared.is_some_and(|shared| shared >= 28), "{shared:?}");
+    assert_eq!(known(at(39), NOW).await, shared, "one of too many");
+    assert_eq!(guesses.devices_since(tenant, account).await.unwrap(), Some(Micros(0)));
+    setting.house.accounts.set_password(tenant, account, &hash('b'), Passkeys::Kept, NOW).await.unwrap();
+    assert_eq!(guesses.devices_since(tenant, account).await.unwrap(), Some(NOW), "none from before is known any more");
+}
+
 #[each_engine(flavor = "multi_thread", worker_threads = 4)]
 async fn guesses_at_several_gateways_are_counted_one_by_one() {
     let setting = Setting::new().await;
@@ -229,7 +258,11 @@ async fn guesses_at_several_gateways_are_counted_one_by_one() {
         counting.push(tokio::spawn(async move {
             let more = |known: Option<Guesses>| Ok(Guesses { count: known.map_or(0, |k| k.count) + 1, last_at: NOW });
             for _ in 0..5 {
-                guesses.count(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp), more).await.unwrap().unwrap();
+                guesses
+                    .count(tenant, account, GuessedAt::from_anywhere(ProofKind::Totp), NOW, more)
+                    .await
+                    .unwrap()
+                    .unwrap();
             }
         }));
     }
@@ -243,7 +276,7 @@ async fn guesses_at_several_gateways_are_counted_one_by_one() {
             found = known;
             Err(Duration::ZERO)
         };
-        assert!(guesses.count(tenant, account, GuessedAt::from_anywhere(kind), look).await.unwrap().is_err());
+        assert!(guesses.count(tenant, account, GuessedAt::from_anywhere(kind), NOW, look).await.unwrap().is_err());
         found
     };
     assert_eq!(known(ProofKind::Totp).await, Some(Guesses { count: 20, last_at: NOW }));

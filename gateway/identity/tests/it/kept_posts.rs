@@ -6,7 +6,7 @@ use crate::house::{House, NOW};
 use cedargate_identity::{
     Device, KEPT_POST_TTL, KeepPostError, KeptPosts, NewKeptPost, SessionSettings, Sessions, SignIn,
 };
-use cedargate_migrations::testing::{Engine, each_engine};
+use cedargate_migrations::testing::each_engine;
 use cedargate_model::{AuthnMethod, AuthnStrength, Micros, PrincipalId, SessionId};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ impl Setting {
     async fn sign_in(&self, principal: PrincipalId, replaces: Option<SessionId>) -> SessionId {
         let strength = AuthnStrength { level: 1, methods: vec![AuthnMethod::Pwd] };
         let tenant = self.house.acme;
-        let sign_in = SignIn { tenant, principal, strength, replaces, device: Device::default() };
+        let sign_in = SignIn { tenant, principal, strength, replaces, remember: false, device: Device::default() };
         self.sessions.create(sign_in, NOW).await.unwrap().principal.session
     }
 

@@ -207,6 +207,29 @@ async fn an_operators_word_on_roles_and_passwords_ends_what_was_promised_and_mai
     assert_eq!(reason(links.look(house.acme, &reset, &host(), NOW).await), LinkReason::Unknown);
 }
 
+/// Whoever takes the last factor away has no more than a password, whatever the account was promised.
+#[each_engine]
+async fn what_a_factor_gave_goes_with_the_last_one_and_is_promised_again() {
+    let house = House::new().await;
+    let links = AccountLinks::new(house.pool.clone());
+    let roles = vec![role("admin"), role("clerk")];
+    let invited = links.invite_by_operator(house.acme, email("new@example.com"), roles, &origin(), NOW).await.unwrap();
+    let token = links.draw_invitation(house.acme, invited.id, &origin(), NOW).await.unwrap().unwrap();
+    let presented = PresentedLink::parse(LinkPurpose::Invitation, &token.expose()).unwrap();
+    let made = links.accept(house.acme, &presented, &host(), &hash('n'), &[role("admin")], NOW).await.unwrap();
+    let _ = made.commit().await.unwrap();
+    let account = house.find("new@example.com").await.id;
+    let factors = Factors::new(house.pool.clone());
+    for _ in 0..2 {
+        let (kept, given) = passkey(&house, &factors, account).await.keep_promises(account).await.unwrap();
+        assert_eq!(given, Some(vec![role("admin"), role("clerk")]));
+        kept.commit().await.unwrap();
+        assert_eq!(house.find("new@example.com").await.roles, [role("admin"), role("clerk")]);
+        factors.remove_all(house.acme, account, NOW).await.unwrap();
+        assert_eq!(house.find("new@example.com").await.roles, [role("clerk")]);
+    }
+}
+
 /// A passkey that the account is about to have.
 async fn passkey(house: &House, factors: &Factors, account: PrincipalId) -> Ready<Enrolled> {
     let sessions = Sessions::new(house.pool.clone(), SessionSettings::default());
