@@ -10,16 +10,16 @@ ALTER TABLE scim_users NO FORCE ROW LEVEL SECURITY;
 UPDATE accounts
 SET
     deactivated_at = (
-        SELECT u.deactivated_at
-        FROM scim_users AS u
-        WHERE u.tenant_id = accounts.tenant_id
-          AND u.account_id = accounts.id
+        SELECT scim_users.deactivated_at
+        FROM scim_users
+        WHERE scim_users.tenant_id = accounts.tenant_id
+          AND scim_users.account_id = accounts.id
     ),
     disabled_at = nullif(disabled_at, (
-        SELECT u.deactivated_at
-        FROM scim_users AS u
-        WHERE u.tenant_id = accounts.tenant_id
-          AND u.account_id = accounts.id
+        SELECT scim_users.deactivated_at
+        FROM scim_users
+        WHERE scim_users.tenant_id = accounts.tenant_id
+          AND scim_users.account_id = accounts.id
     ));
 ALTER TABLE accounts FORCE ROW LEVEL SECURITY;
 ALTER TABLE scim_users FORCE ROW LEVEL SECURITY;

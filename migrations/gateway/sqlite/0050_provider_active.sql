@@ -8,16 +8,16 @@ DROP TRIGGER accounts_changed;
 UPDATE accounts
 SET
     deactivated_at = (
-        SELECT u.deactivated_at
-        FROM scim_users AS u
-        WHERE u.tenant_id = accounts.tenant_id
-          AND u.account_id = accounts.id
+        SELECT scim_users.deactivated_at
+        FROM scim_users
+        WHERE scim_users.tenant_id = accounts.tenant_id
+          AND scim_users.account_id = accounts.id
     ),
     disabled_at = nullif(disabled_at, (
-        SELECT u.deactivated_at
-        FROM scim_users AS u
-        WHERE u.tenant_id = accounts.tenant_id
-          AND u.account_id = accounts.id
+        SELECT scim_users.deactivated_at
+        FROM scim_users
+        WHERE scim_users.tenant_id = accounts.tenant_id
+          AND scim_users.account_id = accounts.id
     ));
 
 CREATE TRIGGER accounts_changed AFTER UPDATE OF email, version, disabled_at, deactivated_at ON accounts
