@@ -62,8 +62,9 @@ impl Action {
         policies: impl IntoIterator<Item = &'p Policy>,
     ) -> Result<Self, ActionError> {
         let mut shown: BTreeSet<EntityUid> = facts.groups.iter().chain([&facts.uid]).cloned().collect();
-        let policies = ActionPolicies::select(policies, &facts.uid, &facts.groups)?;
-        for named in policies.all().flat_map(Policy::entity_literals) {
+        let types = Some(facts.resource_types.as_slice());
+        let policies = ActionPolicies::select(policies, &facts.uid, &facts.groups, types)?;
+        for named in policies.evaluated().flat_map(Policy::entity_literals) {
             shown.extend(facts.schema_actions.ancestors(&named).into_iter().flatten().cloned());
             shown.insert(named);
         }

@@ -64,7 +64,7 @@ fn check_request(case: &Path, asked: &Value, policies: &PolicySet, schema: &Sche
     let validated = asked["validateRequest"].as_bool().unwrap().then_some(schema);
     let request = Request::new(principal.clone(), action.clone(), resource, context, validated).unwrap();
 
-    let index = ActionPolicies::select(policies.policies(), &action, &ancestors(&action)).unwrap();
+    let index = ActionPolicies::select(policies.policies(), &action, &ancestors(&action), None).unwrap();
     let above = ancestors(&principal);
     let answer = index.is_authorized(&request, std::iter::once(&principal).chain(&above), entities);
 

@@ -95,29 +95,30 @@ pub(crate) fn tenant_uid(tenant: TenantId) -> EntityUid {
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {
     pub(crate) uid: EntityUid,
-    pub(crate) entity: Entity,
+    pub(crate) tenant: EntityUid,
     pub(crate) roles: Vec<EntityUid>,
 }
 
 impl Asker {
     /// Shows a caller. An anonymous one belongs to the tenant that it asks.
-    pub(crate) fn new(caller: &Caller, tenant: &EntityUid) -> Result<Self, ShowError> {
+    pub(crate) fn new(caller: &Caller, tenant: &EntityUid) -> Self {
         match caller {
             Caller::Anonymous => {
                 let uid = EntityUid::from_type_name_and_id(TYPES.anonymous.clone(), EntityId::new("anonymous"));
-                Self::of(uid, tenant.clone(), vec![role_uid(RoleName::ANONYMOUS)])
+                Self { uid, tenant: tenant.clone(), roles: vec![role_uid(RoleName::ANONYMOUS)] }
             }
             Caller::Principal(principal) => {
                 let kind = type_of(principal.credential);
                 let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(principal.id.to_string()));
-                Self::of(uid, tenant_uid(principal.tenant), roles_of(principal))
+                Self { uid, tenant: tenant_uid(principal.tenant), roles: roles_of(principal) }
             }
         }
     }
 
-    fn of(uid: EntityUid, tenant: EntityUid, roles: Vec<EntityUid>) -> Result<Self, ShowError> {
-        let entity = Entity::new(uid.clone(), tenant_attribute(tenant), roles.iter().cloned().collect())?;
-        Ok(Self { uid, entity, roles })
+    /// As Cedar is shown it.
+    pub(crate) fn entity(&self) -> Result<Entity, ShowError> {
+        let attributes = tenant_attribute(self.tenant.clone());
+        Ok(Entity::new(self.uid.clone(), attributes, self.roles.iter().cloned().collect())?)
     }
 }
 
@@ -217,11 +218,11 @@ pub(crate) fn check_conformance(
     let certificate = Some(Arc::new(certificate));
     let waf = WafFindings { score: 0, rules: [Arc::from("")].into(), tags: [Arc::from("")].into() };
     let context = Context { now: Micros(0), client: IpAddr::from([127, 0, 0, 1]), certificate, waf };
-    let asker = Asker::new(&Caller::Anonymous, &tenant)?;
+    let asker = Asker::new(&Caller::Anonymous, &tenant).entity()?;
     for kind in resource_types {
         let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new("sample"));
         let resource = resource_entity(uid.clone(), &tenant)?;
-        Entities::from_entities([asker.entity.clone(), resource], Some(schema))?;
+        Entities::from_entities([asker.clone(), resource], Some(schema))?;
         for principal in principals {
             let principal = EntityUid::from_type_name_and_id(principal.clone(), EntityId::new("sample"));
             let shown = cedar_context(&Authn::of(&Caller::Anonymous, context.now), &context)?;

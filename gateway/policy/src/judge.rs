@@ -1,5 +1,6 @@
 //! Deciding: a plain function of a snapshot, a caller, a routed request and a context.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context as CedarContext, Entities, EntityId, EntityUid, Policy, PolicySet, Request};
@@ -44,18 +45,15 @@ pub(crate) fn judge(snapshot: &Snapshot, query: &Query<'_>) -> Outcome {
     if is_kept_from(action, query.caller) {
         return Outcome::Deny(Arc::new([]));
     }
-    match Case::open(snapshot, action, query) {
-        Ok(case) => case.judge(),
-        Err(error) => Outcome::Failed(vec![error.to_string()]),
-    }
+    Case::open(snapshot, action, query).judge()
 }
 
 /// Whether a request satisfies a policy, of the snapshot or not; none where it cannot be evaluated.
 pub(crate) fn satisfies(snapshot: &Snapshot, query: &Query<'_>, policy: &Policy) -> Option<bool> {
-    let case = Case::open(snapshot, snapshot.action(query)?, query).ok()?;
+    let case = Case::open(snapshot, snapshot.action(query)?, query);
     let request = case.request(&Authn::of(query.caller, query.context.now)).ok()?;
     let set = PolicySet::from_policies([policy.clone()]).ok()?;
-    let response = Authorizer::new().is_authorized(&request, &set, &case.entities);
+    let response = Authorizer::new().is_authorized(&request, &set, case.entities().ok()?);
     let evaluated = response.diagnostics().errors().next().is_none();
     evaluated.then(|| response.diagnostics().reason().next().is_some())
 }
@@ -73,24 +71,32 @@ fn is_kept_from(action: &Action, caller: &Caller) -> bool {
     }
 }
 
-/// One question, shown to Cedar.
+/// One question, shown to Cedar where its answer is not settled by scopes and tenants alone.
 struct Case<'a> {
     snapshot: &'a Snapshot,
     action: &'a Action,
     query: &'a Query<'a>,
     asker: Asker,
     resource: EntityUid,
-    entities: Entities,
+    entities: OnceCell<Entities>,
 }
 
 impl<'a> Case<'a> {
-    fn open(snapshot: &'a Snapshot, action: &'a Action, query: &'a Query<'a>) -> Result<Self, ShowError> {
-        let asker = Asker::new(query.caller, snapshot.tenant_uid())?;
+    fn open(snapshot: &'a Snapshot, action: &'a Action, query: &'a Query<'a>) -> Self {
+        let asker = Asker::new(query.caller, snapshot.tenant_uid());
         let routed = query.routed.resource();
         let resource = EntityUid::from_type_name_and_id(routed.kind.name.clone(), EntityId::new(&routed.id));
-        let shown = [asker.entity.clone(), entities::resource_entity(resource.clone(), snapshot.tenant_uid())?];
-        let entities = action.entities.clone().add_entities(shown, None)?;
-        Ok(Self { snapshot, action, query, asker, resource, entities })
+        Self { snapshot, action, query, asker, resource, entities: OnceCell::new() }
+    }
+
+    /// The entities that Cedar is shown, made when they are first needed.
+    fn entities(&self) -> Result<&Entities, ShowError> {
+        if let Some(entities) = self.entities.get() {
+            return Ok(entities);
+        }
+        let resource = entities::resource_entity(self.resource.clone(), self.snapshot.tenant_uid())?;
+        let entities = self.action.entities.clone().add_entities([self.asker.entity()?, resource], None)?;
+        Ok(self.entities.get_or_init(|| entities))
     }
 
     fn judge(&self) -> Outcome {
@@ -124,9 +130,14 @@ impl<'a> Case<'a> {
     }
 
     fn ask(&self, authn: &Authn) -> Result<Answer, ShowError> {
-        let request = self.request(authn)?;
         let groups = std::iter::once(&self.asker.uid).chain(&self.asker.roles);
-        Ok(self.action.policies.is_authorized(&request, groups, &self.entities))
+        // A snapshot's resources are its tenant's.
+        let same_tenant = self.asker.tenant == *self.snapshot.tenant_uid();
+        let narrowed = self.action.policies.narrow(&self.asker.uid, groups, same_tenant);
+        match narrowed.settled() {
+            Some(answer) => Ok(answer),
+            None => Ok(narrowed.evaluate(&self.request(authn)?, self.entities()?)),
+        }
     }
 
     /// The weakest sign-in of the ladder that would be permitted: first a fresher one of the same level, then
@@ -168,7 +179,7 @@ pub(crate) mod every_way {
 
     /// Cedar's answer by the policies that can apply, and by all of them.
     pub(crate) fn answers(snapshot: &Snapshot, query: &Query<'_>) -> (Answer, Answer) {
-        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query).unwrap();
+        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query);
         let authn = Authn::of(query.caller, query.context.now);
         let indexed = case.ask(&authn).unwrap();
 
@@ -176,7 +187,7 @@ pub(crate) mod every_way {
         let context = entities::cedar_context(&authn, query.context).unwrap();
         let action = case.action.facts.uid.clone();
         let request = Request::new(case.asker.uid.clone(), action, case.resource.clone(), context, None).unwrap();
-        let response = Authorizer::new().is_authorized(&request, &all, &case.entities);
+        let response = Authorizer::new().is_authorized(&request, &all, case.entities().unwrap());
         let mut errors: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
         errors.sort();
         let full = Answer {
@@ -189,7 +200,7 @@ pub(crate) mod every_way {
 
     /// The sign-in that is asked for, trying what the policies read, and trying everything.
     pub(crate) fn needed(snapshot: &Snapshot, query: &Query<'_>) -> (Option<Needed>, Option<Needed>) {
-        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query).unwrap();
+        let case = Case::open(snapshot, snapshot.action(query).unwrap(), query);
         let authn = Authn::of(query.caller, query.context.now);
         let pruned = case.lowest_permitted(&authn, case.action.policies.reads());
         (pruned, case.lowest_permitted(&authn, Reads::EVERYTHING))

@@ -49,7 +49,7 @@ impl Model {
     pub fn actions(&self) -> impl Iterator<Item = ModelAction<'_>> {
         self.snapshot.actions().iter().filter_map(|action| {
             let route = self.snapshot.routes().all().iter().find(|route| route.action == action.facts.text)?;
-            Some(ModelAction { action, route, schema: &self.schema })
+            Some(ModelAction { action, route, model: self })
         })
     }
 
@@ -74,7 +74,7 @@ impl Model {
 pub struct ModelAction<'m> {
     action: &'m Action,
     route: &'m Arc<Route>,
-    schema: &'m Schema,
+    model: &'m Model,
 }
 
 impl<'m> ModelAction<'m> {
@@ -100,7 +100,7 @@ impl<'m> ModelAction<'m> {
 
     /// The types of principals that it applies to, sorted.
     pub fn principal_types(&self) -> BTreeSet<EntityTypeName> {
-        self.schema.principals_for_action(self.uid()).into_iter().flatten().cloned().collect()
+        self.model.schema.principals_for_action(self.uid()).into_iter().flatten().cloned().collect()
     }
 
     /// The groups of actions that it is in.
@@ -110,7 +110,9 @@ impl<'m> ModelAction<'m> {
 
     /// The policies whose action scope admits it, by id. The others are false for each of its requests.
     pub fn policies(&self) -> BTreeMap<String, &'m Policy> {
-        self.action.policies.all().map(|policy| (policy.id().to_string(), policy)).collect()
+        let all = self.model.snapshot.sourced();
+        let ids = self.action.policies.ids().iter().map(AsRef::<str>::as_ref);
+        ids.filter_map(|id| Some((id.to_owned(), &all.get(&PolicyId::from(id))?.policy))).collect()
     }
 }
 
