@@ -129,6 +129,59 @@ fn a_person_adds_a_second_factor_and_confirms_who_they_are_with_it() {
     browser.shows("/echo/strong/a?page=3").unwrap();
 }
 
+/// What a person typed into a form survives that they have to confirm who they are: it is shown to them, and sent when they say so.
+#[test]
+fn a_form_is_kept_while_a_person_confirms_who_they_are_and_sent_when_they_say_so() {
+    let world = World::shared();
+    let browser = Browser::open(true).unwrap();
+    browser.go(&url(&world, "acme", "/auth/login")).unwrap();
+    sign_in(&browser, "viewer@acme.example", world.password());
+    browser.arrive("/").unwrap();
+    // A form of a page of this origin, as a service's would be.
+    let post = "const form = document.createElement('form');
+        form.method = 'post'; form.action = '/echo/strong/a?page=6';
+        for (const [name, value] of [['note', 'first line\\nسلام & more'], ['lot', '7']]) {
+            const field = document.createElement('textarea'); field.name = name; field.value = value; form.append(field);
+        }
+        document.body.append(form); form.submit();";
+    browser.evaluate(post).unwrap();
+    browser.shows("It is kept here, sealed").unwrap();
+    look(&browser, "refusal-kept");
+    browser.click("a.button").unwrap();
+    browser.shows("Your account has no second factor yet").unwrap();
+    browser.click("a[href^='/auth/account/totp']").unwrap();
+    browser.fill("input[name=password]", world.password()).unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.shows("Scan this with your app").unwrap();
+    let key = browser.text_of("#key").unwrap().replace(' ', "");
+    browser.fill("input[name=code]", &totp::code(&key, totp::step_now())).unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.shows("Keep these recovery codes").unwrap();
+    browser.click("a.button").unwrap();
+    browser.shows("Send it now?").unwrap();
+    browser.shows("سلام & more").unwrap();
+    look(&browser, "kept");
+    let at = browser.url().unwrap();
+    browser.click("button[type=submit]").unwrap();
+    browser.arrive("/echo/strong/a?page=6").unwrap();
+    // What the service received, whole and unchanged: `note=first+line%0D%0A%D8%B3%D9%84%D8%A7%D9%85+%26+more&lot=7`, by its SHA-256.
+    browser.shows("1780f877324a9f2b2bb9dabdeb35e72f5a2fee992f3bdfb89e262e4cea7b1914").unwrap();
+    browser.go(&at).unwrap();
+    browser.shows("is not kept any more").unwrap();
+
+    let events = world.events();
+    let sent = |body: &EventBody| matches!(body, EventBody::Account(done) if matches!(&done.act, AccountAct::KeptPostSent { action, .. } if action == "Echo::Action::\"WriteStrong\""));
+    assert_eq!(events.iter().filter(|event| sent(&event.body)).count(), 1);
+    let decided = events.iter().filter_map(|event| match &event.body {
+        EventBody::Decision(decision) if decision.method == "POST" && decision.path == "/echo/strong/a" => {
+            Some(decision)
+        }
+        _ => None,
+    });
+    let verdicts: Vec<_> = decided.map(|decision| matches!(decision.verdict, Verdict::Allow)).collect();
+    assert_eq!(verdicts, [false, true], "refused, and then decided again");
+}
+
 /// With JavaScript and an authenticator: a passkey is added, signs in alone, confirms, and is removed.
 #[test]
 fn a_person_adds_a_passkey_signs_in_with_it_and_removes_it() {
