@@ -10,7 +10,7 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use arc_swap::ArcSwap;
-//! # use cedargate_controlplane::{AUDIENCE, ConsentAsking, ControlPlane, Recorder, ServiceLink, router};
+//! # use cedargate_controlplane::{AUDIENCE, ConsentAsking, ControlPlane, Receipts, Recorder, ServiceLink, router};
 //! # use cedargate_assertion::{Issuer, Verifier};
 //! # use cedargate_identity::{Accounts, Identities, KeptPosts, Sessions, Tenants};
 //! # use cedargate_idp_adapters::admissions::Admissions;
@@ -25,7 +25,8 @@
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
 //! #     identities: Identities, attempts: SigninAttempts, devices: KnownDevices, vault: Arc<dyn Vault>, tokens: TokenAuthority,
-//! #     recorder: Arc<dyn Recorder>, webauthn: Webauthn, admissions: Admissions, consents: ConsentAsking, posts: KeptPosts,
+//! #     recorder: Arc<dyn Recorder>, receipts: Arc<dyn Receipts>, webauthn: Webauthn, admissions: Admissions,
+//! #     consents: ConsentAsking, posts: KeptPosts,
 //! # ) -> axum::Router {
 //! let verifier = Verifier::new(issuer.url(), AUDIENCE, issuer.keys().jwks());
 //! // To be served on a Unix socket that only the gateway's user reaches: the headers beside the assertion are believed.
@@ -48,6 +49,7 @@
 //!     verifier: Arc::new(ArcSwap::from_pointee(verifier)),
 //!     tokens: Arc::new(ArcSwap::from_pointee(tokens)),
 //!     recorder,
+//!     receipts,
 //!     clock: Arc::new(SystemClock),
 //!     services: vec![ServiceLink { title: "Inventory".into(), about: "Items and stock".into(), href: "/inventory/items".into() }],
 //! })
@@ -70,6 +72,7 @@ mod own;
 mod page;
 mod passkey;
 mod problem;
+mod receipt;
 mod recorder;
 mod return_to;
 mod router;
@@ -85,5 +88,6 @@ mod visit;
 mod wanted;
 
 pub use consent::{AskedDocument, ConsentAsking};
+pub use receipt::{Receipts, ReceiptsUnavailable};
 pub use recorder::{RecordUnavailable, Recorder};
 pub use router::{AUDIENCE, ControlPlane, ServiceLink, router};

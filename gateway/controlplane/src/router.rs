@@ -27,8 +27,8 @@ use crate::problem::Problem;
 use crate::visit::{Visit, require_visit};
 use crate::wanted::Wanted;
 use crate::{
-    ConsentAsking, Recorder, account, assets, consent, join, keys, language, oauth, passkey, saml, scim, signin,
-    signout, sso, stepup,
+    ConsentAsking, Receipts, Recorder, account, assets, consent, join, keys, language, oauth, passkey, receipt, saml,
+    scim, signin, signout, sso, stepup,
 };
 
 /// The audience of the assertions that this room accepts: the name of the gateway's own service in its routes.
@@ -73,6 +73,8 @@ pub struct ControlPlane {
     pub tokens: Arc<ArcSwap<TokenAuthority>>,
     /// Where sign-ins are recorded.
     pub recorder: Arc<dyn Recorder>,
+    /// Proofs of what is recorded.
+    pub receipts: Arc<dyn Receipts>,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// The services that the portal links to.
@@ -139,6 +141,8 @@ pub fn router(control_plane: ControlPlane) -> Router {
         .route("/auth/language", post(language::post))
         .route("/auth/assets/{file}", get(assets::show))
         .route(JWKS_PATH, get(keys::show))
+        .route("/audit/receipt/{id}", get(receipt::show))
+        .route("/.well-known/cedargate/checkpoint", get(receipt::checkpoint))
         .merge(oauth::router(Arc::clone(&state)))
         .merge(scim::router())
         .fallback(not_found)

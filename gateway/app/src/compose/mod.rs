@@ -20,6 +20,7 @@ mod operator_events;
 mod parts;
 mod process;
 mod proof;
+mod receipts;
 mod reload;
 mod removed_connections;
 mod rule_sets;

@@ -40,6 +40,7 @@ use super::keeper::Keeper;
 use super::key_record::KeyRecord;
 use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
+use super::receipts::ArchivedReceipts;
 use super::reload::{Reloader, Seen, report_failed, rule_sets_of, warn_of_unknown_services};
 use super::rule_sets::RuleLoader;
 use super::sealing::Sealer;
@@ -265,6 +266,7 @@ fn start(
         verifier: Arc::clone(&verifier),
         tokens,
         recorder: Arc::new(SpoolRecorder(spool.clone())),
+        receipts: Arc::new(ArchivedReceipts::new(config.audit.archive_dir.clone())),
         clock: Arc::clone(&clock),
         services: parts::service_links(config),
     };

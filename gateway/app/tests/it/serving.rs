@@ -64,6 +64,30 @@ fn the_gateway_serves_records_and_ends_in_order() {
     let entries: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(entries.iter().any(|entry| entry["event"]["code"] == "signin_required"), "{shown}");
     assert!(entries.iter().any(|entry| entry["event"]["result"] == "succeeded"), "{shown}");
+
+    // What one answer named is proved with the public key alone, the tenant's part and the whole with no more.
+    house.run(&["audit", "seal"]).expect(0);
+    let refused = entries.iter().find(|entry| entry["event"]["code"] == "signin_required").unwrap();
+    let (id, decision) = (refused["event"]["id"].as_str().unwrap(), &refused["event"]["decision"]);
+    assert_eq!(decision, id, "`Cedargate-Decision` of an answer is its event's id");
+    house.write("proof.json", &house.run(&["audit", "prove", id]).expect(0).out);
+    let verify = |what: &[&str], code| {
+        house.run(&[&["audit", "verify", "--json", "--public-key", "audit.pem"][..], what].concat()).expect(code).json()
+    };
+    let proof = verify(&["--receipt", "proof.json"], 0);
+    assert_eq!(proof["proved"]["event"]["event"]["decision"], id, "{proof}");
+    assert_eq!(proof["proved"]["event"]["origin"], "gateway-1/audit/tenants/acme");
+    let kept = fs::read_to_string(house.path("var/audit-archive/checkpoint")).unwrap();
+    house.write("kept", &kept);
+    assert_eq!(verify(&["var/audit-archive", "--since", "kept"], 0)["report"]["extends"], 1);
+    house.run(&["audit", "export", "--tenant", "acme", "export"]).expect(0);
+    assert_eq!(verify(&["export"], 0)["report"]["export_of"], "acme");
+    house.write(
+        "proof.json",
+        &fs::read_to_string(house.path("proof.json")).unwrap().replace("signin_required", "signin_recommended"),
+    );
+    assert_eq!(verify(&["--receipt", "proof.json"], 1)["break"]["what"], "proof_invalid");
+    house.run(&["audit", "verify", "--receipt", "proof.json"]).expect(2);
 }
 
 #[test]

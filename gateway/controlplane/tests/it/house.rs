@@ -14,7 +14,8 @@ use axum::Router;
 use axum::body::Body;
 use cedargate_assertion::{Issuer, SigningKeys, TenantScope, Verifier};
 use cedargate_controlplane::{
-    AUDIENCE, AskedDocument, ConsentAsking, ControlPlane, RecordUnavailable, Recorder, ServiceLink, router,
+    AUDIENCE, AskedDocument, ConsentAsking, ControlPlane, Receipts, ReceiptsUnavailable, RecordUnavailable, Recorder,
+    ServiceLink, router,
 };
 use cedargate_identity::{
     AccountLinks, Accounts, Consents, Device, DocumentVersion, Email, Factors, Identities, KeptPosts, NewAccount,
@@ -31,8 +32,8 @@ use cedargate_idp_adapters::{BrowserKept, KnownDevices, SigninAttempts, Vault, V
 use cedargate_migrations::testing::TestStore;
 use cedargate_migrations::{GATEWAY, Pool};
 use cedargate_model::{
-    AccountAct, AdmissionEvent, AuthnMethod, AuthnStrength, Caller, Clock, ConsentDocument, Event, EventBody, Micros,
-    PrincipalId, RoleName, Scheme, Signin, TenantName, TokenEvent,
+    AccountAct, AdmissionEvent, AuthnMethod, AuthnStrength, Caller, Clock, ConsentDocument, Event, EventBody, EventId,
+    Micros, PrincipalId, RoleName, Scheme, Signin, TenantName, TokenEvent,
 };
 use cedargate_tokens::{TenantUrls, TokenAuthority};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -136,6 +137,7 @@ impl House {
             verifier: Arc::new(ArcSwap::from_pointee(verifier)),
             tokens: tokens.clone(),
             recorder: recorder.clone(),
+            receipts: Arc::new(OneReceipt),
             clock: clock.clone(),
             services: vec![ServiceLink {
                 title: "Inventory".into(),
@@ -500,5 +502,25 @@ impl Recorder for MemoryRecorder {
         }
         self.events.lock().unwrap().push(event);
         Ok(())
+    }
+}
+
+/// The event of which [`OneReceipt`] has a proof, for the tenant `acme` alone.
+pub(crate) const RECEIPT: &str = "0196a3f2-7b1e-7c40-9d55-3f1a2b4c5d6e";
+
+/// An archive in which one event is sealed.
+struct OneReceipt;
+
+impl Receipts for OneReceipt {
+    fn prove(&self, tenant: &TenantName, event: EventId) -> Result<Option<String>, ReceiptsUnavailable> {
+        let sealed = tenant.as_str() == "acme" && event.to_string() == RECEIPT;
+        Ok(sealed.then(|| r#"{"proof":"inclusion"}"#.to_owned()))
+    }
+
+    fn checkpoint(&self, tenant: &TenantName) -> Result<Option<String>, ReceiptsUnavailable> {
+        match tenant.as_str() {
+            "acme" => Ok(Some("gw/audit/tenants/acme\n1\n".to_owned())),
+            _ => Err(ReceiptsUnavailable("the disk is gone".into())),
+        }
     }
 }

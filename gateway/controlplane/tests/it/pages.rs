@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::house::{House, ISSUER};
+use crate::house::{House, ISSUER, RECEIPT};
 use axum::body::Body;
 use cedargate_assertion::{Issuer, Jwks, SigningKeys};
 use cedargate_controlplane::AUDIENCE;
@@ -298,6 +298,25 @@ async fn the_published_keys_are_those_that_verify() {
     let answer = house.at(&house.acme).get("/.well-known/cedargate/jwks.json").await;
     assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
     assert_eq!(Jwks::parse(answer.body.as_bytes()).unwrap(), house.issuer.keys().jwks());
+}
+
+#[tokio::test]
+async fn a_receipt_is_the_tenants_own_and_anything_else_is_nothing() {
+    let house = House::new().await;
+    let (acme, globex) = (house.at(&house.acme), house.at(&house.globex));
+    let path = format!("/audit/receipt/{RECEIPT}");
+    let answer = acme.get(&path).await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, Some("application/json")));
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+    for nothing in ["/audit/receipt/0196a3f2-7b1e-7c40-9d55-3f1a2b4c5d6f", "/audit/receipt/x", "/audit/receipt/"] {
+        assert_eq!(acme.get(nothing).await.status, StatusCode::NOT_FOUND, "{nothing}");
+    }
+    assert_eq!(globex.get(&path).await.status, StatusCode::NOT_FOUND);
+    let note = acme.get("/.well-known/cedargate/checkpoint").await;
+    assert_eq!((note.status, note.body.as_str()), (StatusCode::OK, "gw/audit/tenants/acme\n1\n"));
+    let failed = globex.get("/.well-known/cedargate/checkpoint").await;
+    assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!failed.body.contains("disk"), "{}", failed.body);
 }
 
 #[tokio::test]
