@@ -215,9 +215,6 @@ impl Archive {
     /// Puts the checkpoints where they are served.
     fn publish(&self) -> io::Result<()> {
         let mut files = Files::new(&self.dir);
-        if fs::read(self.dir.join(STATE_FILE)).is_err() {
-            files.put(STATE_FILE, &self.state.to_file()?)?;
-        }
         let tenants =
             self.state.tenants.iter().map(|(tenant, note)| (format!("{}/checkpoint", tenant_dir(tenant)), note));
         for (path, note) in tenants.chain([("checkpoint".to_owned(), &self.state.checkpoint)]) {
@@ -225,7 +222,13 @@ impl Archive {
                 files.put(&path, note.as_bytes())?;
             }
         }
-        files.sync()
+        files.sync()?;
+        // Of a new archive last: without it there is none yet, and with it there is a checkpoint.
+        if !self.dir.join(STATE_FILE).exists() {
+            files.put(STATE_FILE, &self.state.to_file()?)?;
+            files.sync()?;
+        }
+        Ok(())
     }
 
     /// The lines of the last bundle, as many as count.

@@ -336,6 +336,13 @@ fn an_archive_holds_while_it_is_being_sealed() {
 }
 
 #[test]
+fn an_archive_that_nothing_was_sealed_in_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Archive::open(dir.path(), ORIGIN, key(), Arc::new(SystemClock)).unwrap());
+    assert_eq!(proved(dir.path()).size, 0);
+}
+
+#[test]
 fn two_do_not_seal_at_once_and_an_archive_keeps_its_name() {
     let (_dir, _, archive) = archived(3);
     let held = Archive::open(&archive, ORIGIN, key(), Arc::new(SystemClock)).unwrap();

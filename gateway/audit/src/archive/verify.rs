@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cedargate_model::TenantName;
 use ed25519_dalek::VerifyingKey;
@@ -21,6 +23,12 @@ use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys};
 use crate::tree::edge::Edge;
 use crate::tree::tile::{TILE_WIDTH, octets, read_tile, tile_path};
 use crate::verify::Trust;
+
+/// How long a new tree's checkpoint may be missing while somebody seals: some writes on a slow disk.
+const PUBLISHED_WITHIN: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
+
+/// How often it is looked for.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// What an archive that holds consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -208,7 +216,7 @@ impl<'a> Proof<'a> {
 
     /// The checkpoint that is served: the one of the state, or an earlier one where somebody is sealing.
     fn hold_against_served(&mut self, path: &str, now: &str) -> Result<(), Broken> {
-        match fs::read_to_string(self.dir.join(path)) {
+        match read_published(&self.dir.join(path)) {
             Ok(served) if served == now => Ok(()),
             Ok(served) => {
                 // Sealed after the state was read: then the next proof looks at it.
@@ -229,7 +237,7 @@ impl<'a> Proof<'a> {
 
     fn read_all(&mut self) -> Result<(), Broken> {
         let size = self.installation.checkpoint.size;
-        let mut ids = Ids::open(self.dir, self.state.export_of.is_none())?;
+        let mut ids = Ids::open(self.dir, size > 0 && self.state.export_of.is_none())?;
         // A checkpoint of an empty tree is the beginning of any.
         self.installation.compare()?;
         for tree in self.tenants.values() {
@@ -424,6 +432,19 @@ impl Rebuilt {
             check_tile(&tree, &self.dir, level, index, hashes)?;
         }
         Ok(())
+    }
+}
+
+/// Reads a checkpoint that is served. Where a tree is new, it is published a moment after it counts.
+fn read_published(path: &Path) -> io::Result<String> {
+    let until = Instant::now() + PUBLISHED_WITHIN;
+    loop {
+        match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < until => {
+                thread::sleep(RETRY_AFTER)
+            }
+            read => return read,
+        }
     }
 }
 
