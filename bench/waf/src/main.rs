@@ -1,7 +1,7 @@
 //! `make bench-waf`: what one request costs, by engine and kind of request.
 //!
-//! Rounds are interleaved, so that what else the machine does meets both engines alike; a row's figure is the median of
-//! its rounds. `once` runs one case alone, for callgrind to count.
+//! Times are the thread's own on a processor, and rounds are interleaved, so that what else the machine does meets both
+//! engines alike; a row's figure is the median of its rounds. `once` runs one case alone, for callgrind to count.
 
 mod compare;
 mod legitimate;
@@ -14,13 +14,13 @@ mod requests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use self::load::Load;
+use self::process::thread_seconds;
 use self::requests::Request;
 
 /// Something that inspects requests.
@@ -140,13 +140,15 @@ fn all(engines: &mut [Box<dyn Engine>], loads: &[Load], rounds: usize, output: &
         let mut statuses = vec![None; engines.len()];
         for _ in 0..rounds {
             for ((engine, times), status) in engines.iter_mut().zip(&mut times).zip(&mut statuses) {
-                let began = Instant::now();
+                let began = thread_seconds()?;
                 let mut count = 0_u32;
-                while began.elapsed().as_secs_f64() < SLICE_SECONDS {
+                let mut passed = 0.0;
+                while passed < SLICE_SECONDS {
                     *status = engine.inspect(&request);
                     count += 1;
+                    passed = thread_seconds()? - began;
                 }
-                times.push(began.elapsed().as_secs_f64() * 1e6 / f64::from(count));
+                times.push(passed * 1e6 / f64::from(count));
             }
         }
         let mut line = format!("{:<16}", request.name);
