@@ -17,6 +17,7 @@ mod assertion;
 mod chunks;
 mod config;
 mod cookies;
+mod exchange;
 mod head;
 mod inspection;
 mod names;
@@ -31,6 +32,7 @@ pub use assertion::assertion;
 pub use chunks::chunks;
 pub use config::config;
 pub use cookies::cookies;
+pub use exchange::exchange;
 pub use head::head;
 pub use inspection::inspection;
 pub use names::names;
@@ -44,11 +46,12 @@ pub use scim::scim;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also its corpus's folder.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("assertion", assertion),
     ("chunks", chunks),
     ("config", config),
     ("cookies", cookies),
+    ("exchange", exchange),
     ("head", head),
     ("inspection", inspection),
     ("names", names),
