@@ -39,8 +39,14 @@ fn key() -> SigningKey {
 
 fn event(n: u128) -> Event {
     let decision = DecisionId(uuid::Uuid::from_u128(n + 100));
-    let outcome =
-        Outcome { decision, status: Some(200), response_bytes: 0, duration_micros: 0, end: OutcomeEnd::Complete };
+    let outcome = Outcome {
+        decision,
+        status: Some(200),
+        response_bytes: 0,
+        duration_micros: 0,
+        end: OutcomeEnd::Complete,
+        inspection: None,
+    };
     Event { id: EventId(uuid::Uuid::from_u128(n)), at: Micros(0), tenant: None, body: EventBody::Outcome(outcome) }
 }
 

@@ -15,7 +15,7 @@
 //!
 //! # fn event() -> Event {
 //! #     let (decision, end) = (DecisionId(uuid::Uuid::from_u128(2)), OutcomeEnd::Complete);
-//! #     let outcome = Outcome { decision, status: Some(200), response_bytes: 0, duration_micros: 0, end };
+//! #     let outcome = Outcome { decision, status: Some(200), response_bytes: 0, duration_micros: 0, end, inspection: None };
 //! #     Event { id: EventId(uuid::Uuid::from_u128(1)), at: Micros(0), tenant: None, body: EventBody::Outcome(outcome) }
 //! # }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -27,6 +27,7 @@ pub(crate) fn outcome(number: u64) -> Event {
         response_bytes: 5,
         duration_micros: 7,
         end: OutcomeEnd::Complete,
+        inspection: None,
     });
     Event { id: EventId(id(number)), at: at(number), tenant: None, body }
 }

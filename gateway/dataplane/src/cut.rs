@@ -60,6 +60,7 @@ impl Cut {
             response_bytes: answered.octets,
             duration_micros: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             end,
+            inspection: None,
         };
         gateway.metrics.forwarded(&self.route, &self.tenant, answered.status, duration);
         gateway.spool.note(&self.event(gateway, EventBody::Outcome(outcome)));

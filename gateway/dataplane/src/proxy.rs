@@ -191,7 +191,8 @@ impl ProxyHttp for Proxy {
             admitted.lifeline.hear();
             self.open.hold_if_long(&self.gateway, session, admitted);
         }
-        match admitted.pass.body.pass(&self.gateway.engine, body.take(), end_of_stream).await {
+        let Admitted { pass, trail, .. } = &mut *admitted;
+        match pass.body.pass(&self.gateway.engine, body.take(), end_of_stream, trail).await {
             Ok(piece) => {
                 *body = piece;
                 // Last of all: nothing may be waited for between this and the hand-over.
@@ -235,9 +236,12 @@ impl ProxyHttp for Proxy {
             Ok(Length::UntilClosed) => session.set_keepalive(None),
             Err(refusal) => return Err(overtake(exchange, refusal)),
         }
-        let Pass { canonical, response: watch, .. } = &mut admitted.pass;
-        if let Some(Err(refusal)) = watch.as_mut().map(|watch| watch.head(canonical, session.req_header(), response)) {
-            return Err(overtake(exchange, refusal));
+        let Admitted { pass: Pass { canonical, response: watch, .. }, trail, .. } = &mut *admitted;
+        if let Some(watch) = watch {
+            let head = watch.head(canonical, session.req_header(), response, trail);
+            if let Err(refusal) = Box::pin(head).await {
+                return Err(overtake(exchange, refusal));
+            }
         }
         if let Some(asked) = admitted.asked {
             self.gateway.metrics.answered(&admitted.pass.route, answered - asked);
@@ -263,9 +267,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
         let Exchange::Admitted(admitted) = exchange else { return Ok(None) };
-        let Pass { canonical, response: watch, .. } = &mut admitted.pass;
+        let Admitted { pass: Pass { canonical, response: watch, .. }, trail, .. } = &mut **admitted;
         if let Some(watch) = watch {
-            match watch.pass(canonical, session.req_header(), body.take(), end_of_stream) {
+            match watch.pass(canonical, session.req_header(), body.take(), end_of_stream, trail) {
                 Ok(piece) => *body = piece,
                 Err(refusal) => return Err(overtake(exchange, refusal)),
             }
@@ -350,6 +354,7 @@ impl ProxyHttp for Proxy {
             response_bytes: u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX),
             duration_micros: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             end,
+            inspection: trail.found_later.clone(),
         };
         if self.gateway.settings.access_log || outcome.is_bad() {
             tracing::info!(

@@ -45,6 +45,8 @@ pub(crate) struct Trail {
     pub(crate) form: Option<Box<FormToKeep>>,
     /// When each stage ended, where the exchange is traced.
     pub(crate) timeline: Option<Box<Timeline>>,
+    /// What the inspection found after the decision: in a body that was held back, or in the answer.
+    pub(crate) found_later: Option<Box<Inspection>>,
     at: Micros,
     started: Instant,
 }
@@ -93,6 +95,7 @@ impl Trail {
             trace: None,
             form: None,
             timeline: None,
+            found_later: None,
             at,
             started,
         }
@@ -213,6 +216,15 @@ impl Trail {
 
     pub(crate) fn inspected(&mut self, inspection: Option<Inspection>) {
         self.event().inspection = inspection;
+    }
+
+    /// Learns what was found after the decision was recorded: the outcome says it.
+    pub(crate) fn found_later(&mut self, inspection: Option<Inspection>) {
+        let Some(inspection) = inspection else { return };
+        match &mut self.found_later {
+            Some(known) => known.add(inspection),
+            None => self.found_later = Some(Box::new(inspection)),
+        }
     }
 
     /// Which snapshot and policies decided, whatever they said, and what they were shown.

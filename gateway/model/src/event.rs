@@ -160,6 +160,21 @@ pub struct Inspection {
 }
 
 impl Inspection {
+    /// Adds what was found later in the same exchange: the higher score, and everything else beside what is there.
+    pub fn add(&mut self, later: Self) {
+        self.score = self.score.max(later.score);
+        self.rules.extend(later.rules);
+        self.rules.sort_unstable();
+        self.rules.dedup();
+        self.tags.extend(later.tags);
+        self.tags.sort_unstable();
+        self.tags.dedup();
+        self.tags.truncate(Self::TAGS_MAX);
+        self.places.extend(later.places);
+        self.places.truncate(Self::PLACES_MAX);
+        self.limit = self.limit.take().or(later.limit);
+    }
+
     /// The most tags that are kept.
     pub const TAGS_MAX: usize = 32;
     /// The most places that are kept.
@@ -206,6 +221,9 @@ pub struct Outcome {
     pub duration_micros: u64,
     /// How it ended.
     pub end: OutcomeEnd,
+    /// What the inspection found after the decision, in a body that was held back or in the answer; none where it found nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Box<Inspection>>,
 }
 
 impl Outcome {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use cedargate_waf::seclang::{LimitReached, Report, RequestHead, RuleSet, Scratch, Way};
+use cedargate_waf::seclang::{EngineMode, LimitReached, Report, RequestHead, RuleSet, Scratch, Setup, Told, Way};
 
 use crate::backend;
 use crate::corpus::{Case, Corpus, Stage};
@@ -77,21 +77,35 @@ fn fails(rules: &RuleSet, scratch: &mut Scratch, case: &Case) -> Option<Failure>
     (!failure.missing.is_empty() || !failure.unexpected.is_empty()).then_some(failure)
 }
 
-/// What is found in a request of these octets, which is answered with nothing; none where they are no request.
-pub fn inspect(rules: &RuleSet, scratch: &mut Scratch, octets: &[u8]) -> Option<Report> {
+/// What is found in a request of these octets by a gateway whose route has its method, at a paranoia level; it is answered with
+/// nothing. None where they are no request.
+pub fn inspect(rules: &RuleSet, scratch: &mut Scratch, octets: &[u8], paranoia: &str) -> Option<Report> {
     let request = request::parse(octets)?;
-    Some(play_request(rules, scratch, &request, Way::Compiled))
+    let method = String::from_utf8_lossy(&request.method);
+    let told = Told { paranoia, method: &method, ..Told::STOCK };
+    let members = told.members();
+    let setup = Setup { tx: told.of(&members), reads_texts: true, ..Setup::of(EngineMode::DetectionOnly) };
+    Some(play_request(rules, scratch, &request, Way::Compiled, Some(setup)))
 }
 
 /// What is found in a stage's exchange.
 fn play(rules: &RuleSet, scratch: &mut Scratch, stage: &Stage, way: Way) -> Report {
     let Some(request) = request::make(&stage.input) else { return Report::default() };
-    play_request(rules, scratch, &request, way)
+    play_request(rules, scratch, &request, way, None)
 }
 
-fn play_request(rules: &RuleSet, scratch: &mut Scratch, request: &Request, way: Way) -> Report {
+fn play_request(
+    rules: &RuleSet,
+    scratch: &mut Scratch,
+    request: &Request,
+    way: Way,
+    setup: Option<Setup<'_>>,
+) -> Report {
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut transaction = rules.begin(scratch, way);
+    if let Some(setup) = setup {
+        transaction = transaction.set_up(setup);
+    }
     transaction.request_head(&RequestHead {
         // Not the loopback address: CRS lets that one ask for `/` without being looked at.
         client: (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000),

@@ -31,7 +31,8 @@ pub(crate) enum WafCommand {
     },
     /// Say what rules make of a request
     ///
-    /// What matched, on which variables, and the scores; never the values. Rules detect, and block nothing.
+    /// What matched, on which variables, and the scores; never the values. Rules detect, and block nothing. The request is inspected as
+    /// on a route that has its method and says nothing else.
     Try {
         /// The rule files, in order
         #[arg(long = "rules", value_name = "FILE", required = true)]
@@ -39,6 +40,9 @@ pub(crate) enum WafCommand {
         /// A file with a raw request: its line, header fields, an empty line, and its body
         #[arg(value_name = "REQUEST")]
         request: PathBuf,
+        /// The rules' paranoia level
+        #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+        paranoia: u8,
         /// Answer as JSON: {"matches": [{"rule", "message", "variables", "tags"}], "inbound_score", "limit", "microseconds"}
         #[arg(long)]
         json: bool,
@@ -80,8 +84,8 @@ impl WafCommand {
                 output.answer(&answer, &answer);
                 Ok(Ending::yes_if(answer.mistakes.is_empty()))
             }
-            Self::Try { files, request, .. } => {
-                let answer = Tried::of(&files, &request)?;
+            Self::Try { files, request, paranoia, .. } => {
+                let answer = Tried::of(&files, &request, paranoia)?;
                 output.answer(&answer, &answer);
                 Ok(Ending::Done)
             }
@@ -121,7 +125,7 @@ impl Checked {
                 rules: rules.len(),
                 gated: rules.gated(),
                 mistakes: Vec::new(),
-                warnings: rules.warnings().iter().map(ToString::to_string).collect(),
+                warnings: warnings(&rules),
                 costs: dearest(&rules, costs),
             },
             Err(errors) => {
@@ -129,6 +133,13 @@ impl Checked {
             }
         }
     }
+}
+
+/// What has less effect than it says, and why no gateway would take the rules, if none would.
+fn warnings(rules: &RuleSet) -> Vec<String> {
+    let weaknesses = rules.weaknesses();
+    let weaknesses = weaknesses.iter().map(|weakness| format!("no gateway takes these rules: {weakness}"));
+    weaknesses.chain(rules.warnings().iter().map(ToString::to_string)).collect()
 }
 
 /// The rules that cost most, those first that are visited for every value.
@@ -181,7 +192,7 @@ struct TriedRule {
 }
 
 impl Tried {
-    fn of(files: &[PathBuf], request: &Path) -> Result<Self, Failure> {
+    fn of(files: &[PathBuf], request: &Path, paranoia: u8) -> Result<Self, Failure> {
         let octets = fs::read(request)
             .map_err(|error| Failure::unavailable_because(format!("`{}` cannot be read", request.display()), &error))?;
         let rules = RuleSet::load(&Disk, files).map_err(|errors| {
@@ -191,9 +202,10 @@ impl Tried {
         let rules = rules.with_mode(EngineMode::DetectionOnly);
         let mut scratch = rules.scratch();
         // The first time fills caches, and is not what a request costs.
-        let _ = inspect(&rules, &mut scratch, &octets);
+        let paranoia = paranoia.to_string();
+        let _ = inspect(&rules, &mut scratch, &octets, &paranoia);
         let began = Instant::now();
-        let report = inspect(&rules, &mut scratch, &octets);
+        let report = inspect(&rules, &mut scratch, &octets, &paranoia);
         let microseconds = began.elapsed().as_micros();
         let report = report.ok_or_else(|| Failure::mistake(format!("`{}` is no request", request.display())))?;
         let matches = report.matches.iter().map(TriedRule::of).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::{fs, io, thread};
 
 use cedargate_dataplane::{Gateway, RuleSets, Sites};
-use cedargate_waf::seclang::{Disk, Files, RuleSet};
+use cedargate_waf::seclang::{Disk, Files, RuleSet, Told};
 
 use super::StartError;
 use super::reload::{SETTLE, Stamp, rule_sets_of, settle};
@@ -23,6 +23,8 @@ pub(super) struct RuleLoader {
     folder: PathBuf,
     /// The rule sets that the configuration names: they must be there.
     named: BTreeSet<Arc<str>>,
+    /// The paranoia levels that the configuration names.
+    paranoia: BTreeSet<u8>,
     live: BTreeMap<Arc<str>, Live>,
 }
 
@@ -44,7 +46,9 @@ struct Live {
 impl RuleLoader {
     pub(super) fn new(config: &Config) -> Self {
         let folder = config.policies.dir.join(FOLDER);
-        Self { folder, named: config.inspection.named().cloned().collect(), live: BTreeMap::new() }
+        let named = config.inspection.named().cloned().collect();
+        let paranoia = config.inspection.paranoia().collect();
+        Self { folder, named, paranoia, live: BTreeMap::new() }
     }
 
     /// Reads what the configuration and these routes name.
@@ -94,23 +98,30 @@ impl RuleLoader {
         }
     }
 
-    /// Reads every wanted rule set whose files have changed; gives those that have mistakes.
-    fn read<'a>(&mut self, by_routes: impl Iterator<Item = &'a str>, all: bool) -> Vec<(Arc<str>, StartError)> {
+    /// Reads every wanted rule set whose files have changed, or every one where somebody asked for it; gives those that have mistakes.
+    fn read<'a>(&mut self, by_routes: impl Iterator<Item = &'a str>, asked: bool) -> Vec<(Arc<str>, StartError)> {
         let wanted: BTreeSet<Arc<str>> = self.named.iter().cloned().chain(by_routes.map(Arc::from)).collect();
         self.live.retain(|name, _| wanted.contains(name));
         let mut failed = Vec::new();
         for name in wanted {
             let was = self.live.remove(&name);
             let is_as_before = |live: &Live| live.files.iter().all(|(path, was)| stamp(path) == *was);
-            if let Some(live) = was.as_ref().filter(|live| !all && is_as_before(live)) {
+            if let Some(live) = was.as_ref().filter(|live| !asked && is_as_before(live)) {
                 let live = Live { rules: live.rules.clone(), files: live.files.clone() };
                 self.live.insert(name, live);
                 continue;
             }
             let (read, files) = load(&self.folder.join(&*name));
             let former = was.and_then(|live| live.rules);
+            let read = read.and_then(|rules| match former.as_deref().filter(|_| !asked) {
+                Some(former) => replaces(rules, former),
+                None => Ok(rules),
+            });
             let rules = match read {
-                Ok(rules) => Some(Arc::new(rules)),
+                Ok(rules) => {
+                    self.warm_up(&rules);
+                    Some(Arc::new(rules))
+                }
                 Err(mistakes) => {
                     failed.push((Arc::clone(&name), StartError::Rules { name: Arc::clone(&name), mistakes }));
                     former
@@ -119,6 +130,16 @@ impl RuleLoader {
             self.live.insert(name, Live { rules, files });
         }
         failed
+    }
+
+    /// Makes what the first requests would have to wait for, at each paranoia level that the configuration names. A level that a route
+    /// alone has is made at its first request.
+    fn warm_up(&self, rules: &RuleSet) {
+        for paranoia in &self.paranoia {
+            let paranoia = paranoia.to_string();
+            let told = Told { paranoia: &paranoia, ..Told::STOCK };
+            rules.warm_up(told.of(&told.members()));
+        }
     }
 
     fn sets(&self) -> RuleSets {
@@ -137,7 +158,28 @@ fn load(folder: &Path) -> (Result<RuleSet, String>, BTreeMap<PathBuf, Option<Sta
         let lines: Vec<_> = mistakes.iter().map(|mistake| crate::cli::chain(mistake)).collect();
         lines.join("\n")
     });
+    let read = read.and_then(|rules| match rules.weaknesses().first() {
+        Some(weakness) => Err(format!("{}: {weakness}", main.display())),
+        None => Ok(rules),
+    });
     (read, files.paths.into_inner())
+}
+
+/// How much of a rule set must be left for it to take the former's place by itself: of four rules, three.
+const LEFT_OF_FOUR: usize = 3;
+
+/// Whether rules may take the place of the former ones without anybody's asking for it: a folder that a package is just writing to,
+/// or a file that was cut short, has no mistake, and stops less.
+fn replaces(rules: RuleSet, former: &RuleSet) -> Result<RuleSet, String> {
+    const ASK: &str = "if that is meant, send the gateway SIGHUP";
+    if rules.len() * 4 < former.len() * LEFT_OF_FOUR {
+        return Err(format!("only {} of {} rules are left; {ASK}", rules.len(), former.len()));
+    }
+    let (stops, stopped) = (rules.stops(), former.stops());
+    if stops < stopped {
+        return Err(format!("{stops} of {stopped} plain attacks that the former rules stop are stopped; {ASK}"));
+    }
+    Ok(rules)
 }
 
 /// Files on disk, and which of them were asked for.
@@ -166,4 +208,47 @@ impl Files for Noting {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use cedargate_waf::seclang::InMemory;
+
+    use super::*;
+
+    fn rules(text: &str) -> RuleSet {
+        let main = PathBuf::from(MAIN);
+        RuleSet::load(&InMemory::new([(MAIN, text)]), &[main]).unwrap_or_else(|_| unreachable!("rules of this test"))
+    }
+
+    /// So many rules, of which one stops an attack.
+    fn stopping(attack: &str, more: usize) -> String {
+        let more: String = (0..more).map(|id| format!("SecRule ARGS none \"id:{},phase:2,deny\"\n", id + 10)).collect();
+        format!("SecRule ARGS \"@rx (?i){attack}\" \"id:1,phase:2,deny\"\n{more}")
+    }
+
+    #[test]
+    fn rules_that_lost_much_or_stop_less_take_nobodys_place() {
+        let former = rules(&stopping("union|script", 7));
+        assert!(replaces(rules(&stopping("union|script", 5)), &former).is_ok());
+        let few = replaces(rules(&stopping("union|script", 4)), &former).unwrap_err();
+        assert!(few.contains("only 5 of 8 rules are left"), "{few}");
+        let blind = replaces(rules(&stopping("union", 7)), &former).unwrap_err();
+        assert!(blind.contains("1 of 2 plain attacks"), "{blind}");
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_refused_with_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, said) in [
+            ("", "no rule refuses anything"),
+            ("SecRequestBodyAccess Off\nSecRule ARGS x \"id:1,phase:2,deny\"", "bodies would pass unread"),
+        ] {
+            fs::write(folder.path().join(MAIN), text).unwrap();
+            let error = load(folder.path()).0.unwrap_err();
+            assert!(error.contains(said) && error.contains(MAIN), "{error}");
+        }
+        fs::write(folder.path().join(MAIN), stopping("union", 0)).unwrap();
+        assert!(load(folder.path()).0.is_ok());
+    }
 }

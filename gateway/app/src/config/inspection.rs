@@ -106,6 +106,12 @@ impl Inspection {
         Ok(Self { threshold, rules: RuleSettings { gateway, tenants: tenants?, shadow } })
     }
 
+    /// The paranoia levels that are named here.
+    pub(crate) fn paranoia(&self) -> impl Iterator<Item = u8> {
+        let choices = std::iter::once(&self.rules.gateway).chain(self.rules.tenants.values());
+        choices.filter_map(|choice| choice.paranoia)
+    }
+
     /// The rule sets that are named here.
     pub(crate) fn named(&self) -> impl Iterator<Item = &Arc<str>> {
         let choices = std::iter::once(&self.rules.gateway).chain(self.rules.tenants.values());

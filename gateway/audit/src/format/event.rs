@@ -173,7 +173,7 @@ fn append_inspection(out: &mut Vec<u8>, inspection: &Inspection) {
 }
 
 fn append_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
-    let Outcome { decision, status, response_bytes, duration_micros, end } = outcome;
+    let Outcome { decision, status, response_bytes, duration_micros, end, inspection } = outcome;
     id(out, "decision", decision.0);
     if let Some(status) = status {
         number(out, "status", u64::from(*status));
@@ -187,6 +187,9 @@ fn append_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
         OutcomeEnd::Cut => "cut",
     };
     text(out, "end", end);
+    if let Some(inspection) = inspection {
+        append_inspection(out, inspection);
+    }
 }
 
 /// A further member's name: none of ours needs escaping.
@@ -336,7 +339,7 @@ mod tests {
             texts in (words(), words(), words()),
             routed in of((words(), words(), words())),
             subject in of((uuid(), uuid(), any::<u8>(), credential())),
-            inspection in of((any::<u32>(), prop::collection::vec(words(), 0..3), of(any::<u32>()))),
+            inspection in of(inspection()),
             snapshot in of(words()),
             determined_by in prop::collection::vec(words(), 0..3),
             facts in of(facts()),
@@ -363,19 +366,7 @@ mod tests {
                 subject: subject.map(|(principal, session, level, credential)| Subject {
                     principal: PrincipalId(principal), session: SessionId(session), level, credential,
                 }),
-                inspection: inspection.map(|(score, rules, offset)| {
-                    let rules: Vec<Arc<str>> = rules.into_iter().map(Into::into).collect();
-                    let place = |rule: &Arc<str>| InspectionPlace {
-                        rule: rule.clone(), variable: rule.to_string(), offset,
-                    };
-                    Inspection {
-                        score,
-                        tags: rules.clone(),
-                        places: rules.iter().map(place).collect(),
-                        limit: offset.and_then(|_| rules.first().cloned()),
-                        rules,
-                    }
-                }),
+                inspection,
                 snapshot: snapshot.map(|text| SnapshotId::from(&*text)),
                 determined_by: determined_by.iter().map(|text| PolicyId::from(&**text)).collect(),
                 facts: facts.map(Arc::new),
@@ -384,11 +375,29 @@ mod tests {
     }
 
     prop_compose! {
+        fn inspection()(
+            score: u32, rules in prop::collection::vec(words(), 0..3), offset in of(any::<u32>()),
+        ) -> Inspection {
+            let rules: Vec<Arc<str>> = rules.into_iter().map(Into::into).collect();
+            let place = |rule: &Arc<str>| InspectionPlace { rule: rule.clone(), variable: rule.to_string(), offset };
+            Inspection {
+                score,
+                tags: rules.clone(),
+                places: rules.iter().map(place).collect(),
+                limit: offset.and_then(|_| rules.first().cloned()),
+                rules,
+            }
+        }
+    }
+
+    prop_compose! {
         fn outcome()(
             decision in uuid(), status in of(any::<u16>()), figures in any::<(u64, u64)>(),
             end in prop::sample::select(vec![OutcomeEnd::Complete, OutcomeEnd::ClientGone, OutcomeEnd::UpstreamBroke, OutcomeEnd::Cut]),
+            inspection in of(inspection()),
         ) -> Outcome {
-            Outcome { decision: DecisionId(decision), status, response_bytes: figures.0, duration_micros: figures.1, end }
+            let (decision, inspection) = (DecisionId(decision), inspection.map(Box::new));
+            Outcome { decision, status, response_bytes: figures.0, duration_micros: figures.1, end, inspection }
         }
     }
 

@@ -12,7 +12,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::hygiene::{self, CookieLookup, Stripped};
-use super::{authenticate, respond};
+use super::{authenticate, inspect, respond};
 use crate::exchange::Admitted;
 use crate::framing::may_stand_in_a_trailer;
 use crate::gateway::Gateway;
@@ -76,6 +76,10 @@ pub(crate) fn prepare(
     }
     // Answered by us where the body was read, and where it is not, the upstream gets the body at once.
     headers.remove(header::EXPECT);
+
+    if pass.response.is_some() {
+        inspect::ask_for_all(headers);
+    }
 
     headers.reserve(HEADERS_SET);
     let host = value(canonical.host.as_str().as_bytes())?;

@@ -18,8 +18,10 @@ mod parse;
 mod pcre;
 mod program;
 mod rule_set;
+mod soundness;
 mod store;
 mod template;
+mod told;
 mod transaction;
 mod transform;
 mod variable;
@@ -32,8 +34,10 @@ pub use link::Warning;
 pub use parse::{Disk, Files, InMemory};
 pub use pcre::PatternError;
 pub use rule_set::{Entry, RuleSet, Table, Way};
+pub use soundness::Weakness;
+pub use told::Told;
 pub use transaction::{
-    Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, Scratch, Setup, Transaction,
+    Budget, Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, Scratch, Setup, Transaction,
 };
 
 #[cfg(test)]

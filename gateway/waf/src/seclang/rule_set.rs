@@ -9,6 +9,7 @@ use super::error::LoadError;
 use super::link::{self, Warning};
 use super::parse::{self, Files};
 use super::program::Program;
+use super::soundness::{self, Weakness};
 use super::transaction::{Scratch, Transaction};
 use super::{operator, transform, variable, warm_up};
 
@@ -73,6 +74,21 @@ impl RuleSet {
     /// What has less effect than it says, though it is no mistake.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// What speaks against putting these rules before anything, though they have no mistake; empty for sound ones. Takes milliseconds.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
+        soundness::weaknesses(self)
+    }
+
+    /// How many of three plain attacks (SQL, script, a path) these rules stop at CRS's stock settings: a rule set that is about attacks
+    /// stops each.
+    pub fn stops(&self) -> usize {
+        soundness::stopped(self)
+    }
+
+    pub(super) fn program(&self) -> &Program {
+        &self.program
     }
 
     /// How many rules there are; a chain is one.

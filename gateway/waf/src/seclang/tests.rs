@@ -319,6 +319,12 @@ fn exempt_fields_and_own_cookies_are_not_looked_at() {
         ("application/json", r#"{"user":{"pass/word":"evil"}}"#, vec![]),
         ("application/json", r#"{"password":["x","evil"]}"#, vec![1]),
         ("application/json", r#"{"user":{"password":"evil"}}"#, vec![1]),
+        ("application/json", r#"{"password":["evil"]}"#, vec![1]),
+        ("application/json", r#"[{"password":"evil"}]"#, vec![1]),
+        ("application/json", r#"{"password":"x","password":"evil"}"#, vec![1]),
+        ("application/json", r#"{"user.pass/word":"evil"}"#, vec![1]),
+        ("application/json", r#"{"a":[{"b":{}}],"password":"evil"}"#, vec![]),
+        (form, "json.password=evil", vec![1]),
     ] {
         assert_eq!(ids(content_type, body), expected, "{body}");
     }
@@ -342,6 +348,8 @@ fn texts_are_read_where_a_route_asks_for_it() {
         assert_eq!(ids(true, content_type, body), [1], "{content_type} {body}");
         assert_eq!(ids(false, content_type, body), [0_u64; 0], "{content_type} {body}");
     }
+    // Escapes that YAML and GraphQL know.
+    assert_eq!(ids(true, "application/yaml", "\\u0065vil"), [1]);
     assert_eq!(ids(true, "image/png", "evil"), [0_u64; 0]);
 }
 
@@ -519,4 +527,73 @@ proptest! {
         // `report` compares the two.
         report(&rules(&text), &format!("/?a={query}&b={body}"), &headers, &format!("a={body}&b={body}&c={query}&d={body}"));
     }
+}
+
+fn briefly(rules: &RuleSet, budget: Budget, target: &str, body: &str) -> Report {
+    let mut scratch = rules.scratch();
+    let setup = Setup { budget, ..Setup::of(EngineMode::On) };
+    let mut transaction = rules.begin(&mut scratch, Way::Compiled).set_up(setup);
+    transaction.request_head(&RequestHead {
+        client: CLIENT,
+        server: CLIENT,
+        method: b"POST",
+        target: target.as_bytes(),
+        protocol: b"HTTP/1.1",
+        headers: &[("Content-Type", "application/json")],
+        id: "id",
+    });
+    transaction.request_body(body.as_bytes());
+    transaction.finish()
+}
+
+#[test]
+fn a_brief_budget_is_enough_for_what_is_ordinary_and_cuts_short_what_is_not() {
+    let rules = rules(
+        "SecRule ARGS|ARGS_NAMES|REQUEST_HEADERS \"@rx (?:select|union)\\s+\\w+\" \"id:1,phase:2,deny,t:urlDecodeUni,t:lowercase\"\n\
+         SecRule ARGS \"@rx (?<=x)(?:a+)+b\" \"id:2,phase:2,pass\"",
+    );
+    let report = |budget, body: &str| briefly(&rules, budget, "/?a=1", body);
+    let ordinary = r#"{"name":"Jo","note":"select two","lines":[1,2,3]}"#;
+    assert!(!report(Budget::Brief, ordinary).is_cut_short);
+    assert_eq!(report(Budget::Brief, ordinary), report(Budget::Whole, ordinary));
+    let many: String = (0..10_000).map(|index| format!("\"%41{index}\",")).collect();
+    for hostile in [format!(r#"["x{}cb"]"#, "a".repeat(60)), format!("[{many}1]")] {
+        assert!(report(Budget::Brief, &hostile).is_cut_short, "{hostile:.60}");
+        assert!(!report(Budget::Whole, &hostile).is_cut_short);
+    }
+}
+
+#[test]
+fn rules_that_nothing_should_rely_on_are_known() {
+    const SUM: &str = "SecAction \"id:10,phase:2,pass,nolog,setvar:tx.anomaly_score=+%{tx.anomaly_score_pl1}\"";
+    const COUNT: &str =
+        "SecRule ARGS \"@rx (?i)union select|<script|etc/passwd\" \"id:1,phase:2,pass,setvar:tx.anomaly_score_pl1=+5\"";
+    const END: &str = "SecRule TX:anomaly_score \"@ge 5\" \"id:20,phase:2,deny\"";
+    for (text, expected) in [
+        (String::new(), vec![Weakness::NothingEnds]),
+        ("SecAction \"id:1,phase:1,pass\"".to_owned(), vec![Weakness::NothingEnds]),
+        ("SecRule ARGS evil \"id:1,phase:2,pass\"".to_owned(), vec![Weakness::NothingEnds]),
+        ("SecRule ARGS evil \"id:1,phase:2,deny\"".to_owned(), vec![]),
+        ("SecRule ARGS evil \"id:1,phase:2,pass,setvar:tx.anomaly_score=+5\"".to_owned(), vec![]),
+        ("SecRequestBodyAccess Off\nSecRule ARGS evil \"id:1,phase:2,deny\"".to_owned(), vec![Weakness::BodiesUnread]),
+        (format!("{COUNT}\n{SUM}\n{END}"), vec![]),
+        (format!("{COUNT}\n{END}"), vec![Weakness::NothingSumsUp]),
+    ] {
+        assert_eq!(rules(&text).weaknesses(), expected, "{text}");
+    }
+    assert_eq!(rules(&format!("{COUNT}\n{SUM}\n{END}")).stops(), 3);
+}
+
+#[test]
+fn a_member_without_a_name_is_not_all_of_its_collection() {
+    let rules = rules(
+        "SecRule ARGS evil \"id:1,phase:2,pass\"\nSecRule &ARGS \"@gt 0\" \"id:2,phase:2,pass\"\nSecRule REQUEST_URI evil \"id:3,phase:2,pass\"",
+    );
+    let variables: Vec<_> = briefly(&rules, Budget::Whole, "/?=evil", "")
+        .matches
+        .into_iter()
+        .flat_map(|matched| matched.variables)
+        .collect();
+    let names: Vec<_> = variables.iter().map(|matched| matched.variable.as_str()).collect();
+    assert_eq!(names, ["ARGS:", "ARGS", "REQUEST_URI"]);
 }

@@ -264,6 +264,11 @@ impl List {
         })
     }
 
+    /// Whether its members are told apart by names.
+    pub(crate) const fn has_names(self) -> bool {
+        !matches!(self, Self::Scalars | Self::XmlContent | Self::XmlAttributes | Self::Matched | Self::LastMatched)
+    }
+
     /// Whether values in it stay as they are from when they are there.
     pub(crate) const fn is_fixed(self) -> bool {
         (self as u8) <= Self::Scalars as u8

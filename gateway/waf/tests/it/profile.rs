@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use cedargate_waf::seclang::{Disk, EngineMode, Interruption, Report, RequestHead, RuleSet, Setup, Way};
+use cedargate_waf::seclang::{Budget, Disk, EngineMode, Interruption, Report, RequestHead, RuleSet, Setup, Way};
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/waf/crs/main.conf");
 
@@ -73,9 +73,13 @@ impl Sent {
 
 /// What the rules, set up as a route is, find in a request.
 fn inspect(rules: &RuleSet, sent: &Sent) -> Report {
+    inspect_within(rules, sent, Budget::Whole)
+}
+
+fn inspect_within(rules: &RuleSet, sent: &Sent, budget: Budget) -> Report {
     let mut scratch = rules.scratch();
     let tx = [("allowed_methods", sent.method), ("cedargate_route", "test.Any")];
-    let setup = Setup { tx: &tx, reads_texts: true, ..Setup::of(EngineMode::On) };
+    let setup = Setup { tx: &tx, reads_texts: true, budget, ..Setup::of(EngineMode::On) };
     let mut transaction = rules.begin(&mut scratch, Way::Compiled).set_up(setup);
     let length = sent.body.len().to_string();
     let mut headers = vec![
@@ -259,6 +263,22 @@ fn ordinary_business_is_not_blocked() {
     }
     assert!(count >= 500, "{count} requests");
     assert!(blocked.is_empty(), "{} of {count}: {blocked:#?}", blocked.len());
+}
+
+#[test]
+fn a_brief_budget_is_enough_for_ordinary_business_and_not_for_what_is_made_to_cost() {
+    let Some(rules) = rules() else { return };
+    assert_eq!((rules.weaknesses(), rules.stops()), (vec![], 3));
+    for value in ORDINARY {
+        for (carrier, send) in CARRIERS {
+            let is_cut_short = inspect_within(&rules, &send(value), Budget::Brief).is_cut_short;
+            assert!(!is_cut_short, "{carrier}: {value}");
+        }
+    }
+    // Short enough for the proxy's own thread, by its octets.
+    let values: Vec<_> = (0..200).map(|index| format!("\"%27{index}%22<or/*\"")).collect();
+    let hostile = Sent::with_body("POST", "/x", "application/json", format!("[{}]", values.join(",")));
+    assert!(hostile.body.len() < 4_000 && inspect_within(&rules, &hostile, Budget::Brief).is_cut_short);
 }
 
 #[test]

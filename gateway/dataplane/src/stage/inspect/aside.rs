@@ -1,20 +1,22 @@
 //! Inspections that would keep a proxy thread from its other clients, and a rule set that only watches: beside it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use bytes::Bytes;
 use cedargate_model::{Refusal, RefusalCode};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use super::rules::{Found, OwnHead, Piece, Plan};
+use super::turns::{Claimant, Turns};
 use crate::metrics::ShadowCounts;
 
-/// Inspections that run aside at a time: as many as there are cores, for they do nothing but compute.
-static PLACES: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))));
+/// Inspections that decide run aside as many at a time as there are cores, for they do nothing but compute.
+static TURNS: LazyLock<Arc<Turns>> = LazyLock::new(|| Turns::new(available_parallelism().map_or(1, usize::from)));
+
+/// Those that only watch have a place of their own, and take none of the others'.
+static WATCHING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
 
 /// A request that is inspected aside.
 pub(crate) struct Aside {
@@ -38,22 +40,38 @@ impl Aside {
 /// Inspects a request on a thread of its own, and waits for it.
 ///
 /// # Errors
-/// 503 where no thread was free in time.
-pub(crate) async fn run(aside: Aside, patience: Duration) -> Result<Found, Refusal> {
-    let unavailable = |why| Refusal::new(RefusalCode::InspectionUnavailable, why);
-    let place = timeout(patience, Arc::clone(&PLACES).acquire_owned()).await;
-    let Ok(Ok(place)) = place else { return Err(unavailable("no thread was free in time")) };
+/// 503 where too many others wait for a thread.
+pub(crate) async fn run(aside: Aside, who: &Claimant) -> Result<Found, Refusal> {
+    let octets = aside.head.as_head().len() + aside.body.len();
+    on_a_place(who, octets, move || aside.run()).await
+}
+
+/// Runs something on a thread of its own, once it is this caller's turn.
+///
+/// # Errors
+/// 503 where too many others wait for a thread.
+pub(crate) async fn on_a_place<T: Send + 'static>(
+    who: &Claimant,
+    octets: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let place = TURNS.place(who, octets).await;
+    let place = place.map_err(|_| unavailable("too many others wait for a thread"))?;
     let running = tokio::task::spawn_blocking(move || {
         // Held until it is done, even where nobody waits any more.
         let _place = place;
-        aside.run()
+        run()
     });
     running.await.map_err(|_| unavailable("the inspection broke off"))
 }
 
-/// Shows a request to rules that only watch, unless every place is taken by those that decide, and counts what they say.
+fn unavailable(why: &str) -> Refusal {
+    Refusal::new(RefusalCode::InspectionUnavailable, why)
+}
+
+/// Shows a request to rules that only watch, unless others are being shown to them, and counts what they say.
 pub(crate) fn watch(aside: Aside, live: Found, counts: &ShadowCounts) {
-    let Ok(place) = Arc::clone(&PLACES).try_acquire_owned() else { return counts.count("skipped") };
+    let Ok(place) = Arc::clone(&WATCHING).try_acquire_owned() else { return counts.count("skipped") };
     let counts = counts.clone();
     // Nobody waits for it: what it says has no effect but a count.
     drop(tokio::task::spawn_blocking(move || {
@@ -61,4 +79,45 @@ pub(crate) fn watch(aside: Aside, live: Found, counts: &ShadowCounts) {
         let found = aside.run();
         counts.count(found.compare(&live));
     }));
+}
+
+/// How many octets of bodies are held back in all exchanges together.
+const HELD_MAX: usize = 256 << 20;
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// How many octets an exchange holds back; they count until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct HeldOctets(usize);
+
+impl HeldOctets {
+    /// Counts so many more.
+    ///
+    /// # Errors
+    /// 503 where all exchanges together hold too many.
+    pub(crate) fn add(&mut self, octets: usize) -> Result<(), Refusal> {
+        let held = HELD.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
+        self.0 += octets;
+        if held > HELD_MAX { Err(unavailable("too much is held back for inspection")) } else { Ok(()) }
+    }
+}
+
+impl Drop for HeldOctets {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_exchanges_hold_back_is_bounded_and_comes_free_again() {
+        let mut one = HeldOctets::default();
+        one.add(HELD_MAX / 2).unwrap();
+        let mut other = HeldOctets::default();
+        assert_eq!(other.add(HELD_MAX).unwrap_err().code, RefusalCode::InspectionUnavailable);
+        drop((one, other));
+        HeldOctets::default().add(HELD_MAX / 2).unwrap();
+    }
 }

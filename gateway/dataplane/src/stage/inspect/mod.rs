@@ -10,6 +10,7 @@
 mod aside;
 mod response;
 mod rules;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +23,18 @@ use http::{HeaderMap, HeaderValue, header};
 use pingora::proxy::Session;
 use tokio::time::timeout;
 
-use self::aside::Aside;
-pub(crate) use self::response::ResponseWatch;
+use self::aside::{Aside, HeldOctets};
+pub(crate) use self::response::{ResponseWatch, ask_for_all};
 pub(crate) use self::rules::Head;
 use self::rules::{Found, OwnHead, Piece, Plan};
 pub use self::rules::{RuleChoice, RuleSets, RuleSettings, Shadow};
+use self::turns::Claimant;
 use crate::gateway::Gateway;
 use crate::trail::Trail;
 
-/// How many octets of a request are inspected by rules on the proxy's own thread. 10 KB of JSON take more than a millisecond, so more
-/// than this is inspected aside, so that no client waits for another's document: handing over takes 20 microseconds.
+/// How many octets of a request are inspected by rules on the proxy's own thread, as long as they take no more than rules' brief
+/// budget. 10 KB of JSON take more than a millisecond, so more than this is inspected aside, so that no client waits for another's
+/// document: handing over takes 20 microseconds.
 pub(crate) const INLINE_BYTES_MAX: usize = 4 * 1024;
 
 /// The largest body that Pingora can replay after it was read, in octets (its retry buffer).
@@ -60,6 +63,7 @@ pub(crate) enum BodyWatch {
 /// The held-back beginning of a large body.
 pub(crate) struct Held {
     octets: BytesMut,
+    counted: HeldOctets,
     octets_max: usize,
     by: Watcher,
 }
@@ -67,7 +71,7 @@ pub(crate) struct Held {
 /// Who judges what was held back.
 enum Watcher {
     BuiltIn { content_type: Option<String>, scope: Scope, threshold: Threshold },
-    Rules { plan: Plan, head: Box<OwnHead>, patience: Duration },
+    Rules { plan: Plan, head: Box<OwnHead>, who: Claimant },
 }
 
 /// How requests are inspected.
@@ -122,35 +126,24 @@ impl Inspector<'_> {
             });
         };
         let head = Head::of(canonical, request.raw_path(), request.version, &request.headers);
+        let is_known = trail.caller.principal().is_some();
+        let who = || Claimant { tenant: tenant.clone(), client: canonical.client, is_known };
         let body = match is_held {
-            true => {
-                let by =
-                    Watcher::Rules { plan: plan.clone(), head: Box::new(head.to_own()), patience: self.body_timeout };
-                self.hold(route, by)
-            }
+            true => self.hold(route, Watcher::Rules { plan: plan.clone(), head: Box::new(head.to_own()), who: who() }),
             false => BodyWatch::Nothing,
         };
-        let found = self.by_rules(&plan, &head, octets.clone().unwrap_or_default()).await?;
+        let found = by_rules(&plan, &head, octets.clone().unwrap_or_default(), who).await?;
         trail.inspected(found.inspection());
         let (refusal, findings) = (found.refusal(), found.findings());
         self.show_shadow(&plan, &head, octets.unwrap_or_default(), found);
         match refusal {
             Some(refusal) => Err(refusal),
             None => {
-                let response = route.inspection.responses.then(|| Box::new(ResponseWatch::new(plan)));
+                let who = route.inspection.responses.then(who);
+                let response = who.map(|who| Box::new(ResponseWatch::new(plan, who)));
                 Ok(Judged { findings, body, response, read })
             }
         }
-    }
-
-    async fn by_rules(&self, plan: &Plan, head: &Head<'_>, body: Bytes) -> Result<Found, Refusal> {
-        if head.len() + body.len() <= INLINE_BYTES_MAX {
-            let piece = if body.is_empty() { Piece::None } else { Piece::Whole(&body) };
-            return Ok(plan.run(head, piece));
-        }
-        let inspected = body.len();
-        let aside = Aside { plan: plan.clone(), head: head.to_own(), body, inspected, is_whole: true };
-        Box::pin(aside::run(aside, self.body_timeout)).await
     }
 
     /// Of a hundred requests, as many as are configured go to the rules that only watch.
@@ -213,24 +206,40 @@ impl Inspector<'_> {
 
     fn hold(&self, route: &Route, by: Watcher) -> BodyWatch {
         let octets_max = usize::try_from(route.inspection.body_bytes_max).unwrap_or(usize::MAX);
-        BodyWatch::Held(Held { octets: BytesMut::new(), octets_max, by })
+        BodyWatch::Held(Held { octets: BytesMut::new(), counted: HeldOctets::default(), octets_max, by })
     }
+}
+
+/// Inspects by rules: here where that is soon done, else aside.
+async fn by_rules(plan: &Plan, head: &Head<'_>, body: Bytes, who: impl FnOnce() -> Claimant) -> Result<Found, Refusal> {
+    if head.len() + body.len() <= INLINE_BYTES_MAX {
+        let piece = if body.is_empty() { Piece::None } else { Piece::Whole(&body) };
+        if let Some(found) = plan.run_briefly(head, piece) {
+            return Ok(found);
+        }
+    }
+    let inspected = body.len();
+    let aside = Aside { plan: plan.clone(), head: head.to_own(), body, inspected, is_whole: true };
+    let who = who();
+    Box::pin(async move { aside::run(aside, &who).await }).await
 }
 
 impl BodyWatch {
     /// Takes the next octets of a passing body and gives back those that may go on.
     ///
-    /// `None` in `piece` with `end` is the end of the body without further octets.
+    /// `None` in `piece` with `end` is the end of the body without further octets. `trail` learns what was found.
     ///
     /// # Errors
-    /// 403 when what was held back is an attack, 400 where it is malformed.
+    /// 403 when what was held back is an attack, 400 where it is malformed; 503 where too much is held back or waits already.
     pub(crate) async fn pass(
         &mut self,
         engine: &Engine,
         piece: Option<Bytes>,
         end: bool,
+        trail: &mut Trail,
     ) -> Result<Option<Bytes>, Refusal> {
         let Self::Held(held) = self else { return Ok(piece) };
+        held.counted.add(piece.as_ref().map_or(0, Bytes::len))?;
         held.octets.extend_from_slice(piece.as_deref().unwrap_or_default());
         if !end && held.octets.len() < held.octets_max {
             // Never `None`: that would end the body towards the service.
@@ -239,16 +248,20 @@ impl BodyWatch {
         let is_whole = end && held.octets.len() <= held.octets_max;
         let octets = held.octets.split().freeze();
         let inspected = octets.len().min(held.octets_max);
-        let Self::Held(Held { by, .. }) = std::mem::replace(self, Self::Nothing) else { return Ok(Some(octets)) };
+        let held = std::mem::replace(self, Self::Nothing);
+        let Self::Held(Held { by, counted: _counted, .. }) = held else { return Ok(Some(octets)) };
         match by {
             Watcher::BuiltIn { content_type, scope, threshold } => {
                 let bytes = octets.get(..inspected).unwrap_or(&octets);
                 let body = Body { content_type: content_type.as_deref(), bytes, complete: is_whole };
-                refuse_attack(&engine.inspect_body(&body, &scope), threshold)?;
+                let inspected = engine.inspect_body(&body, &scope);
+                trail.found_later(inspected.summary());
+                refuse_attack(&inspected, threshold)?;
             }
-            Watcher::Rules { plan, head, patience } => {
+            Watcher::Rules { plan, head, who } => {
                 let aside = Aside { plan, head: *head, body: octets.clone(), inspected, is_whole };
-                let found = Box::pin(aside::run(aside, patience)).await?;
+                let found = Box::pin(aside::run(aside, &who)).await?;
+                trail.found_later(found.inspection());
                 if let Some(refusal) = found.refusal() {
                     return Err(refusal);
                 }

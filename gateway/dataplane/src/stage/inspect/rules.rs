@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use cedargate_model::{Canonical, Inspection, InspectionPlace, Refusal, RefusalCode, RequestId, TenantName};
 use cedargate_policy::{InspectionMode, Route, WafFindings};
+use cedargate_waf::Headers;
 use cedargate_waf::seclang::{
-    EngineMode, Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, RuleSet, Scratch, Setup,
-    Transaction, Way,
+    Budget, EngineMode, Interruption, LimitReached, Matched, Report, RequestHead, RuleMatch, RuleSet, RuleSeverity,
+    Scratch, Setup, Told, Transaction, Way,
 };
-use cedargate_waf::{Headers, Name};
 use http::{HeaderMap, Version, header};
 
 /// The rule sets that are there, by name. Replaced whole: an exchange is inspected by one version from beginning to end.
@@ -201,23 +201,47 @@ impl Plan {
     /// Runs the rules. This takes tens of microseconds for a head, and about a tenth of one for each octet of a body: see
     /// [`INLINE_BYTES_MAX`](super::INLINE_BYTES_MAX).
     pub(crate) fn run(&self, head: &Head<'_>, body: Piece<'_>) -> Found {
-        let report = with_scratch(|scratch| self.transact(scratch, head, body));
+        let report = with_scratch(|scratch| self.transact(scratch, Budget::Whole, head, body));
+        self.found(report)
+    }
+
+    /// The same with a budget of a fraction of a millisecond; none where that was not enough.
+    pub(crate) fn run_briefly(&self, head: &Head<'_>, body: Piece<'_>) -> Option<Found> {
+        let report = with_scratch(|scratch| self.transact(scratch, Budget::Brief, head, body));
+        (!report.is_cut_short).then(|| self.found(report))
+    }
+
+    fn found(&self, report: Report) -> Found {
         Found { report, mode: self.route.inspection.mode, threshold: i64::from(self.threshold) }
+    }
+
+    /// Whether what rules find in an answer keeps it from leaving.
+    pub(crate) fn withholds(&self) -> bool {
+        self.route.inspection.mode == InspectionMode::Block
     }
 
     /// Runs the rules for answers; of those for requests, the first phase, which sets what the others count with.
     pub(crate) fn run_response(&self, head: &Head<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Found {
-        let report = with_scratch(|scratch| {
-            self.begin(scratch, head, |transaction| {
+        self.found(self.answer(Budget::Whole, head, status, headers, body))
+    }
+
+    /// The same for an answer's head, with a budget of a fraction of a millisecond; none where that was not enough.
+    pub(crate) fn run_response_briefly(&self, head: &Head<'_>, status: u16, headers: &HeaderMap) -> Option<Found> {
+        let report = self.answer(Budget::Brief, head, status, headers, b"");
+        (!report.is_cut_short).then(|| self.found(report))
+    }
+
+    fn answer(&self, budget: Budget, head: &Head<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Report {
+        with_scratch(|scratch| {
+            self.begin(scratch, budget, head, |transaction| {
                 transaction.response_head(status, b"HTTP/1.1", headers);
                 transaction.response_body(body);
             })
-        });
-        Found { report, mode: self.route.inspection.mode, threshold: i64::from(self.threshold) }
+        })
     }
 
-    fn transact(&self, scratch: &mut Scratch, head: &Head<'_>, body: Piece<'_>) -> Report {
-        self.begin(scratch, head, |transaction| match body {
+    fn transact(&self, scratch: &mut Scratch, budget: Budget, head: &Head<'_>, body: Piece<'_>) -> Report {
+        self.begin(scratch, budget, head, |transaction| match body {
             Piece::None => transaction.request_body(b""),
             Piece::Whole(octets) => transaction.request_body(octets),
             Piece::Beginning(octets) => transaction.request_body_beginning(octets),
@@ -225,7 +249,13 @@ impl Plan {
     }
 
     /// Gives the rules a request's head, and then what `more` has.
-    fn begin(&self, scratch: &mut Scratch, head: &Head<'_>, more: impl FnOnce(&mut Transaction<'_>)) -> Report {
+    fn begin(
+        &self,
+        scratch: &mut Scratch,
+        budget: Budget,
+        head: &Head<'_>,
+        more: impl FnOnce(&mut Transaction<'_>),
+    ) -> Report {
         let own = &self.route.inspection;
         let mode = match own.mode {
             InspectionMode::Block => EngineMode::On,
@@ -234,23 +264,19 @@ impl Plan {
         };
         let (mut paranoia, mut threshold) = (itoa::Buffer::new(), itoa::Buffer::new());
         let (paranoia, threshold) = (paranoia.format(self.paranoia), threshold.format(self.threshold));
-        let known = [
-            ("paranoia_level", paranoia),
-            ("executing_paranoia_level", paranoia),
-            ("blocking_paranoia_level", paranoia),
-            ("detection_paranoia_level", paranoia),
-            ("inbound_anomaly_score_threshold", threshold),
+        let told = Told {
+            paranoia,
+            threshold,
             // The router has seen to it that the route has this method.
-            ("allowed_methods", head.method),
-            ("cedargate_route", self.route.id.as_str()),
-            ("cedargate_tenant", self.tenant.as_str()),
-            ("allowed_request_content_type", own.content_types.as_deref().unwrap_or_default()),
-        ];
-        // A route that does not say which content types it admits leaves that to the rules.
-        let tx =
-            if own.content_types.is_some() { &known[..] } else { known.get(..known.len() - 1).unwrap_or_default() };
+            method: head.method,
+            route: self.route.id.as_str(),
+            tenant: self.tenant.as_str(),
+            content_types: own.content_types.as_deref(),
+        };
+        let members = told.members();
+        let tx = told.of(&members);
         let (exempt_fields, own_cookies) = (&own.exempt_fields[..], OWN_COOKIES);
-        let setup = Setup { mode, tx, exempt_fields, own_cookies, reads_texts: true };
+        let setup = Setup { mode, tx, exempt_fields, own_cookies, reads_texts: true, budget };
         let mut id = uuid::Uuid::encode_buffer();
         let mut transaction = self.rules.begin(scratch, Way::Compiled).set_up(setup);
         transaction.request_head(&RequestHead {
@@ -337,13 +363,22 @@ impl Found {
 
     /// What the audit event carries; none where nothing was found.
     pub(crate) fn inspection(&self) -> Option<Inspection> {
+        self.inspection_with(self.report.inbound_score)
+    }
+
+    /// The same of an answer, by the score that rules for answers keep.
+    pub(crate) fn inspection_of_answer(&self) -> Option<Inspection> {
+        self.inspection_with(self.report.outbound_score)
+    }
+
+    fn inspection_with(&self, score: i64) -> Option<Inspection> {
         let Report { matches, limit, .. } = &self.report;
         if matches.is_empty() && limit.is_none() {
             return None;
         }
         let places = matches.iter().flat_map(|matched| matched.variables.iter().map(move |at| place(matched, at)));
         Some(Inspection {
-            score: self.score(),
+            score: u32::try_from(score.max(0)).unwrap_or(u32::MAX),
             rules: self.rules().into_iter().map(Arc::from).collect(),
             tags: self.tags(),
             places: places.take(Inspection::PLACES_MAX).collect(),
@@ -356,7 +391,7 @@ impl Found {
         if self.mode == InspectionMode::Detect || self.report.matches.is_empty() {
             return WafFindings::default();
         }
-        let rules = self.rules().into_iter().take(RULES_MAX).map(Arc::from).collect();
+        let rules = self.gravest().iter().map(|id| Arc::from(id.to_string())).collect();
         WafFindings { score: self.score(), rules, tags: self.tags().into() }
     }
 
@@ -370,6 +405,20 @@ impl Found {
         ids.sort_unstable();
         ids.dedup();
         ids.iter().map(u64::to_string).collect()
+    }
+
+    /// The ids of the rules that policies are told of, in order: where there are too many, of the gravest, so that what is found
+    /// beside an attack does not hide it.
+    fn gravest(&self) -> Vec<u64> {
+        let grave = |matched: &RuleMatch| matched.severity.unwrap_or(RuleSeverity::Debug);
+        let mut rules: Vec<_> = self.report.matches.iter().map(|matched| (grave(matched), matched.rule)).collect();
+        rules.sort_unstable();
+        rules.dedup_by_key(|(_, rule)| *rule);
+        rules.truncate(RULES_MAX);
+        let mut ids: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// The kinds of attack: of CRS's tags, those that say so.
@@ -386,9 +435,23 @@ impl Found {
 fn place(rule: &RuleMatch, at: &Matched) -> InspectionPlace {
     InspectionPlace {
         rule: rule.rule.to_string().into(),
-        variable: Name::of(at.variable.as_bytes()).as_str().to_owned(),
+        variable: variable(&at.variable),
         offset: at.offset.and_then(|offset| u32::try_from(offset).ok()),
     }
+}
+
+/// How long a member's name may be to be recorded, and how long the path of one in a document.
+const NAME_BYTES_MAX: usize = 40;
+const PATH_BYTES_MAX: usize = 90;
+
+/// A variable as the record has it. A name that may be a value is left out, which `...` says: one that is what matched, and one that
+/// is longer or otherwise spelt than names are, for a document that is sent as a form is one name.
+fn variable(variable: &str) -> String {
+    let Some((collection, name)) = variable.split_once(':') else { return variable.to_owned() };
+    let max = if name.starts_with("json.") { PATH_BYTES_MAX } else { NAME_BYTES_MAX };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]~/".contains(&byte);
+    let is_name = !collection.ends_with("_NAMES") && name.len() <= max && name.bytes().all(is_plain);
+    if is_name { variable.to_owned() } else { format!("{collection}:...") }
 }
 
 const fn refused_by(limit: LimitReached) -> RefusalCode {
@@ -398,5 +461,42 @@ const fn refused_by(limit: LimitReached) -> RefusalCode {
         LimitReached::Values | LimitReached::Steps | LimitReached::Depth | LimitReached::Work => {
             RefusalCode::InspectionLimit
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_names_variables_and_no_values() {
+        for (matched, recorded) in [
+            ("ARGS:json.lines.note", "ARGS:json.lines.note"),
+            ("ARGS:a[0]", "ARGS:a[0]"),
+            ("ARGS:", "ARGS:"),
+            ("REQUEST_URI", "REQUEST_URI"),
+            ("ARGS_NAMES:hunter2", "ARGS_NAMES:..."),
+            ("ARGS:{\"password\":\"hunter2\"}", "ARGS:..."),
+            ("REQUEST_COOKIES:eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0", "REQUEST_COOKIES:..."),
+        ] {
+            assert_eq!(variable(matched), recorded);
+        }
+    }
+
+    #[test]
+    fn policies_are_told_of_the_gravest_rules() {
+        let matched = |rule, severity| RuleMatch {
+            rule,
+            severity: Some(severity),
+            message: String::new(),
+            tags: Arc::new([]),
+            variables: Vec::new(),
+        };
+        let mut matches: Vec<_> = (0..100).map(|rule| matched(rule, RuleSeverity::Notice)).collect();
+        matches.push(matched(942_100, RuleSeverity::Critical));
+        let report = Report { matches, ..Report::default() };
+        let found = Found { report, mode: InspectionMode::Score, threshold: 5 };
+        let rules = found.findings().rules;
+        assert_eq!((rules.len(), rules.last().map(|rule| &**rule)), (RULES_MAX, Some("942100")));
     }
 }

@@ -31,6 +31,8 @@ pub(in crate::seclang) struct Found {
     /// Work so far, in octets, and how much may be done.
     work: usize,
     work_max: usize,
+    /// What each text costs beside its octets.
+    work_per_text: usize,
 }
 
 /// A text that a transformation made.
@@ -59,6 +61,9 @@ impl Text {
 /// that is inspected. A text that opens every gate of the Core Rule Set comes to about 300 for each octet of it.
 const WORK_BYTES_BASE: usize = 8 << 20;
 const WORK_PER_BYTE: usize = 512;
+/// The same where it is to be brief. There each text counts for so much more, for many short ones take longer than one long one.
+const BRIEF_WORK_BYTES: usize = 256 << 10;
+const BRIEF_WORK_PER_TEXT: usize = 64;
 /// Room for texts and for values of rules that is kept from one transaction to the next.
 const TEXT_KEPT_MAX: usize = 64 << 10;
 const VALUES_KEPT_MAX: usize = 4_096;
@@ -68,7 +73,12 @@ impl Found {
     pub(in crate::seclang) fn begin(&mut self) {
         self.clear();
         self.work = 0;
-        self.work_max = WORK_BYTES_BASE;
+        (self.work_max, self.work_per_text) = (WORK_BYTES_BASE, 0);
+    }
+
+    /// Does no more than a fraction of a millisecond takes.
+    pub(in crate::seclang) fn be_brief(&mut self) {
+        (self.work_max, self.work_per_text) = (BRIEF_WORK_BYTES, BRIEF_WORK_PER_TEXT);
     }
 
     /// Allows for so many more octets that are inspected.
@@ -82,7 +92,7 @@ impl Found {
     }
 
     pub(in crate::seclang) fn spend(&mut self, bytes: usize) {
-        self.work = self.work.saturating_add(bytes);
+        self.work = self.work.saturating_add(bytes + self.work_per_text);
     }
 
     /// Lets go of what an unusual exchange took.

@@ -5,7 +5,8 @@
 //! makes more of a pattern (literals, a reversed automaton, a DFA of one pass), which takes three times as long to load
 //! and saves nothing here: literals were looked for before.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use regex_automata::hybrid::dfa;
 use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
@@ -24,6 +25,9 @@ const NFA_BYTES_MAX: usize = 4 << 20;
 /// that is too little they are made anew, and at last the search goes on without them.
 const CACHE_BYTES_PER_STATE: usize = 256;
 const CACHE_BYTES: (usize, usize) = (64 << 10, 512 << 10);
+/// How much of that is kept for searches to come: for as many as run at a time, on proxy threads and aside. What a moment of more
+/// threads took is let go of.
+static IDLE_MAX: LazyLock<usize> = LazyLock::new(|| 2 * available_parallelism().map_or(1, usize::from));
 /// How many octets the search for groups may take to remember where it has been; a longer text is searched otherwise.
 const VISITED_BYTES_MAX: usize = 64 << 10;
 /// How many groups are kept: rules know ten, the whole match and nine.
@@ -163,7 +167,10 @@ impl Automaton {
     }
 
     fn give_back(&self, memory: Box<Memory>) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < *IDLE_MAX {
+            idle.push(memory);
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::seclang::bytes::ByteSet;
 /// around for takes a handful of steps an octet.
 const STEPS_BASE: usize = 1_000_000;
 const STEPS_PER_BYTE: usize = 100;
+/// The budget of what is to be brief.
+const STEPS_BRIEF: usize = 50_000;
 /// How many instructions a pattern may come to, with all that look around in it; repetitions are written out.
 const INSTRUCTIONS_MAX: usize = 200_000;
 /// How many different lengths a text may have that is looked for behind.
@@ -34,6 +36,11 @@ impl Steps {
     /// Allows for so many more octets that are inspected.
     pub(crate) fn allow(&self, bytes: usize) {
         self.left.set(self.left.get().saturating_add(bytes.saturating_mul(STEPS_PER_BYTE)));
+    }
+
+    /// Allows for no more than a fraction of a millisecond.
+    pub(crate) fn be_brief(&self) {
+        self.left.set(STEPS_BRIEF);
     }
 
     /// Whether a search was ended.

@@ -4,6 +4,7 @@ use super::head::find;
 use super::{LimitReached, Transaction, json, multipart, urlencoded, xml};
 use crate::seclang::ast::Processor;
 use crate::seclang::store::{Span, Store};
+use crate::seclang::transform::js_decode;
 use crate::seclang::variable::{List, scalar};
 
 /// How many octets of names, values and what rules keep of them an octet of body may cause.
@@ -32,9 +33,6 @@ impl Transaction<'_> {
             self.scratch.store.keep_for_rules(true);
             self.fill_body(body, is_whole);
             self.scratch.store.keep_for_rules(false);
-            if !self.setup.exempt_fields.is_empty() {
-                self.hide_exempt_fields();
-            }
         }
         self.run_phase(2);
     }
@@ -53,6 +51,7 @@ impl Transaction<'_> {
         }
         store.allow(inspected.len().saturating_mul(TEXT_PER_BYTE));
         let text = store.push(inspected);
+        let (depth_max, exempt) = (self.program.settings.json_depth_max, self.setup.exempt_fields);
         let length = store.number(i64::try_from(body.len()).unwrap_or(i64::MAX));
         store.set_scalar(scalar::REQUEST_BODY_LENGTH, length);
         store.set_scalar(scalar::FULL_REQUEST_LENGTH, length);
@@ -69,7 +68,7 @@ impl Transaction<'_> {
                 urlencoded::read(store, List::ArgsPost, text, self.program.settings.argument_separator);
                 if self.setup.reads_texts {
                     // A form by its name alone, which is what some programs send everything as: its service may look at what it is.
-                    let _ = read_documents(store, text, self.program.settings.json_depth_max);
+                    let _ = read_documents(store, text, depth_max, exempt);
                 }
                 Ok(())
             }
@@ -77,13 +76,16 @@ impl Transaction<'_> {
                 let content_type = find(store, List::RequestHeaders, b"content-type").unwrap_or_default();
                 multipart::read(store, content_type, text)
             }
-            Some(Processor::Json) => json::read(store, text, self.program.settings.json_depth_max),
-            Some(Processor::Xml) => xml::read(store, text, self.program.settings.json_depth_max),
+            Some(Processor::Json) => json::read(store, text, depth_max, exempt),
+            Some(Processor::Xml) => xml::read(store, text, depth_max),
         };
         match result {
             Err(BodyError::Malformed(_)) if !is_whole => self.body_text(text),
             Err(error) => self.body_error(error),
             Ok(()) => {}
+        }
+        if !exempt.is_empty() {
+            self.hide_exempt_fields(text);
         }
         self.fill_combined_size();
     }
@@ -92,7 +94,7 @@ impl Transaction<'_> {
     /// form, for its service may do either; what is neither, an image for one, is left alone.
     fn read_text(&mut self, text: Span) {
         let store = &mut self.scratch.store;
-        let is_json = read_documents(store, text, self.program.settings.json_depth_max);
+        let is_json = read_documents(store, text, self.program.settings.json_depth_max, self.setup.exempt_fields);
         let content_type = find(store, List::RequestHeaders, b"content-type").unwrap_or_default();
         if is_json || !is_text(store.text(content_type)) {
             return;
@@ -103,10 +105,20 @@ impl Transaction<'_> {
         self.body_text(text);
     }
 
-    /// Makes a body one value.
+    /// Makes a body one value; and another without its `\u0041` and the like, where it has any: YAML, GraphQL and JSON in parts are
+    /// read so.
     fn body_text(&mut self, text: Span) {
         let name = self.scratch.store.push(b"body");
         self.scratch.store.add(List::ArgsPost, name, text);
+        let octets = self.scratch.store.text(text);
+        if self.setup.reads_texts && (memmem(octets, b"\\u") || memmem(octets, b"\\x")) {
+            let mut plain = std::mem::take(&mut self.scratch.buffers.next);
+            plain.clear();
+            js_decode(self.scratch.store.text(text), &mut plain);
+            let plain_text = self.scratch.store.push(&plain);
+            self.scratch.store.add(List::ArgsPost, name, plain_text);
+            self.scratch.buffers.next = plain;
+        }
     }
 
     fn body_error(&mut self, error: BodyError) {
@@ -150,14 +162,18 @@ fn is_text(content_type: &[u8]) -> bool {
     essence.is_empty() || is_of_text || TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
 }
 
+fn memmem(text: &[u8], wanted: &[u8]) -> bool {
+    memchr::memmem::find(text, wanted).is_some()
+}
+
 /// Reads a text that begins as JSON does: as one document, or as one on each line. Says whether it is that.
-fn read_documents(store: &mut Store, text: Span, depth_max: usize) -> bool {
+fn read_documents(store: &mut Store, text: Span, depth_max: usize, exempt: &[String]) -> bool {
     let octets = store.text(text);
     let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
     if !matches!(octets.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return false;
     }
-    if json::read(store, text, depth_max).is_ok() {
+    if json::read(store, text, depth_max, exempt).is_ok() {
         return true;
     }
     let mut at = 0;
@@ -165,7 +181,7 @@ fn read_documents(store: &mut Store, text: Span, depth_max: usize) -> bool {
         let rest = store.text(text.part(at, text.len()));
         let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let is_blank = rest.get(..len).unwrap_or_default().trim_ascii().is_empty();
-        if !is_blank && json::read(store, text.part(at, at + len), depth_max).is_err() {
+        if !is_blank && json::read(store, text.part(at, at + len), depth_max, exempt).is_err() {
             return false;
         }
         at += len + 1;
@@ -188,7 +204,7 @@ mod tests {
         ] {
             let mut store = Store::new(1000);
             let span = store.push(text.as_bytes());
-            assert_eq!(read_documents(&mut store, span, 32), is_read, "{text}");
+            assert_eq!(read_documents(&mut store, span, 32, &[]), is_read, "{text}");
             let is_unescaped = store.list(List::ArgsPost).iter().any(|arg| store.text(arg.value) == b"1");
             assert_eq!(is_unescaped, is_read, "{text}");
         }

@@ -259,7 +259,9 @@ impl<'s> Transaction<'s> {
         let store = &mut self.scratch.store;
         let begin = store.begin();
         store.write(subject.target.name.as_bytes());
-        if subject.name.len() > 0 {
+        // A member without a name is still one member: `ARGS:`, which is not all of `ARGS`.
+        let is_member = !subject.target.count && subject.target.lists.iter().any(|list| list.has_names());
+        if is_member {
             store.write(b":");
             store.copy(subject.name);
         }

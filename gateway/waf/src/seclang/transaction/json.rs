@@ -6,7 +6,7 @@
 use super::body::BodyError;
 use crate::seclang::bytes::hex_pair;
 use crate::seclang::store::{Span, Store};
-use crate::seclang::variable::List;
+use crate::seclang::variable::{List, scalar};
 
 const MALFORMED: BodyError = BodyError::Malformed("it is no JSON");
 
@@ -18,6 +18,7 @@ enum Frame {
 
 struct Reader<'s> {
     store: &'s mut Store,
+    exempt: Exempt<'s>,
     text: Span,
     at: usize,
     /// The path to the value that is read, and how long it was before each container.
@@ -26,9 +27,20 @@ struct Reader<'s> {
     depth_max: usize,
 }
 
-/// Reads a document. Values before a mistake stay read.
-pub(super) fn read(store: &mut Store, text: Span, depth_max: usize) -> Result<(), BodyError> {
-    let mut reader = Reader { store, text, at: 0, path: b"json".to_vec(), frames: Vec::new(), depth_max };
+/// Strings that are not looked at, by where they stand: the first of each.
+#[derive(Default)]
+struct Exempt<'s> {
+    fields: &'s [String],
+    /// The names of the members that lead to the value which is read; none where no field is exempt.
+    members: Vec<Box<[u8]>>,
+    seen: Vec<usize>,
+}
+
+/// Reads a document. Values before a mistake stay read. Strings that `exempt` means are left empty: `password` is a member of the
+/// top-level object, `/user/password` (RFC 6901) one deeper in it. What stands in an array never is.
+pub(super) fn read(store: &mut Store, text: Span, depth_max: usize, exempt: &[String]) -> Result<(), BodyError> {
+    let exempt = Exempt { fields: exempt, ..Exempt::default() };
+    let mut reader = Reader { store, exempt, text, at: 0, path: b"json".to_vec(), frames: Vec::new(), depth_max };
     // A byte order mark, which many readers pass over.
     if reader.store.text(text).starts_with(b"\xEF\xBB\xBF") {
         reader.at = 3;
@@ -52,6 +64,9 @@ impl Reader<'_> {
                 };
                 self.path.truncate(*len);
                 let is_object = matches!(frame, Frame::Object);
+                if is_object {
+                    self.exempt.members.pop();
+                }
                 self.skip_space();
                 match self.next() {
                     Some(b',') => {
@@ -97,6 +112,9 @@ impl Reader<'_> {
         let name = self.string()?;
         self.path.push(b'.');
         self.path.extend_from_slice(self.store.text(name));
+        if !self.exempt.fields.is_empty() {
+            self.exempt.members.push(self.store.text(name).into());
+        }
         self.skip_space();
         if self.next() == Some(b':') { Ok(()) } else { Err(MALFORMED) }
     }
@@ -110,7 +128,8 @@ impl Reader<'_> {
             Some(b'[') => Frame::Array,
             Some(b'"') => {
                 let value = self.string()?;
-                self.keep(value);
+                let is_exempt = !self.exempt.fields.is_empty() && self.is_exempt();
+                self.keep(if is_exempt { self.text.part(0, 0) } else { value });
                 return Ok(false);
             }
             Some(_) => {
@@ -126,6 +145,17 @@ impl Reader<'_> {
         }
         self.frames.push((frame, self.path.len()));
         Ok(true)
+    }
+
+    /// Whether a string that stands here is not to be looked at. The body as one text, which has it, too, is then gone.
+    fn is_exempt(&mut self) -> bool {
+        let is_in_array = self.frames.iter().any(|(frame, _)| matches!(frame, Frame::Array));
+        let Exempt { fields, members, seen } = &mut self.exempt;
+        let is_new = |(index, field): &(usize, &String)| !seen.contains(index) && leads(field, members);
+        let Some((index, _)) = fields.iter().enumerate().find(is_new).filter(|_| !is_in_array) else { return false };
+        seen.push(index);
+        self.store.set_at(List::Scalars, scalar::REQUEST_BODY, None);
+        true
     }
 
     fn keep(&mut self, value: Span) {
@@ -231,6 +261,16 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a field's name or pointer (RFC 6901) leads by these members.
+fn leads(field: &str, members: &[Box<[u8]>]) -> bool {
+    let Some(pointer) = field.strip_prefix('/') else {
+        return matches!(members, [only] if **only == *field.as_bytes());
+    };
+    let token = |token: &str| token.replace("~1", "/").replace("~0", "~");
+    members.len() == pointer.split('/').count()
+        && pointer.split('/').zip(members).all(|(wanted, member)| *token(wanted).as_bytes() == **member)
+}
+
 /// RFC 8259 §6.
 fn is_number(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"-").unwrap_or(word);
@@ -264,7 +304,7 @@ mod tests {
         let mut store = Store::new(10_000);
         store.allow(1 << 20);
         let span = store.push(text);
-        let result = read(&mut store, span, 64);
+        let result = read(&mut store, span, 64, &[]);
         let show = |span| String::from_utf8_lossy(store.text(span)).into_owned();
         (store.list(List::ArgsPost).iter().map(|item| (show(item.name), show(item.value))).collect(), result)
     }

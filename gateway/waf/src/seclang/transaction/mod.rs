@@ -14,7 +14,7 @@ mod xml;
 
 pub use self::head::RequestHead;
 pub use self::report::{Interruption, LimitReached, Matched, Report, RuleMatch};
-pub use self::setup::Setup;
+pub use self::setup::{Budget, Setup};
 use super::ast::{Allowance, EngineMode, Processor};
 use super::compiled::{Bits, Compiled, Failed, Found, Removed};
 use super::pcre::Steps;
@@ -98,6 +98,8 @@ impl<'s> Transaction<'s> {
         self.run_phase(5);
         self.report.inbound_score = self.score(&["blocking_inbound_anomaly_score", "anomaly_score"]);
         self.report.outbound_score = self.score(&["blocking_outbound_anomaly_score", "outbound_anomaly_score"]);
+        self.report.is_cut_short = self.setup.budget == Budget::Brief
+            && matches!(self.exhaustion(), Some(LimitReached::Work | LimitReached::Steps));
         self.scratch.shrink();
         self.removed_rules.clear();
         self.removed_targets.clear();
@@ -126,6 +128,9 @@ impl<'s> Transaction<'s> {
 
     /// Allows for what so many more octets of an exchange may cost.
     fn allow_work(&mut self, bytes: usize) {
+        if self.setup.budget == Budget::Brief {
+            return;
+        }
         self.scratch.found.allow(bytes);
         self.scratch.steps.allow(bytes);
     }
@@ -249,5 +254,7 @@ impl Buffers {
         }
         self.matched.clear();
         self.matched.shrink_to(BUFFER_KEPT_MAX / size_of::<(Span, Span)>());
+        self.variables.clear();
+        self.variables.shrink_to(BUFFER_KEPT_MAX / size_of::<(Span, Option<usize>)>());
     }
 }

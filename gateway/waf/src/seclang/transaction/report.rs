@@ -13,6 +13,8 @@ pub struct Report {
     pub interruption: Option<Interruption>,
     /// The limit that was reached, if one was: such an exchange was not inspected to its end, and is to be refused.
     pub limit: Option<LimitReached>,
+    /// Whether a brief budget was not enough: then nothing else here counts.
+    pub is_cut_short: bool,
     /// The request's anomaly score, as CRS's rules keep it.
     pub inbound_score: i64,
     /// The response's.

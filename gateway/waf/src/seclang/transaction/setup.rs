@@ -2,7 +2,7 @@
 
 use super::Transaction;
 use crate::seclang::ast::EngineMode;
-use crate::seclang::store::Span;
+use crate::seclang::store::{Item, Span};
 use crate::seclang::variable::{List, scalar};
 
 /// How an exchange is inspected.
@@ -13,20 +13,32 @@ pub struct Setup<'s> {
     /// Members of TX and their values, set before the first rule runs: paranoia, thresholds, what a route admits. Rules that set a
     /// default do so only where there is none. Names that no rule has are passed over.
     pub tx: &'s [(&'s str, &'s str)],
-    /// Body fields whose values are secrets and are not looked at: `password` is a form's field or a member of a JSON body's
-    /// top-level object; `/user/password` (RFC 6901) is a member deeper in it. The first of each name.
+    /// Body fields whose values are secrets and are not looked at: `password` is a form's field, or a string in a JSON body's
+    /// top-level object; `/user/password` (RFC 6901) is a string deeper in it, outside of arrays. The first of each name.
     pub exempt_fields: &'s [String],
     /// Cookies that are the gateway's own and are not looked at.
     pub own_cookies: &'s [&'s str],
     /// Whether bodies that rules have no reader for are read all the same: texts as one value and as a form, and JSON by
     /// whatever name it goes.
     pub reads_texts: bool,
+    /// How long it may take.
+    pub budget: Budget,
+}
+
+/// How much work a transaction may cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// All that its bounds allow, linear in what is inspected: milliseconds, where somebody tries.
+    Whole,
+    /// A fraction of a millisecond, many times what an ordinary request takes. Where that is not enough the transaction is cut short
+    /// ([`Report::is_cut_short`](super::Report::is_cut_short)) and says nothing: it is to be run again with the whole budget.
+    Brief,
 }
 
 impl Setup<'_> {
     /// What rules alone ask for.
     pub const fn of(mode: EngineMode) -> Self {
-        Self { mode, tx: &[], exempt_fields: &[], own_cookies: &[], reads_texts: false }
+        Self { mode, tx: &[], exempt_fields: &[], own_cookies: &[], reads_texts: false, budget: Budget::Whole }
     }
 }
 
@@ -36,6 +48,10 @@ impl<'s> Transaction<'s> {
     pub fn set_up(mut self, setup: Setup<'s>) -> Self {
         self.mode = setup.mode;
         self.setup = setup;
+        if setup.budget == Budget::Brief {
+            self.scratch.found.be_brief();
+            self.scratch.steps.be_brief();
+        }
         let mut name = std::mem::take(&mut self.scratch.buffers.set);
         for (key, value) in setup.tx {
             name.clear();
@@ -61,31 +77,35 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    /// Empties the values of exempt fields, and with them the body as one text, which has them, too.
-    pub(super) fn hide_exempt_fields(&mut self) {
+    /// Empties the values of exempt fields of a form, and with them the body as one text, which has them, too. JSON's reader leaves
+    /// its own empty.
+    pub(super) fn hide_exempt_fields(&mut self, body: Span) {
+        let mut is_hidden = false;
         for field in self.setup.exempt_fields {
             let store = &mut self.scratch.store;
-            let items = store.list(List::ArgsPost);
-            let found = items.iter().position(|item| is_field(store.text(item.name), field));
+            let is_field = |item: &Item| item.value != body && store.text(item.name) == field.as_bytes();
+            let found = store.list(List::ArgsPost).iter().position(is_field);
             if let Some(index) = found {
                 store.set_at(List::ArgsPost, index, Some(Span::default()));
                 store.set_at(List::Scalars, scalar::REQUEST_BODY, None);
+                is_hidden = true;
             }
         }
+        if is_hidden {
+            self.hide_body_text(body);
+        }
     }
-}
 
-/// Whether an argument of a body is the field that is meant.
-fn is_field(name: &[u8], field: &str) -> bool {
-    if name == field.as_bytes() {
-        return true;
-    }
-    let Some(path) = name.strip_prefix(b"json.") else { return false };
-    match field.strip_prefix('/') {
-        None => path == field.as_bytes(),
-        Some(pointer) => {
-            let member = |token: &str| token.replace("~1", "/").replace("~0", "~");
-            path == pointer.split('/').map(member).collect::<Vec<_>>().join(".").as_bytes()
+    /// Empties the body as one value, and what stands beside it under the same name.
+    fn hide_body_text(&mut self, body: Span) {
+        let store = &mut self.scratch.store;
+        let Some(name) = store.list(List::ArgsPost).iter().find(|item| item.value == body).map(|item| item.name) else {
+            return;
+        };
+        for index in 0..store.list(List::ArgsPost).len() {
+            if store.list(List::ArgsPost).get(index).is_some_and(|item| item.name == name) {
+                store.set_at(List::ArgsPost, index, Some(Span::default()));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod script;
 mod space;
 mod url;
 
+pub(crate) use self::script::js_decode;
 pub(crate) use self::url::is_malformed as is_bad_url_encoding;
 use super::bytes::ByteSet;
 

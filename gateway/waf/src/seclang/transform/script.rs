@@ -3,7 +3,7 @@
 use super::url::wide_octet;
 use crate::seclang::bytes::{hex_digit, hex_pair};
 
-pub(super) fn js_decode(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn js_decode(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     loop {
         rest = match rest {
