@@ -30,4 +30,4 @@ pub use identity_provider::IdentityProvider;
 pub use process::{binary, eventually};
 pub use saml_provider::SamlProvider;
 pub use scim_tester::ScimTester;
-pub use world::{Person, World, WorldOptions, free_address};
+pub use world::{Person, World, WorldOptions, free_address, with_the_demos_rules};

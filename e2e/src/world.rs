@@ -64,6 +64,15 @@ pub struct WorldOptions {
 /// Nobody meets a rate unless a test is about rates.
 const GENEROUS: &str = "address_requests = 1_000_000\nprincipal_requests = 1_000_000\ntenant_requests = 1_000_000";
 
+/// Further tables of the gateway's configuration, and those that make it inspect as the demo does: by the Core Rule Set where its
+/// package is installed.
+pub fn with_the_demos_rules(config: &str) -> &'static str {
+    let is_there = Path::new("/usr/share/modsecurity-crs/rules").is_dir();
+    let rules = if is_there { "[inspection]\nrules = \"crs\"\n" } else { "" };
+    // A test's few options live as long as its process.
+    String::leak(format!("{config}{rules}"))
+}
+
 /// A person who is signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -90,14 +99,27 @@ impl World {
     ///
     /// # Panics
     /// If it cannot be started, with what it said.
-    #[expect(clippy::panic, reason = "a test without its world has failed")]
     pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::share(&SHARED, &WorldOptions::default())
+    }
+
+    /// The same as the demo inspects it: by the Core Rule Set where its package is installed.
+    ///
+    /// # Panics
+    /// If it cannot be started, with what it said.
+    pub fn as_the_demo_inspects() -> Arc<Self> {
+        static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+        Self::share(&SHARED, &WorldOptions { config: with_the_demos_rules(""), ..WorldOptions::default() })
+    }
+
+    #[expect(clippy::panic, reason = "a test without its world has failed")]
+    fn share(shared: &Mutex<Weak<World>>, options: &WorldOptions) -> Arc<Self> {
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(world) = shared.upgrade() {
             return world;
         }
-        let world = match Self::start(&WorldOptions::default()) {
+        let world = match Self::start(options) {
             Ok(world) => Arc::new(world),
             Err(error) => panic!("{error}"),
         };

@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cedargate_e2e::{Browser, IdentityProvider, SamlProvider, World, WorldOptions, eventually, totp};
+use cedargate_e2e::{
+    Browser, IdentityProvider, SamlProvider, World, WorldOptions, eventually, totp, with_the_demos_rules,
+};
 use cedargate_model::{AccountAct, EventBody, ProofKind, SigninReason, SigninResult, Verdict};
 
 /// Where `CEDARGATE_SCREENSHOTS=DIR` asks for pictures to look at.
@@ -33,7 +35,7 @@ fn sign_in(browser: &Browser, email: &str, password: &str) {
 
 #[test]
 fn a_person_signs_in_arrives_is_refused_and_signs_out() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let browser = Browser::open(false).unwrap();
 
     browser.go(&url(&world, "acme", "/echo/a?page=2")).unwrap();
@@ -79,7 +81,7 @@ fn a_person_signs_in_arrives_is_refused_and_signs_out() {
 /// Without JavaScript: asked for a second factor, the person adds one and goes on; the next time they show a code of it.
 #[test]
 fn a_person_adds_a_second_factor_and_confirms_who_they_are_with_it() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let browser = Browser::open(false).unwrap();
     browser.go(&url(&world, "acme", "/auth/login")).unwrap();
     sign_in(&browser, "clerk@acme.example", world.password());
@@ -185,7 +187,7 @@ fn a_form_is_kept_while_a_person_confirms_who_they_are_and_sent_when_they_say_so
 /// With JavaScript and an authenticator: a passkey is added, signs in alone, confirms, and is removed.
 #[test]
 fn a_person_adds_a_passkey_signs_in_with_it_and_removes_it() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let browser = Browser::open(true).unwrap();
     let authenticator = browser.plug_in_authenticator().unwrap();
     let sign_out = || {
@@ -280,7 +282,7 @@ fn a_person_adds_a_passkey_signs_in_with_it_and_removes_it() {
 
 #[test]
 fn pages_obey_their_own_policy_and_hide_the_session_from_scripts() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let browser = Browser::open(true).unwrap();
     browser.go(&url(&world, "acme", "/auth/login")).unwrap();
     sign_in(&browser, "manager@acme.example", world.password());
@@ -308,7 +310,7 @@ fn pages_obey_their_own_policy_and_hide_the_session_from_scripts() {
 
 #[test]
 fn pages_fit_a_phone() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let browser = Browser::open(true).unwrap();
     // The narrowest window that Chromium has is wider than a phone; a frame of the page's own is not.
     browser.resize(500, 800).unwrap();
@@ -351,7 +353,7 @@ role = "manager"
 #[test]
 fn a_person_of_an_identity_provider_signs_in_and_out_there() {
     let options = WorldOptions {
-        config: "[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n",
+        config: with_the_demos_rules("[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n"),
         files: vec![("connections/README", String::new())],
         ..WorldOptions::default()
     };
@@ -472,7 +474,7 @@ role = "manager"
 #[test]
 fn a_person_of_a_saml_provider_signs_in_and_out_there() {
     let options = WorldOptions {
-        config: "[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n",
+        config: with_the_demos_rules("[connections]\ndir = \"connections\"\n[policies]\nreload_interval_ms = 100\n"),
         files: vec![("connections/README", String::new())],
         ..WorldOptions::default()
     };

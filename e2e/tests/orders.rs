@@ -41,7 +41,7 @@ fn draft(world: &World, clerk: &Person, email: &str, quantity: i64) -> String {
 
 #[test]
 fn an_order_is_placed_once_however_often_it_is_sent() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let clerk = world.sign_in("clerk", "acme");
     let id = draft(&world, &clerk, "once@example.org", 1);
     let place = format!("/orders/orders/{id}/place");
@@ -62,7 +62,7 @@ fn an_order_is_placed_once_however_often_it_is_sent() {
 
 #[test]
 fn a_read_that_is_still_so_is_not_sent_again() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let clerk = world.sign_in("clerk", "acme");
     let id = draft(&world, &clerk, "read@example.org", 1);
     let headers = [("Cookie", &*clerk.cookie), ("If-None-Match", "\"1\"")];
@@ -72,7 +72,7 @@ fn a_read_that_is_still_so_is_not_sent_again() {
 
 #[test]
 fn who_takes_an_order_does_not_confirm_it_and_a_large_one_has_its_own_way() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let (clerk, manager) = (world.sign_in("clerk", "acme"), world.sign_in("manager", "acme"));
     let any = [("If-Match", "*")];
     for (email, quantity, small, large) in [("small@example.org", 20, 200, 409), ("large@example.org", 21, 409, 200)] {
@@ -93,7 +93,7 @@ fn who_takes_an_order_does_not_confirm_it_and_a_large_one_has_its_own_way() {
 /// Globex asks for a second factor where an order is large: who has none adds one, who has one shows a code of it.
 #[test]
 fn a_large_order_at_globex_waits_for_a_second_factor_and_is_then_confirmed() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let (clerk, manager) = (world.sign_in("clerk", "globex"), world.sign_in("manager", "globex"));
     let any = [("If-Match", "*")];
     let place = |email| {
@@ -144,7 +144,7 @@ fn cookie(answer: &cedargate_e2e::http::Answer) -> String {
 
 #[test]
 fn another_tenant_finds_nothing_of_an_order() {
-    let world = World::shared();
+    let world = World::as_the_demo_inspects();
     let (clerk, other) = (world.sign_in("clerk", "acme"), world.sign_in("clerk", "globex"));
     let id = draft(&world, &clerk, "mine@example.org", 1);
     let answer = world.get(&other, &format!("/orders/orders/{id}"));
@@ -155,4 +155,25 @@ fn another_tenant_finds_nothing_of_an_order() {
     assert_eq!((listed.status, listed.code()), (400, "query_invalid".to_owned()));
     let listed = world.get(&clerk, "/orders/orders?sort=-total_minor&state=draft");
     assert_eq!(listed.status, 200, "{listed:?}");
+}
+
+#[test]
+fn an_attack_in_an_order_ends_before_anybody_is_asked_and_ordinary_words_do_not() {
+    let world = World::as_the_demo_inspects();
+    let clerk = world.sign_in("clerk", "acme");
+    for name in ["Seán O'Brien & Søn", "Select Union Bank, 2nd floor", "Café „Zur Post“ – Nº 5", "株式会社 例 (東京)"]
+    {
+        let customer = json!({"name": name, "email": "buyer@example.org"});
+        let answer = send(&world, &clerk, "/orders/customers", &[], &customer);
+        assert_eq!(answer.status, 201, "{name}: {answer:?}");
+    }
+    for attack in
+        ["1' UNION SELECT password FROM users-- -", "<script>alert(document.cookie)</script>", "; cat /etc/passwd"]
+    {
+        let customer = json!({"name": attack, "email": "buyer@example.org"});
+        let answer = send(&world, &clerk, "/orders/customers", &[], &customer);
+        assert_eq!((answer.status, answer.code()), (403, "attack_detected".to_owned()), "{attack}: {answer:?}");
+        let found = world.decision(&answer).inspection.unwrap();
+        assert!(found.score >= 5 && found.places.iter().any(|place| place.variable.contains("name")), "{found:?}");
+    }
 }

@@ -501,9 +501,15 @@ fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
     let held = format!(r#"{{"a": "{}", "text": "wicked"}}"#, "x".repeat(100_000));
     let held = world.post(&clerk, "/echo/held/a", &held);
     assert_eq!((held.status, held.code()), (403, "attack_detected".to_owned()), "{held:?}");
+    let outcome = world.outcome(&world.decision(&held)).unwrap();
+    assert_eq!(outcome.inspection.unwrap().places[0].variable, "ARGS:json.text", "found after the decision");
 
     // Answers, on the one route that asks for it.
-    assert_allowed(&world, &world.ask("acme", "GET", "/echo/open/a", &[], b""));
+    let in_part = [("Accept-Encoding", "gzip"), ("Range", "bytes=0-1")];
+    let whole = world.ask("acme", "GET", "/echo/open/a", &in_part, b"");
+    assert_allowed(&world, &whole);
+    let asked = whole.json()["headers"].to_string().to_ascii_lowercase();
+    assert!(!asked.contains("\"range\"") && asked.contains(r#"["accept-encoding","identity"]"#), "{asked}");
     // Its head may have gone before its body was there: then it is cut, else refused.
     let mut leaky = Connection::open(world.address()).unwrap();
     let host = world.host("acme");
@@ -541,6 +547,14 @@ fn a_rule_set_inspects_where_it_is_named_and_is_swapped_in_whole() {
     eventually(patience, "the news of a mistake", failed).unwrap();
     let (line, _) = world.log_line("a rule set has mistakes").unwrap();
     assert!(line.contains("main.conf:7: rule 7"), "{line}");
+    let naughty = world.post(&clerk, "/echo/a", r#"{"text": "naughty"}"#);
+    assert_refused(&world, &naughty, Stage::Inspect, RefusalCode::AttackDetected);
+
+    // A file that was cut short has no mistake, and finds nothing.
+    let before = counted("cedargate_waf_reloads_total{result=\"failed\"}");
+    std::fs::write(&main, "").unwrap();
+    let failed = || (counted("cedargate_waf_reloads_total{result=\"failed\"}") > before).then_some(());
+    eventually(patience, "the news of an empty file", failed).unwrap();
     let naughty = world.post(&clerk, "/echo/a", r#"{"text": "naughty"}"#);
     assert_refused(&world, &naughty, Stage::Inspect, RefusalCode::AttackDetected);
 
