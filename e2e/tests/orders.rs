@@ -156,24 +156,3 @@ fn another_tenant_finds_nothing_of_an_order() {
     let listed = world.get(&clerk, "/orders/orders?sort=-total_minor&state=draft");
     assert_eq!(listed.status, 200, "{listed:?}");
 }
-
-#[test]
-fn an_attack_in_an_order_ends_before_anybody_is_asked_and_ordinary_words_do_not() {
-    let world = World::as_the_demo_inspects();
-    let clerk = world.sign_in("clerk", "acme");
-    for name in ["Seán O'Brien & Søn", "Select Union Bank, 2nd floor", "Café „Zur Post“ – Nº 5", "株式会社 例 (東京)"]
-    {
-        let customer = json!({"name": name, "email": "buyer@example.org"});
-        let answer = send(&world, &clerk, "/orders/customers", &[], &customer);
-        assert_eq!(answer.status, 201, "{name}: {answer:?}");
-    }
-    for attack in
-        ["1' UNION SELECT password FROM users-- -", "<script>alert(document.cookie)</script>", "; cat /etc/passwd"]
-    {
-        let customer = json!({"name": attack, "email": "buyer@example.org"});
-        let answer = send(&world, &clerk, "/orders/customers", &[], &customer);
-        assert_eq!((answer.status, answer.code()), (403, "attack_detected".to_owned()), "{attack}: {answer:?}");
-        let found = world.decision(&answer).inspection.unwrap();
-        assert!(found.score >= 5 && found.places.iter().any(|place| place.variable.contains("name")), "{found:?}");
-    }
-}
