@@ -1,9 +1,12 @@
 //! What an operator sees: health, metrics, a clean shutdown, a bad policy that changes nothing, an explanation.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use cedargate_e2e::http::Connection;
 use cedargate_e2e::{ScimTester, World, WorldOptions};
+use cedargate_model::EventBody;
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
@@ -179,3 +182,149 @@ const MEANT: [(&str, &str); 4] = [
     ("did not remove attribute 'active'", "nobody is let in by an omission"),
     ("unexpected value for 'members'", "what a member is called is said by the member"),
 ];
+
+#[test]
+fn a_replay_names_the_requests_that_a_proposed_set_would_refuse() {
+    let world = World::shared();
+    let clerk = world.sign_in("clerk", "globex");
+    assert_eq!(world.post(&clerk, "/echo/replayed", "{}").status, 200);
+    let decided = |method: &str| {
+        let found = world.events().into_iter().find_map(|event| match event.body {
+            EventBody::Decision(decision) if decision.path == "/echo/replayed" && decision.method == method => {
+                Some(decision.decision.to_string())
+            }
+            _ => None,
+        });
+        found.unwrap()
+    };
+    let decision = decided("POST");
+    let replay = |proposed: &std::path::Path| {
+        let proposed = proposed.display().to_string();
+        let asked = ["policy", "replay", "--tenant", "globex", "--days", "1", "--json", "--proposed", &proposed];
+        world.cedargate(&asked).unwrap_or_else(|answer| answer.to_string())
+    };
+    let same = replay(&world.path("policies"));
+    assert!(same.contains("\"changed\":0") && !same.contains("\"decisions\":0,"), "{same}");
+
+    let proposed = tempfile::tempdir().unwrap();
+    copy(&world.path("policies"), proposed.path());
+    let matrix = proposed.path().join("echo/matrix.txt");
+    let text = std::fs::read_to_string(&matrix).unwrap();
+    let write = text.lines().find(|line| line.starts_with("Write ")).unwrap();
+    std::fs::write(&matrix, text.replace(write, &write.replace("allow", "-    "))).unwrap();
+    let stricter = replay(proposed.path());
+    let named = format!("\"decision\":\"{decision}\"");
+    assert!(stricter.contains(&named) && stricter.contains("\"was\":\"allow\",\"was_by\":[\"echo/"), "{stricter}");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), &to).unwrap();
+        }
+    }
+}
+
+/// A directory like the installation's policies, with one line of the echo service's matrix changed.
+fn proposed(world: &World, action: &str, from: &str, to: &str) -> tempfile::TempDir {
+    let proposed = tempfile::tempdir().unwrap();
+    copy(&world.path("policies"), proposed.path());
+    let matrix = proposed.path().join("echo/matrix.txt");
+    let text = std::fs::read_to_string(&matrix).unwrap();
+    let line = text.lines().find(|line| line.starts_with(&format!("{action} "))).unwrap();
+    let changed = line.replacen(from, to, 1);
+    assert_ne!(changed, line);
+    std::fs::write(&matrix, text.replace(line, &changed)).unwrap();
+    proposed
+}
+
+/// The commands of a change's life, each by somebody; what they say, whatever they end with.
+fn change(world: &World, by: &str, arguments: &[&str]) -> String {
+    let all = [&["policy", "change"], arguments, &["--tenant", "acme", "--by", by, "--json"]].concat();
+    world.cedargate(&all).unwrap_or_else(|answer| answer.to_string())
+}
+
+fn opened(world: &World, proposed: &std::path::Path) -> String {
+    let proposed = proposed.display().to_string();
+    let said = change(world, "ann", &["open", "--proposed", &proposed, "--title", "viewers write"]);
+    let (_, rest) = said.split_once("\"change\":\"").unwrap_or_else(|| panic!("{said}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_change_of_policies_is_stopped_at_each_step_until_it_passes() {
+    let config = "[policies]\nshadow_percent = 100\n[tenants.acme]\n\
+                  policy_steps = [\"check\", \"replay\", \"review\", \"shadow\"]";
+    let world = World::start(&WorldOptions { config, ..WorldOptions::default() }).unwrap();
+    let viewer = world.sign_in("viewer", "acme");
+    let status = || world.post(&viewer, "/echo/a", "{}").status;
+    let becomes = |wanted: u16| {
+        (0..400).any(|_| {
+            std::thread::sleep(Duration::from_millis(25));
+            status() == wanted
+        })
+    };
+    let refused = |by: &str, arguments: &[&str], reason: &str| {
+        let said = change(&world, by, arguments);
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+        assert_eq!(status(), 403, "{arguments:?}");
+    };
+    assert_eq!(status(), 403);
+
+    // One that has a mistake is stopped by the check, with its place.
+    let bad = proposed(&world, "Write", "-        allow", "perhaps  allow");
+    let bad = opened(&world, bad.path());
+    refused("ann", &["check", &bad], "echo/matrix.txt:5:");
+    refused("ann", &["submit", &bad], "`check` did not pass");
+    refused("ann", &["live", &bad], "`check` did not pass");
+    assert!(change(&world, "ann", &["withdraw", &bad]).contains("withdrawn"));
+
+    let good = proposed(&world, "Write", "-        allow", "allow    allow");
+    let id = &*opened(&world, good.path());
+    refused("ann", &["submit", id], "`check` was not made");
+    assert!(change(&world, "ann", &["check", id]).contains("\"passed\":true"));
+    refused("ann", &["submit", id], "`replay` was not made");
+    let replayed = change(&world, "ann", &["replay", id]);
+    assert!(replayed.contains("\"was\":\"deny\"") && replayed.contains("echo.Write"), "{replayed}");
+    refused("bo", &["approve", id], "it is draft");
+    assert!(change(&world, "ann", &["submit", id]).contains("submitted"));
+    refused("ann", &["approve", id], "somebody else has to approve");
+    refused("ann", &["shadow", id], "people have approved it");
+    for by in ["bo", "cy"] {
+        change(&world, by, &["approve", id]);
+    }
+    refused("bo", &["approve", id], "has approved it already");
+    refused("ann", &["live", id], "it was not evaluated in the shadow");
+
+    // In the shadow it answers nobody, and says what it would have.
+    assert!(change(&world, "ann", &["shadow", id]).contains("in the shadow of the live set"));
+    let differs = (0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        assert_eq!(status(), 403, "the shadow answers nobody");
+        !world.admin("/metrics").unwrap().text().contains("cedargate_policy_shadow_total{outcome=\"differs\"} 0")
+    });
+    assert!(differs, "{}", world.logs());
+    let diverged = change(&world, "ann", &["diverged", id]);
+    assert!(diverged.contains("\"shadow\":{") && diverged.contains("\"decided\":\"allow\""), "{diverged}");
+
+    // Whatever happens to a gateway in the middle, it decides by what the store says.
+    assert!(change(&world, "ann", &["live", id]).contains("\"done\":\"live\""));
+    world.kill_gateway().unwrap();
+    world.restart_gateway().unwrap();
+    assert_eq!(status(), 200, "{}", world.logs());
+    assert!(change(&world, "ann", &["back"]).contains("\"live\":null"));
+    assert!(becomes(403), "{}", world.logs());
+    refused("ann", &["live", id], "it is superseded");
+    refused("ann", &["back"], "nothing to go back to");
+
+    let said = |act: &str| world.events().iter().any(|event| format!("{event:?}").contains(act));
+    assert!((0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        said("Superseded") && said("WentLive") && said("somebody else has to approve")
+    }));
+}

@@ -234,5 +234,11 @@ pub const GATEWAY: MigrationSet = MigrationSet {
             sqlite: include_str!("../gateway/sqlite/0057_roles_by_factor.sql"),
             postgres: include_str!("../gateway/postgres/0057_roles_by_factor.sql"),
         },
+        Migration {
+            version: 70,
+            name: "policy_changes",
+            sqlite: include_str!("../gateway/sqlite/0070_policy_changes.sql"),
+            postgres: include_str!("../gateway/postgres/0070_policy_changes.sql"),
+        },
     ],
 };

@@ -108,6 +108,7 @@ fn event(number: u64, tenant: TenantName) -> Event {
         snapshot: Some("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into()),
         facts: None,
         determined_by: Arc::new(["inventory/matrix/clerk/ShowItem".into()]),
+        shadow: None,
     };
     let at = Micros(1_700_000_000_000_000 + i64::try_from(number).unwrap_or(0));
     Event { id: EventId(id), at, tenant: Some(tenant), body: EventBody::Decision(Arc::new(decision)) }

@@ -122,6 +122,7 @@ fn event() -> Event {
         snapshot: Some("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into()),
         determined_by: Arc::new(["inventory/matrix/clerk/ListItems".into()]),
         facts: None,
+        shadow: None,
     };
     Event {
         id: EventId(id),

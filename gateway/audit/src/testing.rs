@@ -51,6 +51,7 @@ fn event(number: u64, client: &str, verdict: Verdict) -> Event {
         snapshot: None,
         determined_by: Arc::new([]),
         facts: None,
+        shadow: None,
     };
     let tenant = Some(TenantName::parse("acme").unwrap());
     Event { id: EventId(id(number)), at: at(number), tenant, body: EventBody::Decision(Arc::new(decision)) }

@@ -42,7 +42,7 @@ pub use gateway::{Gateway, Settings};
 pub use h2::StreamLimits;
 pub use metrics::Metrics;
 pub use server::{Listener, Server, ServerSettings};
-pub use site::{Site, Sites};
+pub use site::{PolicyShadow, Site, Sites};
 pub use stage::accept::Traffic;
 pub use stage::hygiene::{HeadLimits, TrustedProxies, TrustedProxiesError};
 pub use stage::inspect::{RuleChoice, RuleSets, RuleSettings, Shadow};

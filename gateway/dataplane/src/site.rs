@@ -16,6 +16,17 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// What decides for it; none while its policies do not build, and then every request is refused.
     pub snapshot: Option<Arc<Snapshot>>,
+    /// What is evaluated beside it, with no effect.
+    pub shadow: Option<PolicyShadow>,
+}
+
+/// A policy set in the shadow of the live one.
+#[derive(Clone, Debug)]
+pub struct PolicyShadow {
+    /// What would decide.
+    pub snapshot: Arc<Snapshot>,
+    /// Of how many of a hundred requests it is asked.
+    pub percent: u8,
 }
 
 /// Every site, by host.

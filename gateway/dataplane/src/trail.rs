@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cedargate_identity::ShownCertificate;
 use cedargate_model::{
     Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Facts, Inspection, Micros, Outcome,
-    Refusal, RequestId, Scheme, Stage, Subject, TenantId, TenantName, Verdict,
+    Refusal, RequestId, Scheme, Shadowed, Stage, Subject, TenantId, TenantName, Verdict,
 };
 use cedargate_policy::{Basis, Routed};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -86,6 +86,7 @@ impl Trail {
                 snapshot: None,
                 determined_by: Arc::new([]),
                 facts: None,
+                shadow: None,
             }),
             caller: Caller::Anonymous,
             counts_for: Caller::Anonymous,
@@ -234,6 +235,13 @@ impl Trail {
         event.snapshot = Some(basis.snapshot().clone());
         event.determined_by = basis.determined_by().clone();
         event.facts = Some(Arc::new(facts));
+    }
+
+    /// What the policy set in the shadow decided, where that was something else.
+    pub(crate) fn shadowed(&mut self, shadowed: Option<Arc<Shadowed>>) {
+        if shadowed.is_some() {
+            self.event().shadow = shadowed;
+        }
     }
 
     /// Roles and methods are copied: the event outlives the session, and says what held when it was decided.

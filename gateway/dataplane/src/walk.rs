@@ -100,7 +100,8 @@ pub(crate) async fn walk(
     // Reading a body may have taken its time: what is decided is decided, and recorded, as of now.
     let now = gateway.clock.now();
     trail.certificate_counts(certificate_until.is_none_or(|until| now < until));
-    let decided = authorize::authorize(&gateway.decisions, &found, &canonical, judged.findings, now, trail);
+    let decided =
+        authorize::authorize((&gateway.decisions, &gateway.metrics), &found, &canonical, judged.findings, now, trail);
     let allowed = decided.inspect_err(|refusal| {
         if let Caller::Principal(principal) = &trail.caller {
             let headers = &session.req_header().headers;

@@ -68,6 +68,7 @@ mod kept_posts;
 mod link;
 mod notices;
 mod operator_events;
+mod policy_changes;
 mod principal;
 mod program_secret;
 mod promised_roles;
@@ -118,6 +119,10 @@ pub use kept_posts::{KEPT_POST_TTL, KeepPostError, KeptPost, KeptPosts, NewKeptP
 pub use link::{LinkOrigin, LinkOriginError, LinkToken, PresentedLink};
 pub use notices::{Backlog, NOTICES_MAX, Notice, NoticeError, Notices, Waiting};
 pub use operator_events::{OperatorError, OperatorEvents, Taken};
+pub use policy_changes::{
+    ChangeState, ChangeStep, LivePolicies, POLICY_CHANGES_MAX, POLICY_SET_BYTES_MAX, PolicyChange, PolicyChangeError,
+    PolicyChanges, StepDone,
+};
 pub use principal::MEMBER;
 pub use program_secret::{PresentedSecret, ProgramSecret, SecretError, SecretKind};
 pub use random::EntropyError;

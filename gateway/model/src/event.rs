@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountEvent, AdmissionEvent, ClientCertificate, ConnectionName, Credential, DecisionId, EventId, FactorId, Facts,
-    KeyEvent, Micros, PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId, RouteId, SessionId,
-    SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
+    KeyEvent, Micros, PolicyChangeEvent, PolicyId, PrincipalId, ProofKind, ProvisioningEvent, RefusalCode, RequestId,
+    RouteId, SessionId, Shadowed, SigninReason, SnapshotId, Stage, TenantName, TokenEvent,
 };
 
 /// The version that every entry carries. A reader refuses what it does not know.
@@ -53,6 +53,8 @@ pub enum EventBody {
     Provisioning(Box<ProvisioningEvent>),
     /// A gateway signs with another key from now on.
     Key(KeyEvent),
+    /// Something became of a change of a tenant's policies.
+    PolicyChange(Box<PolicyChangeEvent>),
     /// A service says what it did under a decision. Boxed like a decision: it is as large.
     ServiceEvent(Box<ServiceEvent>),
 }
@@ -105,6 +107,9 @@ pub struct Decision {
     /// What else the policies were shown, once they decided: with it the decision can be made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Arc<Facts>>,
+    /// What a policy set in the shadow decided, where that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Arc<Shadowed>>,
 }
 
 /// Allowed or refused.
@@ -370,6 +375,7 @@ mod tests {
                 snapshot: None,
                 determined_by: Arc::new([]),
                 facts: None,
+                shadow: None,
             })),
         };
         let text = serde_json::to_string(&refused).unwrap();

@@ -1,8 +1,10 @@
 //! What policies were shown of a caller, kept so that a decision can be made again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthnMethod, Micros, RoleName, TenantId};
+use crate::{AuthnMethod, Micros, PolicyId, RoleName, SnapshotId, TenantId};
 
 /// What a decision was made from beside what its event says already: principal, level, credential, address, certificate,
 /// path and what the inspection found.
@@ -26,6 +28,18 @@ pub struct Facts {
     /// When it last proved who it is; none for anonymous callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_at: Option<Micros>,
+}
+
+/// What a policy set that is evaluated in the shadow of the live one decided otherwise. It had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadowed {
+    /// The snapshot in the shadow.
+    pub snapshot: SnapshotId,
+    /// What it decided: `allow`, `step_up`, `sign_in`, `deny`, `failed`, or `no_route` where none of its routes leads there.
+    pub decided: Arc<str>,
+    /// By which policies, sorted.
+    #[serde(default, skip_serializing_if = "<[PolicyId]>::is_empty")]
+    pub determined_by: Arc<[PolicyId]>,
 }
 
 impl Facts {

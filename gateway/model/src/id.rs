@@ -55,6 +55,8 @@ uuid_id! {
     RequestId;
     /// Identifies one audit event. UUIDv7.
     EventId;
+    /// Identifies a change of a tenant's policies. UUIDv7.
+    ChangeId;
 }
 
 macro_rules! text_id {
@@ -92,6 +94,8 @@ text_id! {
     RouteId;
     /// Names a tenant's snapshot by the content it was built from: lower-case hexadecimal SHA-256, 64 characters.
     SnapshotId;
+    /// Names a proposed policy set by its content: lower-case hexadecimal SHA-256, 64 characters.
+    PolicySetId;
 }
 
 /// A tenant's short name, as it stands in host names: 1 to 63 of `a-z`, `0-9` and inner `-` (RFC 1123 §2.1).

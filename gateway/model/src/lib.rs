@@ -34,6 +34,7 @@ mod facts;
 mod host;
 mod id;
 mod path;
+mod policy_change_event;
 mod posted_form;
 mod provisioning_event;
 mod refusal;
@@ -54,13 +55,14 @@ pub use event::{
     Amendment, Decision, EVENT_VERSION, Event, EventBody, Folded, Inspection, InspectionPlace, Outcome, OutcomeEnd,
     ServiceEvent, Signin, SigninResult, Subject, Verdict,
 };
-pub use facts::Facts;
+pub use facts::{Facts, Shadowed};
 pub use host::{Host, HostError};
 pub use id::{
-    ApiKeyId, DecisionId, EventId, FactorId, GrantId, PolicyId, PrincipalId, RequestId, RouteId, ScimGroupId,
-    ScimTokenId, SessionId, SnapshotId, TenantId, TenantName, TenantNameError, TokenId,
+    ApiKeyId, ChangeId, DecisionId, EventId, FactorId, GrantId, PolicyId, PolicySetId, PrincipalId, RequestId, RouteId,
+    ScimGroupId, ScimTokenId, SessionId, SnapshotId, TenantId, TenantName, TenantNameError, TokenId,
 };
 pub use path::{NormalizedPath, PathError};
+pub use policy_change_event::{PolicyChangeAct, PolicyChangeEvent};
 pub use posted_form::{FORM_MEDIA_TYPE, POSTED_FORM_BYTES_MAX, PostedForm};
 pub use provisioning_event::{ProvisioningAct, ProvisioningEvent, RolesOf};
 pub use refusal::{Challenge, Refusal, RefusalCode, Stage};

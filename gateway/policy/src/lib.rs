@@ -35,6 +35,7 @@
 //! [`Context`], to `entities.rs` where it is shown to Cedar, and to `reads.rs`, where it must count as volatile unless it
 //! is put into the cache's key. Until it is there it counts as reading everything, which is slow and correct.
 
+mod alternatives;
 mod authored;
 mod build;
 mod cedar_problem;
@@ -52,6 +53,7 @@ mod problem;
 #[cfg(test)]
 mod properties;
 mod property;
+mod proposal;
 mod query;
 mod reads;
 mod recorded;
@@ -64,6 +66,7 @@ mod sources;
 mod toml_text;
 mod verdict;
 
+pub use alternatives::Alternative;
 pub use authored::Whose;
 pub use decisions::{CacheStats, Decisions};
 pub use matrix::{Cell, CellError, CompiledCell, Matrix, MatrixTarget};
@@ -71,6 +74,7 @@ pub use model::{Model, ModelAction, ModelPolicy};
 pub use platform::Role;
 pub use problem::{Place, Problem, Problems};
 pub use property::Property;
+pub use proposal::{Difference, Proposal};
 pub use query::{Context, Query, WafFindings};
 pub use recorded::{AskedAgain, Callers, Decided, Recorded, RecordedError};
 pub use replay::{Change, Group, Replay, Replayed};

@@ -90,6 +90,11 @@ impl Sources {
         below.filter_map(|path| path.split_once('/')).map(|(name, _)| Arc::from(name)).collect()
     }
 
+    /// Every text by its path, in the paths' order.
+    pub fn texts(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.texts.iter()
+    }
+
     /// The text at a path, with the path as it is kept.
     pub(crate) fn text(&self, path: &str) -> Option<(&Arc<str>, &Arc<str>)> {
         self.texts.get_key_value(path)

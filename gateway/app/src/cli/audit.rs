@@ -170,7 +170,7 @@ fn wanted(event: &Event, tenant: Option<&TenantName>, decision: Option<DecisionI
         EventBody::Token(done) => done.decision == wanted,
         EventBody::Provisioning(done) => done.decision == Some(wanted),
         EventBody::ServiceEvent(said) => said.decision == wanted,
-        EventBody::Folded(_) | EventBody::Key(_) => false,
+        EventBody::Folded(_) | EventBody::Key(_) | EventBody::PolicyChange(_) => false,
     });
     of_tenant && of_decision
 }
@@ -236,6 +236,9 @@ fn summary(event: &Event) -> String {
             format!("scim     {decision} {}{whom} by token {token} of {connection}", act.as_str())
         }
         EventBody::Key(taken) => key_taken(taken),
+        EventBody::PolicyChange(done) => {
+            format!("policies {} by {}: {}", done.change, done.person, done.act.describe())
+        }
         EventBody::ServiceEvent(said) => {
             let ServiceEvent { decision, service, action, resource, detail, .. } = &**said;
             let facts = if detail.is_empty() { String::new() } else { format!(" {}", json!(detail)) };

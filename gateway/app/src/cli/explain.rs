@@ -1,15 +1,18 @@
 //! `cedargate explain`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cedargate_dataplane::{Explanation, Parts, Question, StageOutcome, explain};
-use cedargate_identity::{Account, AccountState, Accounts, DIRECTORY, Email, MEMBER, Tenant, Tenants, directory};
+use cedargate_identity::{
+    Account, AccountState, Accounts, DIRECTORY, Email, MEMBER, PolicyChanges, Tenant, Tenants, directory,
+};
 use cedargate_model::{
     AuthnMethod, AuthnStrength, Caller, Clock as _, Credential, Micros, Principal, PrincipalId, RoleName, SessionId,
-    SystemClock, TenantName,
+    SystemClock, TenantId, TenantName,
 };
 use cedargate_policy::Decisions;
 use clap::Args;
@@ -18,7 +21,7 @@ use uuid::Uuid;
 
 use super::output::Output;
 use super::{Common, Ending, Failure, block_on, tenant};
-use crate::compose::{self, SiteLoader, StartError};
+use crate::compose::{self, LiveSets, SetsOf, SiteLoader, StartError};
 use crate::config::Config;
 
 /// Walks a request that nobody sent through the code that serves, and prints what each stage says and which policies
@@ -72,13 +75,17 @@ pub(crate) struct Whose {
     roles: Vec<RoleName>,
 }
 
+/// The tenant, the account where one is asked for, and the policy sets that the store says are live.
+type LookedUp = (Tenant, Option<Account>, BTreeMap<TenantId, SetsOf>);
+
 impl Explain {
     pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         let config = common.load()?;
         let now = SystemClock.now();
-        let (tenant, account) = block_on(self.look_up(&config))?;
+        let (tenant, account, sets) = block_on(self.look_up(&config))?;
         let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
         let tenants: Vec<_> = std::iter::once(tenant.clone()).filter(|tenant| tenant.id != directory().id).collect();
+        loader.take_sets(sets);
         let loaded = loader.load(&tenants)?;
         if let Some(failed) = loaded.failed.into_iter().find(|failed| *failed.tenant == *tenant.name.as_str()) {
             let (tenant, problems) = (failed.tenant, failed.problems);
@@ -98,10 +105,10 @@ impl Explain {
     }
 
     /// The tenant, and the account where one is asked for.
-    async fn look_up(&self, config: &Config) -> Result<(Tenant, Option<Account>), Failure> {
+    async fn look_up(&self, config: &Config) -> Result<LookedUp, Failure> {
         if self.tenant.as_str() == DIRECTORY {
             return match &self.who.email {
-                None => Ok((directory(), None)),
+                None => Ok((directory(), None, BTreeMap::new())),
                 Some(_) => Err(Failure::mistake("the bare host has no accounts: ask with `--anonymous`")),
             };
         }
@@ -118,8 +125,11 @@ impl Explain {
                 Some(found.ok_or_else(missing)?)
             }
         };
+        let mut sets = LiveSets::new(PolicyChanges::new(pool.clone()));
+        sets.look().await.map_err(|error| Failure::unavailable(&error))?;
+        let sets = sets.of(std::slice::from_ref(&tenant));
         pool.close().await;
-        Ok((tenant, account))
+        Ok((tenant, account, sets))
     }
 
     fn question(

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::connections::Watched;
 use super::key_record::KeyRecord;
+use super::live_sets::LiveSets;
 use super::rule_sets::RuleLoader;
 use super::serve::write_jwks;
 use super::sites::{Loaded, SiteLoader};
@@ -32,6 +33,7 @@ pub(super) struct Reloader {
     pub(super) loader: SiteLoader,
     pub(super) rules: RuleLoader,
     pub(super) tenants: Tenants,
+    pub(super) sets: LiveSets,
     pub(super) policies: PathBuf,
     pub(super) ring: KeyRing,
     pub(super) key_record: Arc<KeyRecord>,
@@ -52,6 +54,9 @@ pub(super) struct Reloader {
 /// How long files must stay as they are before they are read: half a file is well-formed, too, and may forbid less.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
 
+/// How often the store is asked which policy sets are live: with what building takes, a change is there within a second.
+const SETS_EVERY: Duration = Duration::from_millis(250);
+
 /// How often at most that is waited for. Files that never rest are read as they are.
 const SETTLE_TRIES: usize = 50;
 
@@ -62,6 +67,8 @@ pub(super) struct Seen {
     files: BTreeMap<PathBuf, Stamp>,
     identity_key: Option<Stamp>,
     certificates: BTreeMap<PathBuf, Stamp>,
+    /// Whether other policy sets are live than the sites were loaded with.
+    sets_changed: bool,
 }
 
 /// A file's outer marks. A changed text always changes one of them.
@@ -85,10 +92,15 @@ impl Stamp {
 }
 
 impl Seen {
+    /// Has the sites loaded anew by the next look.
+    fn forget_sites(&mut self) {
+        self.sets_changed = true;
+    }
+
     pub(super) fn of(tenants: Vec<Tenant>, policies: &Path, ring: &KeyRing, watched: &[PathBuf]) -> Self {
         let files = stamps(policies);
         let identity_key = ring.metadata(Purpose::Identity).as_ref().map(Stamp::of);
-        Self { tenants, files, identity_key, certificates: tls_stamps(watched) }
+        Self { tenants, files, identity_key, certificates: tls_stamps(watched), sets_changed: false }
     }
 
     pub(super) fn identity_key(&self) -> Option<Stamp> {
@@ -147,22 +159,39 @@ impl Reloader {
         let mut hangups = signal(SignalKind::hangup()).map_err(|source| StartError::Machine { doing, source })?;
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(SETS_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sets_changed = false;
         loop {
             let asked = tokio::select! {
                 _ = ticks.tick() => false,
+                _ = looks.tick() => {
+                    // The store that is away is told of where the tenants are listed.
+                    sets_changed |= self.sets.look().await.unwrap_or(false);
+                    if !sets_changed {
+                        continue;
+                    }
+                    false
+                }
                 _ = hangups.recv() => {
                     tracing::info!("SIGHUP: reading policies, tenants, keys and certificates anew");
                     true
                 }
             };
+            let mut listed = true;
             let tenants = match self.tenants.list().await {
                 Ok(tenants) => tenants,
                 Err(error) => {
+                    listed = false;
                     tracing::warn!(error = &error as &dyn std::error::Error, "the tenants cannot be listed");
                     // Policies, keys and certificates are in files: they change without the store, too.
                     self.seen.tenants.clone()
                 }
             };
+            if listed && std::mem::take(&mut sets_changed) {
+                self.seen.forget_sites();
+                self.loader.take_sets(self.sets.of(&tenants));
+            }
             // Building is work of milliseconds to seconds, beside nobody's request.
             let worked = tokio::task::spawn_blocking(move || {
                 settle(&self.seen.files, || stamps(&self.policies), || thread::sleep(SETTLE));
@@ -188,7 +217,7 @@ impl Reloader {
     pub(super) fn look(&mut self, tenants: Vec<Tenant>, asked: bool) {
         let now = Seen::of(tenants, &self.policies, &self.ring, &self.certificates);
         let before = std::mem::replace(&mut self.seen, now);
-        if asked || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
+        if asked || before.sets_changed || (&before.tenants, &before.files) != (&self.seen.tenants, &self.seen.files) {
             self.load_sites();
         }
         self.look_at_rules(asked);

@@ -12,7 +12,7 @@ use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
 use cedargate_dataplane::{Gateway, KeyLook, Metrics, Server, TokenKeys};
 use cedargate_identity::{
-    Accounts, Factors, Identities, KeptPosts, Notices, OperatorEvents, Sessions, SpentAttempts, Tenants,
+    Accounts, Factors, Identities, KeptPosts, Notices, OperatorEvents, PolicyChanges, Sessions, SpentAttempts, Tenants,
     WebauthnCeremonies,
 };
 use cedargate_idp_adapters::connection::Connections;
@@ -38,6 +38,7 @@ use super::control::{self, CONTROL_SOCKET, SpoolRecorder};
 use super::figures::Figures;
 use super::keeper::Keeper;
 use super::key_record::KeyRecord;
+use super::live_sets::LiveSets;
 use super::log::{LinesDropped, Log};
 use super::proof::{Counted, Prover};
 use super::receipts::ArchivedReceipts;
@@ -151,7 +152,11 @@ fn start(
     let listed = background.block_on(tenants.list())?;
     let certificates = certificates::watched(config);
     let seen = Seen::of(listed.clone(), &config.policies.dir, &ring, &certificates);
-    let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
+    let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone())
+        .with_shadow_percent(config.policies.shadow_percent);
+    let mut sets = LiveSets::new(PolicyChanges::new(pool.clone()));
+    let _ = background.block_on(sets.look())?;
+    loader.take_sets(sets.of(&listed));
     let loaded = some_site(loader.load(&listed)?)?;
 
     let tenants_connections = connections::read(&config.connections, &config.policies.dir, SecretUse::Needed)?;
@@ -299,6 +304,7 @@ fn start(
         loader,
         rules,
         tenants,
+        sets,
         policies,
         ring,
         key_record,

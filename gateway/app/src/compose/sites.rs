@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cedargate_dataplane::{Site, Sites};
+use cedargate_dataplane::{PolicyShadow, Site, Sites};
 use cedargate_identity::{MEMBER, Tenant, directory};
 use cedargate_model::{RoleName, TenantId};
-use cedargate_policy::{Problems, Snapshot, Sources, TenantScope};
+use cedargate_policy::{Problems, Proposal, Snapshot, Sources, TenantScope};
 
 use super::StartError;
+use super::live_sets::SetsOf;
 use crate::config::BaseUrl;
 
 /// Builds sites, and remembers what was built last: a change that has mistakes leaves it as it was.
@@ -18,6 +19,10 @@ pub(crate) struct SiteLoader {
     base: BaseUrl,
     /// The snapshots that are live.
     live: BTreeMap<TenantId, Arc<Snapshot>>,
+    /// What the store says that is live, of tenants whose policies were changed through it.
+    sets: BTreeMap<TenantId, SetsOf>,
+    /// Of how many of a hundred requests a set in the shadow is asked.
+    shadow_percent: u8,
 }
 
 /// What came of a load.
@@ -41,7 +46,18 @@ pub(crate) struct FailedTenant {
 
 impl SiteLoader {
     pub(crate) fn new(policies: impl Into<PathBuf>, base: BaseUrl) -> Self {
-        Self { policies: policies.into(), base, live: BTreeMap::new() }
+        Self { policies: policies.into(), base, live: BTreeMap::new(), sets: BTreeMap::new(), shadow_percent: 0 }
+    }
+
+    /// Of how many of a hundred requests a set in the shadow is asked.
+    pub(super) fn with_shadow_percent(mut self, percent: u8) -> Self {
+        self.shadow_percent = percent;
+        self
+    }
+
+    /// Takes what the store says that is live, for the loads from now on.
+    pub(crate) fn take_sets(&mut self, sets: BTreeMap<TenantId, SetsOf>) {
+        self.sets = sets;
     }
 
     /// Builds the sites of these tenants and of the bare host.
@@ -69,7 +85,9 @@ impl SiteLoader {
             } else {
                 loaded.without_snapshot += 1;
             }
-            sites.push(Site { tenant: tenant.id, name: tenant.name.clone(), hosts: self.hosts(tenant), snapshot });
+            let shadow = self.shadow(&sources, tenant, &mut loaded);
+            let (name, hosts) = (tenant.name.clone(), self.hosts(tenant));
+            sites.push(Site { tenant: tenant.id, name, hosts, snapshot, shadow });
         }
         loaded.sites = Sites::new(sites, self.base.port());
         self.live = live;
@@ -79,7 +97,12 @@ impl SiteLoader {
     /// The tenant's new snapshot, or the one that is live while the new one has mistakes.
     fn snapshot(&self, sources: &Sources, tenant: &Tenant, loaded: &mut Loaded) -> Option<Arc<Snapshot>> {
         let live = self.live.get(&tenant.id);
-        match Snapshot::build(sources, &TenantScope::of_all_modules(sources, tenant.id, tenant.name.clone())) {
+        let set = self.sets.get(&tenant.id).and_then(|sets| sets.live.as_ref());
+        let built = match set {
+            None => build(sources, tenant),
+            Some(set) => of_set(sources, set, tenant),
+        };
+        match built {
             // The same texts: keeping the snapshot keeps its routes and what is cached of its decisions.
             Ok(built) => match live.filter(|live| live.id() == built.id()) {
                 Some(live) => Some(Arc::clone(live)),
@@ -95,12 +118,34 @@ impl SiteLoader {
         }
     }
 
+    /// What is evaluated beside it. Whatever is wrong with that changes nothing of what decides.
+    fn shadow(&self, sources: &Sources, tenant: &Tenant, loaded: &mut Loaded) -> Option<PolicyShadow> {
+        let set = self.sets.get(&tenant.id)?.shadow.as_ref()?;
+        match of_set(sources, set, tenant) {
+            Ok(snapshot) => Some(PolicyShadow { snapshot: Arc::new(snapshot), percent: self.shadow_percent }),
+            Err(problems) => {
+                loaded.failed.push(FailedTenant { tenant: format!("{} (in the shadow)", tenant.name), problems });
+                None
+            }
+        }
+    }
+
     fn hosts(&self, tenant: &Tenant) -> Vec<String> {
         if tenant.id == directory().id {
             return vec![self.base.domain().to_owned()];
         }
         std::iter::once(self.base.tenant_domain(&tenant.name)).chain(tenant.hosts.iter().cloned()).collect()
     }
+}
+
+fn build(sources: &Sources, tenant: &Tenant) -> Result<Snapshot, Problems> {
+    Snapshot::build(sources, &TenantScope::of_all_modules(sources, tenant.id, tenant.name.clone()))
+}
+
+/// From a set of the store, with the guard-rails and roles of this installation.
+fn of_set(sources: &Sources, set: &Result<Arc<Proposal>, Problems>, tenant: &Tenant) -> Result<Snapshot, Problems> {
+    let set = set.as_ref().map_err(Clone::clone)?;
+    build(&set.with_platform_of(sources)?, tenant)
 }
 
 /// The roles that an account can be given.

@@ -9,7 +9,7 @@ use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Spool, SpoolSettings};
 use cedargate_controlplane::AUDIENCE;
 use cedargate_dataplane::{Gateway, KeyLook, Metrics, TokenKeys};
-use cedargate_identity::{Sessions, Tenant, Tenants};
+use cedargate_identity::{PolicyChanges, Sessions, Tenant, Tenants};
 use cedargate_model::{
     AccessToken, ApiKeyId, Clock as _, EventBody, Host, KeyEvent, Micros, PrincipalId, SystemClock, TenantId,
     TenantName, TokenId, TokenSource,
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::connections::Watched;
 use super::key_record::KeyRecord;
+use super::live_sets::LiveSets;
 use super::reload::{Reloader, Seen};
 use super::rule_sets::RuleLoader;
 use super::sites::SiteLoader;
@@ -86,7 +87,8 @@ impl House {
             gateway: Arc::new(gateway),
             loader,
             rules: RuleLoader::new(&config),
-            tenants: Tenants::new(pool),
+            tenants: Tenants::new(pool.clone()),
+            sets: LiveSets::new(PolicyChanges::new(pool)),
             policies: config.policies.dir.clone(),
             ring,
             key_record,

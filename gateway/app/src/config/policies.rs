@@ -10,7 +10,7 @@ use super::section::Section;
 pub(crate) const TABLE: Table = Table {
     header: "[policies]",
     about: "The Cedar schema, roles, guard-rails, permission matrices and routes.",
-    keys: &[DIR, RELOAD_INTERVAL_MS],
+    keys: &[DIR, RELOAD_INTERVAL_MS, SHADOW_PERCENT],
 };
 
 const DIR: Key = Key {
@@ -29,18 +29,30 @@ const RELOAD_INTERVAL_MS: Key = Key {
     about: "How often the directory and the list of tenants are looked at. SIGHUP looks at once.",
 };
 
+const SHADOW_PERCENT: Key = Key {
+    name: "shadow_percent",
+    shape: Shape::Integer { min: 1, max: 100 },
+    fallback: Fallback::Value("5"),
+    environment: None,
+    about: "Of a hundred requests, so many are decided by a policy set in the shadow, too (`cedargate policy change shadow`). It has \
+            no effect on answers; each costs about what deciding costs.",
+};
+
 /// `[policies]`, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
     pub(crate) dir: PathBuf,
     pub(crate) reload_interval: Duration,
+    pub(crate) shadow_percent: u8,
 }
 
 impl Policies {
     pub(crate) fn read(mut section: Section<'_, '_>) -> Result<Self, Noted> {
         let dir = section.path(&DIR);
         let reload_interval = section.integer(&RELOAD_INTERVAL_MS);
+        let shadow_percent = section.integer_as(&SHADOW_PERCENT);
         section.finish();
-        Ok(Self { dir: dir?, reload_interval: Duration::from_millis(reload_interval?) })
+        let reload_interval = Duration::from_millis(reload_interval?);
+        Ok(Self { dir: dir?, reload_interval, shadow_percent: shadow_percent? })
     }
 }

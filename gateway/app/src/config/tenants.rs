@@ -1,10 +1,10 @@
 //! What tenants ask of their people, each for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cedargate_controlplane::AskedDocument;
-use cedargate_identity::{DocumentVersion, SessionLimits, SessionSettings};
+use cedargate_identity::{ChangeStep, DocumentVersion, SessionLimits, SessionSettings};
 use cedargate_idp_adapters::admissions::AdmissionRules;
 use cedargate_model::{ConsentDocument, RoleName, TenantName};
 
@@ -28,6 +28,7 @@ pub(crate) const TABLE: Table = Table {
         SESSION_ABSOLUTE_SECONDS,
         SESSION_REMEMBERED_DAYS,
         SESSIONS_MAX,
+        POLICY_STEPS,
     ],
 };
 
@@ -117,6 +118,14 @@ const SESSIONS_MAX: Key = Key {
     environment: None,
     about: "How many sessions somebody may have at once. One more ends the oldest, which the record says.",
 };
+const POLICY_STEPS: Key = Key {
+    name: "policy_steps",
+    shape: Shape::Texts("`check`, `analyse`, `replay`, `review` or `shadow`"),
+    fallback: Fallback::Value(r#"["check", "analyse", "replay", "review", "shadow"]"#),
+    environment: None,
+    about: "What a change of the tenant's policies needs before it may go live (`cedargate policy change`). `check` is always needed. \
+            With `analyse`, what is not proved needs one more person to approve.",
+};
 
 /// One `[tenants.NAME]`, checked.
 #[derive(Clone, Debug)]
@@ -125,6 +134,7 @@ pub(crate) struct TenantSettings {
     pub(crate) admission: AdmissionRules,
     pub(crate) documents: Vec<AskedDocument>,
     pub(crate) sessions: SessionLimits,
+    pub(crate) policy_steps: BTreeSet<ChangeStep>,
 }
 
 /// `[tenants]`, checked.
@@ -148,6 +158,9 @@ fn tenant(mut section: Section<'_, '_>, sessions: &SessionSettings) -> Result<Te
     let terms = document(&mut section, ConsentDocument::Terms, &TERMS_VERSION, &TERMS_URL);
     let privacy = document(&mut section, ConsentDocument::Privacy, &PRIVACY_VERSION, &PRIVACY_URL);
     let sessions = limits(&mut section, sessions);
+    let steps = section.texts(&POLICY_STEPS, |text| {
+        ChangeStep::parse(text).ok_or("write `check`, `analyse`, `replay`, `review` or `shadow`")
+    });
     section.finish();
     let (registration, offered) = (registration?, offered?);
     Ok(TenantSettings {
@@ -155,6 +168,7 @@ fn tenant(mut section: Section<'_, '_>, sessions: &SessionSettings) -> Result<Te
         admission: AdmissionRules { offered: registration.then_some(offered), after_factor: after_factor? },
         documents: [terms?, privacy?].into_iter().flatten().collect(),
         sessions: sessions?,
+        policy_steps: steps?.into_iter().collect(),
     })
 }
 

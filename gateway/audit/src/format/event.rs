@@ -5,8 +5,8 @@
 //! holds it to that, and everything is read back by `serde`.
 
 use cedargate_model::{
-    ClientCertificate, Decision, Event, EventBody, Facts, Inspection, InspectionPlace, Outcome, OutcomeEnd, Subject,
-    Verdict, append_address,
+    ClientCertificate, Decision, Event, EventBody, Facts, Inspection, InspectionPlace, Outcome, OutcomeEnd, Shadowed,
+    Subject, Verdict, append_address,
 };
 use uuid::Uuid;
 
@@ -37,6 +37,7 @@ pub(crate) fn append_json(out: &mut Vec<u8>, event: &Event) -> serde_json::Resul
         | EventBody::Token(_)
         | EventBody::Provisioning(_)
         | EventBody::Key(_)
+        | EventBody::PolicyChange(_)
         | EventBody::ServiceEvent(_) => serde_json::to_writer(out, event),
     }
 }
@@ -72,6 +73,7 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
         snapshot,
         determined_by,
         facts,
+        shadow,
     } = decision;
     id(out, "decision", decision.0);
     id(out, "request", request.0);
@@ -126,6 +128,16 @@ fn append_decision(out: &mut Vec<u8>, decision: &Decision) {
     }
     if let Some(facts) = facts {
         append_facts(out, facts);
+    }
+    if let Some(shadow) = shadow {
+        let Shadowed { snapshot, decided, determined_by } = &**shadow;
+        out.extend_from_slice(b",\"shadow\":{\"snapshot\":");
+        push_text(out, snapshot.as_str());
+        text(out, "decided", decided);
+        if !determined_by.is_empty() {
+            list(out, "determined_by", determined_by.iter().map(|policy| policy.as_str()));
+        }
+        out.push(b'}');
     }
 }
 
@@ -369,6 +381,10 @@ mod tests {
                 inspection,
                 snapshot: snapshot.map(|text| SnapshotId::from(&*text)),
                 determined_by: determined_by.iter().map(|text| PolicyId::from(&**text)).collect(),
+                shadow: facts.as_ref().and_then(|facts| facts.roles.first()).map(|role| {
+                    let determined_by = determined_by.iter().map(|text| PolicyId::from(&**text)).collect();
+                    Arc::new(Shadowed { snapshot: role.as_str().into(), decided: role.as_str().into(), determined_by })
+                }),
                 facts: facts.map(Arc::new),
             }
         }

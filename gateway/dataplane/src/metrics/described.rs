@@ -131,6 +131,8 @@ metrics! {
         "1 if the last reading of tenants and policies had no mistake, else 0.";
     RELOADED_AT = Gauge "cedargate_policy_reload_success_timestamp_seconds" []
         "When tenants and policies were last taken up without a mistake, in seconds since 1970.";
+    POLICY_SHADOW = Counter "cedargate_policy_shadow_total" ["outcome"]
+        "Decisions that a policy set in the shadow of the live one was asked for, too: the `same`, or it `differs`.";
     WAF_SHADOW = Counter "cedargate_waf_shadow_total" ["outcome"]
         "Requests that a rule set which only watches was shown, by what it says beside the live one: the `same`, `stricter` or `looser`; `skipped` where no thread was free for it.";
     WAF_RELOADS = Counter "cedargate_waf_reloads_total" ["result"]

@@ -46,6 +46,7 @@ pub struct Metrics {
     stages: HistogramVec,
     upstream_errors: IntCounterVec,
     shadow: ShadowCounts,
+    policy_shadow: IntCounterVec,
     /// Looked up once for each route and tenant: their labels are hashed anew otherwise, for every request.
     routes: ArcSwap<HashMap<RouteId, Arc<OfRoute>>>,
     tenants: ArcSwap<HashMap<TenantName, OfTenant>>,
@@ -111,6 +112,7 @@ impl Metrics {
             stages: histogram(described::STAGE_DURATION)?,
             upstream_errors: counter(described::UPSTREAM_ERRORS)?,
             shadow: ShadowCounts(counter(described::WAF_SHADOW)?),
+            policy_shadow: counter(described::POLICY_SHADOW)?,
             routes: ArcSwap::default(),
             tenants: ArcSwap::default(),
             registry,
@@ -148,6 +150,9 @@ impl Metrics {
         }
         for outcome in ["same", "stricter", "looser", "skipped"] {
             self.count(described::WAF_SHADOW, &[outcome], 0);
+        }
+        for outcome in ["same", "differs"] {
+            self.count(described::POLICY_SHADOW, &[outcome], 0);
         }
         for result in ["taken_up", "failed"] {
             self.count(described::WAF_RELOADS, &[result], 0);
@@ -249,6 +254,11 @@ impl Metrics {
     }
 
     /// What rules say that only watch.
+    /// A policy set in the shadow was asked, too.
+    pub(crate) fn policy_shadow(&self, same: bool) {
+        self.policy_shadow.with_label_values(&[if same { "same" } else { "differs" }]).inc();
+    }
+
     pub(crate) fn shadow(&self) -> &ShadowCounts {
         &self.shadow
     }

@@ -4,6 +4,7 @@ use cedargate_model::{Canonical, Challenge, Micros, Refusal, RefusalCode};
 use cedargate_policy::{Allowed, Context, Decisions, Query, Verdict, WafFindings};
 
 use super::route::Found;
+use crate::metrics::Metrics;
 use crate::trail::Trail;
 
 /// Decides. The answer is a proof that forwarding asks for.
@@ -12,7 +13,7 @@ use crate::trail::Trail;
 /// 401 to sign in or to sign in more strongly, 403 naming the decision, 500 when a policy's evaluation erred: Cedar
 /// would skip that policy, we refuse.
 pub(crate) fn authorize(
-    decisions: &Decisions,
+    (decisions, metrics): (&Decisions, &Metrics),
     found: &Found,
     canonical: &Canonical,
     waf: WafFindings,
@@ -23,7 +24,14 @@ pub(crate) fn authorize(
     let context = Context { now, client: canonical.client, certificate: trail.event.client_certificate.clone(), waf };
     let query = Query { caller: &trail.caller, routed: &found.routed, context: &context };
     let verdict = decisions.decide(&found.snapshot, &query, decision);
+    let shadow = found.site.shadow.as_ref().filter(|shadow| shadow.is_asked(decision));
+    let shadowed = shadow.and_then(|shadow| {
+        let shadowed = shadow.ask(decisions, &query, canonical, decision, verdict.as_str());
+        metrics.policy_shadow(shadowed.is_none());
+        shadowed
+    });
     trail.decided_by(verdict.basis(), found.snapshot.tenant().id, now);
+    trail.shadowed(shadowed);
     match verdict {
         Verdict::Allow(allowed) => Ok(allowed),
         Verdict::SignIn(_) => Err(Refusal::from(RefusalCode::SigninRequired).with(Challenge::SignIn)),

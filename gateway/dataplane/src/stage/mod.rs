@@ -14,3 +14,4 @@ pub(crate) mod quota;
 pub(crate) mod record;
 pub(crate) mod respond;
 pub(crate) mod route;
+mod shadow;

@@ -8,6 +8,7 @@ mod kept_posts;
 mod links;
 mod operator_events;
 mod plans;
+mod policy_changes;
 mod service_accounts;
 mod sessions;
 mod webauthn;

@@ -165,6 +165,7 @@ impl House {
             snapshot: None,
             determined_by: Arc::new([]),
             facts: None,
+            shadow: None,
         };
         let tenant = Some(TenantName::parse(tenant).unwrap());
         let event = Event { id: EventId(Uuid::now_v7()), at, tenant, body: EventBody::Decision(Arc::new(body)) };

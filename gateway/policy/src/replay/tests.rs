@@ -21,7 +21,7 @@ fn sources() -> Sources {
 fn changed(file: &str, from: &str, to: &str) -> Sources {
     let sources = sources();
     let modules = sources.modules();
-    let folders = modules.iter().map(|module| &**module).chain(["platform", "tenants"]);
+    let folders = modules.iter().map(|module| &**module).chain(["platform", "properties", "tenants"]);
     let texts: Vec<_> = folders.flat_map(|folder| sources.below(folder)).collect();
     assert!(texts.iter().any(|(path, text)| &***path == file && text.contains(from)), "{file} has no `{from}`");
     let texts = texts.into_iter().map(|(path, text)| {
@@ -98,6 +98,7 @@ fn recorded(snapshot: &Snapshot, caller: &Caller, method: &http::Method, path: &
             methods: principal.map(|principal| principal.strength.methods.clone()).unwrap_or_default(),
             authenticated_at: principal.map(|principal| principal.authenticated_at),
         })),
+        shadow: None,
     };
     Event { id: EventId(id), at: NOW, tenant: Some(acme()), body: EventBody::Decision(Arc::new(decision)) }
 }
@@ -224,4 +225,25 @@ fn other_tenants_are_passed_over_where_one_is_asked_for() {
     let mut replay = Replay::new(&sources, Some(TenantName::parse("globex").unwrap()));
     replay.take(&octets(&event)).unwrap();
     assert_eq!(replay.finish().decisions, 0);
+}
+
+#[test]
+fn what_would_have_to_be_different_is_a_sign_in_or_one_more_role() {
+    let live = live();
+    let helps = |caller: &Caller, method: http::Method, path: &str| {
+        let octets = octets(&recorded(&live, caller, &method, path));
+        let past = Recorded::read(&octets).unwrap().unwrap();
+        let asked = past.ask_again(&live, &mut Callers::default()).unwrap().unwrap();
+        let told = |helps: crate::Alternative| {
+            let role = helps.role.map_or("-".to_owned(), |role| role.to_string());
+            format!("{role} {}", helps.needed.map_or(0, |needed| needed.level))
+        };
+        asked.alternatives(&live).into_iter().map(told).collect::<Vec<_>>()
+    };
+    let (update, recall) = ("/inventory/items/42", "/inventory/lots/42/recall");
+    assert_eq!(helps(&person("viewer", 1, 10), http::Method::PATCH, update), ["clerk 0", "manager 0", "admin 0"]);
+    assert_eq!(helps(&person("manager", 1, 10), http::Method::POST, recall), ["- 2"]);
+    assert_eq!(helps(&person("clerk", 1, 10), http::Method::POST, recall), ["manager 2"]);
+    assert_eq!(helps(&Caller::Anonymous, http::Method::DELETE, update), ["admin 0"]);
+    assert_eq!(helps(&person("clerk", 1, 10), http::Method::PATCH, update), [""; 0]);
 }

@@ -1,6 +1,8 @@
 //! `cedargate policy`: one file for each command.
 
 mod analyse;
+mod change;
+mod diverged;
 mod lint;
 mod matrix;
 mod prove;
@@ -8,6 +10,7 @@ mod reach;
 mod replay;
 mod tenants;
 mod test;
+mod why;
 
 use std::path::Path;
 
@@ -19,6 +22,7 @@ use super::{Common, Ending, Failure};
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     Test(test::Test),
+    Why(why::Why),
     Replay(replay::Replay),
     Analyse(analyse::Analyse),
     Prove(prove::Prove),
@@ -26,12 +30,16 @@ pub(crate) enum PolicyCommand {
     Matrix(matrix::ShowMatrix),
     WhoCan(reach::WhoCan),
     WhatCan(reach::WhatCan),
+    /// Propose, check, review and put live a change of a tenant's policies, and take it back
+    #[command(subcommand)]
+    Change(change::ChangeCommand),
 }
 
 impl PolicyCommand {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Test(command) => command.json,
+            Self::Why(command) => command.json,
             Self::Replay(command) => command.json,
             Self::Analyse(command) => command.json,
             Self::Prove(command) => command.json,
@@ -39,12 +47,14 @@ impl PolicyCommand {
             Self::Matrix(command) => command.json,
             Self::WhoCan(command) => command.json,
             Self::WhatCan(command) => command.json,
+            Self::Change(command) => command.json(),
         }
     }
 
     pub(crate) fn run(self, common: &Common, output: &Output) -> Result<Ending, Failure> {
         match self {
             Self::Test(command) => command.run(output),
+            Self::Why(command) => command.run(common, output),
             Self::Replay(command) => command.run(common, output),
             Self::Analyse(command) => command.run(output),
             Self::Prove(command) => command.run(output),
@@ -52,6 +62,7 @@ impl PolicyCommand {
             Self::Matrix(command) => command.run(output),
             Self::WhoCan(command) => command.run(common, output),
             Self::WhatCan(command) => command.run(common, output),
+            Self::Change(command) => command.run(common, output),
         }
     }
 }

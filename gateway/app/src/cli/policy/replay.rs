@@ -67,7 +67,7 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    fn into_failure(self, proposed: &std::path::Path) -> Failure {
+    pub(super) fn into_failure(self, proposed: &std::path::Path) -> Failure {
         match self {
             Self::Set(problems) => refused(proposed, &problems),
             Self::Log(broken) => Failure::unavailable_because("the log cannot be read", &broken),
