@@ -21,7 +21,7 @@
 //! # use cedargate_idp_adapters::workload::Workloads;
 //! # use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 //! # use cedargate_model::SystemClock;
-//! # use cedargate_tokens::TokenAuthority;
+//! # use cedargate_tokens::{KeyLook, TokenAuthority};
 //! # fn example(
 //! #     issuer: Issuer, sessions: Sessions, accounts: Accounts, local: LocalAccounts, second: SecondFactors, tenants: Tenants,
 //! #     identities: Identities, attempts: SigninAttempts, devices: KnownDevices, vault: Arc<dyn Vault>, tokens: TokenAuthority,
@@ -36,6 +36,7 @@
 //!     local,
 //!     connections: Arc::new(ArcSwap::from_pointee(Connections::default())),
 //!     workloads: Arc::new(ArcSwap::from_pointee(Workloads::default())),
+//!     token_keys: Arc::new(KeyLook::settled()),
 //!     identities,
 //!     attempts,
 //!     devices,

@@ -19,7 +19,7 @@ use cedargate_idp_adapters::webauthn::Webauthn;
 use cedargate_idp_adapters::workload::Workloads;
 use cedargate_idp_adapters::{KnownDevices, SigninAttempts, Vault};
 use cedargate_model::{Clock, RefusalCode};
-use cedargate_tokens::TokenAuthority;
+use cedargate_tokens::{KeyLook, TokenAuthority};
 use http::HeaderMap;
 
 use crate::page::{self, home, refusal};
@@ -47,6 +47,8 @@ pub struct ControlPlane {
     pub connections: Arc<ArcSwap<Connections>>,
     /// The issuers that vouch for programs. Replaced when their configuration changes.
     pub workloads: Arc<ArcSwap<Workloads>>,
+    /// Where keys of access tokens are found that are not known here yet.
+    pub token_keys: Arc<KeyLook>,
     /// Who people are at identity providers.
     pub identities: Identities,
     /// Sign-ins that were sent to an identity provider.

@@ -9,10 +9,11 @@ use cedargate_audit::Spool;
 use cedargate_identity::Sessions;
 use cedargate_model::Clock;
 use cedargate_policy::Decisions;
-use cedargate_tokens::TokenAuthority;
+use cedargate_tokens::{KeyLook, TokenAuthority};
 use cedargate_waf::{Engine, Threshold};
 
 use crate::h2::StreamLimits;
+use crate::issuers::Issuers;
 use crate::metrics::Metrics;
 use crate::site::Sites;
 use crate::stage::hygiene::{HeadLimits, TrustedProxies};
@@ -21,7 +22,6 @@ use crate::stage::keep::KeepsForms;
 use crate::stage::limit::RateLimiter;
 use crate::stage::quota::Quotas;
 use crate::timeline::Tracing;
-use crate::token_keys::KeyLook;
 use crate::upstream::Upstreams;
 
 /// The parts of a running gateway.
@@ -37,7 +37,9 @@ pub struct Gateway {
     /// Whose access tokens are good; replaced when keys rotate.
     pub tokens: Arc<ArcSwap<TokenAuthority>>,
     /// Where keys of theirs are found that are not known here yet.
-    pub token_keys: KeyLook,
+    pub token_keys: Arc<KeyLook>,
+    /// Whose JWTs count at the door as they are.
+    pub issuers: Issuers,
     /// Inspection by the built-in rules.
     pub engine: Engine,
     /// Inspection by rule sets; replaced whole when one changes.

@@ -23,6 +23,7 @@ mod framing;
 pub mod fuzzing;
 mod gateway;
 mod h2;
+mod issuers;
 mod lifeline;
 pub mod metrics;
 mod open;
@@ -32,7 +33,6 @@ mod site;
 mod stage;
 mod timeline;
 mod tls;
-mod token_keys;
 mod trail;
 mod upstream;
 mod walk;
@@ -40,6 +40,7 @@ mod walk;
 pub use explain::{Explained, ExplainedPolicy, Explanation, Parts, Question, StageOutcome, explain};
 pub use gateway::{Gateway, Settings};
 pub use h2::StreamLimits;
+pub use issuers::Issuers;
 pub use metrics::Metrics;
 pub use server::{Listener, Server, ServerSettings};
 pub use site::{PolicyShadow, Site, Sites};
@@ -51,7 +52,6 @@ pub use stage::limit::{Rate, RateError, RateLimiter};
 pub use stage::quota::Quotas;
 pub use timeline::{Ratio, TraceSink, TracedExchange, Tracing};
 pub use tls::{CertificateFiles, ClientAuthorityFile, HostExpiry, TlsError, TlsHosts, certificate_key};
-pub use token_keys::{KeyLook, TokenKeys};
 pub use upstream::{
     Address, Authorities, ClientCertificateFiles, HealthChecks, Protocol, ServerName, ServerNameError, UpstreamError,
     UpstreamSettings, UpstreamTls, Upstreams,

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use cedargate_identity::{HeldCredential, HeldKey};
 use cedargate_model::{
-    Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, TenantId,
+    Caller, Canonical, ClientCertificate, DecisionId, Micros, Principal, Refusal, RefusalCode, TenantId, TokenReason,
 };
 use cedargate_policy::{Context, InspectionMode, Query, Snapshot, Verdict, WafFindings};
-use cedargate_tokens::SignedBy;
 use http::{HeaderMap, Method, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -23,6 +22,7 @@ use crate::exchange::Admitted;
 use crate::gateway::Gateway;
 use crate::lifeline::{Lifeline, Severed};
 use crate::site::Sites;
+use crate::stage::authenticate::Backing;
 use crate::stage::{authenticate, route};
 use crate::trail::Trail;
 use crate::walk::Pass;
@@ -78,8 +78,8 @@ enum Held {
         credential: HeldCredential,
         /// What its answers are told by.
         key: HeldKey,
-        /// The key of ours that a token was verified with: what that signed ends when the key is withdrawn.
-        signed: Option<SignedBy>,
+        /// What it rests on beside the store: with that it ends.
+        backing: Backing,
     },
     /// Somebody is known by what does not count any more, or cannot be told.
     Gone,
@@ -194,7 +194,7 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> Answers 
     let mut wanted = Vec::new();
     let mut asked = HashSet::new();
     for exchange in all {
-        let Held::By { credential: held, key, signed: _ } = &exchange.held else { continue };
+        let Held::By { credential: held, key, backing: _ } = &exchange.held else { continue };
         // A client that says something uses its session, one that only listens does not.
         let is_used = exchange.lifeline.upgrade().is_some_and(|lifeline| lifeline.take_heard());
         match gateway.sessions.known(exchange.tenant, held, now) {
@@ -232,7 +232,7 @@ async fn known(gateway: &Gateway, all: &[OpenExchange], now: Micros) -> Answers 
 impl OpenExchange {
     /// Whether it may go on.
     fn judge(&mut self, gateway: &Gateway, sites: &Sites, answers: &Answers, now: Micros) -> Result<(), Refusal> {
-        self.check_signed(gateway)?;
+        self.check_backing(gateway)?;
         let caller = self.caller_now(answers)?;
         let has_expired = self.forget_expired(now);
         let version = |caller: &Caller| caller.principal().map(|principal| principal.version);
@@ -268,11 +268,19 @@ impl OpenExchange {
         }
     }
 
-    /// What a key of ours signed is believed for as long as the key is: whoever has a copy of one writes himself tokens of others.
-    fn check_signed(&self, gateway: &Gateway) -> Result<(), Refusal> {
-        let Held::By { signed: Some(signed), .. } = &self.held else { return Ok(()) };
-        let refused = |refused| Refusal::new(RefusalCode::CredentialsInvalid, format!("token_{refused}"));
-        gateway.tokens.load().check_signed(*signed).map_err(refused)
+    /// What a key of ours signed is believed for as long as the key is: whoever has a copy of one writes himself tokens of others. And an
+    /// issuer's word counts for as long as the tenant says so.
+    fn check_backing(&self, gateway: &Gateway) -> Result<(), Refusal> {
+        let refused = |detail: String| Refusal::new(RefusalCode::CredentialsInvalid, detail);
+        match &self.held {
+            Held::By { backing: Backing::Key(signed), .. } => {
+                gateway.tokens.load().check_signed(*signed).map_err(|why| refused(format!("token_{why}")))
+            }
+            Held::By { backing: Backing::Rule(tenant, rule), .. } if !gateway.issuers.have(tenant, rule) => {
+                Err(refused(TokenReason::AssertionIssuer.as_str().to_owned()))
+            }
+            Held::By { .. } | Held::Nobody | Held::Gone => Ok(()),
+        }
     }
 
     /// Forgets the connection's certificate once its time is over, and says so when it does.
@@ -328,7 +336,7 @@ fn held(gateway: &Gateway, headers: &HeaderMap, admitted: &Admitted) -> Held {
     let Some(principal) = trail.caller.principal() else { return Held::Nobody };
     let connection = authenticate::Shown { scheme: pass.canonical.scheme, machine: trail.machine.as_ref() };
     match authenticate::held(gateway, &pass.site, principal.credential, connection, headers, trail.at()) {
-        Some((credential, signed)) => Held::By { key: credential.held_key(pass.site.tenant), credential, signed },
+        Some((credential, backing)) => Held::By { key: credential.held_key(pass.site.tenant), credential, backing },
         None => Held::Gone,
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use cedargate_identity::ShownCertificate;
 use cedargate_model::{
-    Amendment, Caller, Canonical, Decision, DecisionId, Event, EventBody, EventId, Facts, Inspection, Micros, Outcome,
-    Refusal, RequestId, Scheme, Shadowed, Stage, Subject, TenantId, TenantName, Verdict,
+    Amendment, Caller, Canonical, ConnectionName, Decision, DecisionId, Event, EventBody, EventId, Facts, Inspection,
+    Micros, Outcome, Refusal, RequestId, Scheme, Shadowed, Stage, Subject, TenantId, TenantName, TokenAct, TokenEvent,
+    Verdict,
 };
 use cedargate_policy::{Basis, Routed};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -286,6 +287,21 @@ impl Trail {
             detail: refusal.detail.chars().take(RAW_CHARACTERS_MAX).collect(),
         };
         self.entry(now, EventBody::Amendment(amendment))
+    }
+
+    /// That an issuer's JWT was taken as it is.
+    pub(crate) fn taken(&self, issuer: ConnectionName, now: Micros) -> Event {
+        let event = TokenEvent {
+            decision: self.decision(),
+            client: self.event.client,
+            principal: self.caller.principal().map(|principal| principal.id),
+            api_key: None,
+            grant: None,
+            session: self.caller.principal().map(|principal| principal.session),
+            issuer: Some(issuer),
+            act: TokenAct::Taken,
+        };
+        self.entry(now, EventBody::Token(Box::new(event)))
     }
 
     /// What became of the exchange.

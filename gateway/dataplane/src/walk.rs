@@ -72,8 +72,13 @@ pub(crate) async fn walk(
     let machine = arrival.secured.as_ref().and_then(|secured| secured.machine.as_ref());
     let shown = authenticate::Shown { scheme: canonical.scheme, machine };
     let certificate_until = machine.map(|machine| machine.not_after);
-    let known = authenticate::authenticate(gateway, &found.site, &route, shown, headers, now).await?;
+    let mut known = authenticate::authenticate(gateway, &found.site, &route, shown, headers, now).await?;
+    let taken_of = known.taken_of.take();
     trail.caller(known, canonical.scheme);
+    if let Some(issuer) = taken_of {
+        // Before the decision, which then names who it was by this event's session.
+        let _ = record::record(&gateway.spool, &trail.taken(*issuer, gateway.clock.now()), &trail.counts_for)?;
+    }
     if trail.caller.principal().is_some_and(|known| known.credential == Credential::Certificate) {
         trail.machine = machine.cloned();
     }

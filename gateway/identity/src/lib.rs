@@ -144,7 +144,7 @@ pub use service_accounts::ServiceAccounts;
 pub use session::{
     Beginning, Begun, CreateSessionError, ExchangeError, Family, FamilyStanding, FindProgramError, Granted, Grounds,
     HeldCredential, HeldKey, HeldToken, Maintained, OwnSession, ProgramRefused, RefreshError, Replaced,
-    SessionSettings, SessionStats, Sessions, ShownCertificate, ShownToken, SignIn, StepUpError,
+    SessionSettings, SessionStats, Sessions, ShownAssertion, ShownCertificate, ShownToken, SignIn, StepUpError,
 };
 pub use session_limits::{SESSIONS_MAX, SessionLimits};
 pub use tenant::{AddHostError, CreateTenantError, DIRECTORY, Tenant, Tenants, directory};

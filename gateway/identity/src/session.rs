@@ -15,6 +15,7 @@ use crate::session_rows as rows;
 use crate::totp_factors::prune_enrolments;
 use crate::{Device, EndedSessions, OneUseOf, PresentedToken, SESSIONS_MAX, SessionLimits, SessionToken};
 
+mod assertions;
 mod begin;
 mod certificates;
 mod grants;
@@ -25,6 +26,7 @@ mod scim_tokens;
 mod tokens;
 mod workloads;
 
+pub use assertions::ShownAssertion;
 pub use begin::{Beginning, Grounds};
 pub use certificates::ShownCertificate;
 pub use grants::{ExchangeError, Family, FamilyStanding, Granted, RefreshError};

@@ -66,6 +66,8 @@ pub enum Credential {
     KeyToken,
     /// A service account, by an access token that it got for the word of an issuer elsewhere.
     WorkloadToken,
+    /// A service account, by the word of an issuer elsewhere as it is.
+    IssuerToken,
     /// A service account, by the certificate that its connection was made with. A browser shows one unasked, whoever makes it ask.
     Certificate,
     /// An identity provider that tells the gateway about its people, by its connection's token for SCIM.
@@ -81,6 +83,7 @@ impl Credential {
             Self::ApiKey => "api_key",
             Self::KeyToken => "key_token",
             Self::WorkloadToken => "workload_token",
+            Self::IssuerToken => "issuer_token",
             Self::Certificate => "certificate",
             Self::ScimToken => "scim_token",
         }
@@ -95,7 +98,12 @@ impl Credential {
     pub fn is_of_person(self) -> bool {
         match self {
             Self::Session | Self::SessionToken => true,
-            Self::ApiKey | Self::KeyToken | Self::WorkloadToken | Self::ScimToken | Self::Certificate => false,
+            Self::ApiKey
+            | Self::KeyToken
+            | Self::WorkloadToken
+            | Self::IssuerToken
+            | Self::ScimToken
+            | Self::Certificate => false,
         }
     }
 
@@ -103,7 +111,12 @@ impl Credential {
     pub fn is_bearer(self) -> bool {
         match self {
             Self::Session | Self::Certificate => false,
-            Self::SessionToken | Self::ApiKey | Self::KeyToken | Self::WorkloadToken | Self::ScimToken => true,
+            Self::SessionToken
+            | Self::ApiKey
+            | Self::KeyToken
+            | Self::WorkloadToken
+            | Self::IssuerToken
+            | Self::ScimToken => true,
         }
     }
 }

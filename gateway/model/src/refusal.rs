@@ -147,6 +147,8 @@ refusal_codes! {
     CredentialsAmbiguous = "credentials_ambiguous", Authenticate, 400, "The request carries more than one credential.";
     /// Credentials were presented and are bad.
     CredentialsInvalid = "credentials_invalid", Authenticate, 401, "These credentials are not valid.";
+    /// The keys of an issuer elsewhere, whose word counts at the door, are not known: they are being looked for.
+    IssuerUnavailable = "issuer_unavailable", Authenticate, 503, "Whoever vouches for you cannot be asked right now.";
     /// The session store does not answer, so nobody can be known.
     SessionStoreUnavailable = "session_store_unavailable", Authenticate, 503, "Sign-in state cannot be checked right now.";
 

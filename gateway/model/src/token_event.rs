@@ -44,6 +44,8 @@ pub enum TokenAct {
         /// The access token.
         token: TokenId,
     },
+    /// A JWT of an issuer elsewhere was taken at the door as it is: decisions name who shows it by this event's session.
+    Taken,
     /// No token was issued.
     Refused {
         /// By which grant it was tried, where that is one of ours.

@@ -74,9 +74,11 @@ pub(crate) fn scim_token_type() -> &'static EntityTypeName {
 fn type_of(credential: Credential) -> &'static EntityTypeName {
     match credential {
         Credential::Session | Credential::SessionToken => &TYPES.user,
-        Credential::ApiKey | Credential::KeyToken | Credential::WorkloadToken | Credential::Certificate => {
-            &TYPES.service_account
-        }
+        Credential::ApiKey
+        | Credential::KeyToken
+        | Credential::WorkloadToken
+        | Credential::IssuerToken
+        | Credential::Certificate => &TYPES.service_account,
         Credential::ScimToken => &TYPES.scim_token,
     }
 }

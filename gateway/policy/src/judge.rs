@@ -64,9 +64,11 @@ fn is_kept_from(action: &Action, caller: &Caller) -> bool {
     let Some(principal) = caller.principal() else { return false };
     match principal.credential {
         Credential::Session | Credential::SessionToken => false,
-        Credential::ApiKey | Credential::KeyToken | Credential::WorkloadToken | Credential::Certificate => {
-            !action.facts.service_accounts
-        }
+        Credential::ApiKey
+        | Credential::KeyToken
+        | Credential::WorkloadToken
+        | Credential::IssuerToken
+        | Credential::Certificate => !action.facts.service_accounts,
         Credential::ScimToken => !action.facts.scim_tokens,
     }
 }

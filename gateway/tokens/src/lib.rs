@@ -43,8 +43,10 @@
 
 mod authority;
 mod claims;
+mod key_look;
 #[cfg(test)]
 mod tests;
 
 pub use authority::{IssueTokenError, LIFETIME, SignedBy, TOKEN_BYTES_MAX, TenantUrls, TokenAuthority};
 pub use claims::TokenRefused;
+pub use key_look::{KeyLook, TokenKeys};

@@ -17,6 +17,9 @@ use crate::connection::Claims;
 /// The longest assertion that is read. A pod's takes about 1,500 octets, a CI job's about 2,500.
 pub const ASSERTION_BYTES_MAX: usize = 16 * 1024;
 
+/// How many keys are tried of an issuer whose assertions do not say which: anybody may have us try them.
+const KEYS_TRIED_MAX: usize = 10;
+
 /// The longest `sub` and `jti`.
 const NAME_BYTES_MAX: usize = 1_024;
 
@@ -29,7 +32,9 @@ pub struct Vouched {
     pub service_account: ServiceAccountName,
     /// Which program it is, as a hash of what the issuer calls it.
     pub subject: [u8; 32],
-    /// When the issuer's word ends.
+    /// When the issuer said so.
+    pub issued_at: Micros,
+    /// When its word ends.
     pub expires_at: Micros,
     /// A hash of the assertion's own name, and until when it is to be remembered, where each counts once.
     pub once: Option<([u8; 32], Micros)>,
@@ -91,21 +96,20 @@ impl<'t> UnverifiedAssertion<'t> {
         if allowed.contains(&self.algorithm) { Ok(()) } else { Err(TokenReason::AssertionAlgorithm) }
     }
 
-    /// For whom it vouches, if one of these keys signed it and it says what it must, for here and for now.
-    pub(super) fn verify(
+    /// For whom it vouches if it says what it must, for here and for now, and [one of the issuer's keys signed
+    /// it](Self::check_signature).
+    pub(super) fn check_claims(
         &self,
-        keys: &[CoreJsonWebKey],
         settings: &WorkloadSettings,
         url: &str,
         now: Micros,
     ) -> Result<Vouched, TokenReason> {
-        self.check_signature(keys)?;
         let claims = &self.claims;
         if self.unverified_issuer() != Some(settings.issuer.as_str()) {
             return Err(TokenReason::AssertionIssuer);
         }
         check_audience(claims.get("aud"), settings.audience.as_deref().unwrap_or(url))?;
-        let expires_at = check_times(claims, settings, now)?;
+        let (issued_at, expires_at) = check_times(claims, settings, now)?;
         let subject = bounded(claims.get("sub")).ok_or(TokenReason::AssertionClaims)?;
         if settings.required.is_empty() || !settings.required.iter().all(|rule| rule.holds(claims)) {
             return Err(TokenReason::AssertionClaims);
@@ -121,14 +125,25 @@ impl<'t> UnverifiedAssertion<'t> {
             issuer: settings.name.clone(),
             service_account: settings.service_account.clone(),
             subject: hash(&settings.issuer, subject),
+            issued_at,
             expires_at,
             once,
         })
     }
 
-    fn check_signature(&self, keys: &[CoreJsonWebKey]) -> Result<(), TokenReason> {
+    /// Whether the key that it names is among these, or any where it names none.
+    pub(super) fn has_key(&self, keys: &[CoreJsonWebKey]) -> bool {
+        self.named(keys).next().is_some()
+    }
+
+    fn named<'k>(&self, keys: &'k [CoreJsonWebKey]) -> impl Iterator<Item = &'k CoreJsonWebKey> {
         let kid = self.kid.clone().map(JsonWebKeyId::new);
-        let mut named = keys.iter().filter(|key| kid.is_none() || kid.as_ref() == key.key_id()).peekable();
+        keys.iter().filter(move |key| kid.is_none() || kid.as_ref() == key.key_id())
+    }
+
+    /// Whether one of these keys signed it.
+    pub(super) fn check_signature(&self, keys: &[CoreJsonWebKey]) -> Result<(), TokenReason> {
+        let mut named = self.named(keys).take(KEYS_TRIED_MAX).peekable();
         if named.peek().is_none() {
             return Err(TokenReason::AssertionKeyUnknown);
         }
@@ -172,8 +187,8 @@ fn check_audience(audience: Option<&Value>, ours: &str) -> Result<(), TokenReaso
     if is_ours { Ok(()) } else { Err(TokenReason::AssertionAudience) }
 }
 
-/// When it ends, if it counts now and not for longer than it may.
-fn check_times(claims: &Claims, settings: &WorkloadSettings, now: Micros) -> Result<Micros, TokenReason> {
+/// When it was issued and when it ends, if it counts now and not for longer than it may.
+fn check_times(claims: &Claims, settings: &WorkloadSettings, now: Micros) -> Result<(Micros, Micros), TokenReason> {
     let seconds =
         |name: &str| claims.get(name).map(|value| number(value).ok_or(TokenReason::AssertionClaims)).transpose();
     let expires = seconds("exp")?.ok_or(TokenReason::AssertionClaims)?;
@@ -188,7 +203,8 @@ fn check_times(claims: &Claims, settings: &WorkloadSettings, now: Micros) -> Res
     }
     match expires.saturating_sub(issued) {
         0.. if expires.saturating_sub(issued) <= settings.lifetime_max.as_secs().cast_signed() => {
-            Ok(Micros(expires.saturating_mul(1_000_000)))
+            let micros = |seconds: i64| Micros(seconds.saturating_mul(1_000_000));
+            Ok((micros(issued), micros(expires)))
         }
         _ => Err(TokenReason::AssertionLifetime),
     }

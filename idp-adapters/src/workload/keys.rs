@@ -1,6 +1,7 @@
 //! An issuer's keys: written down, or fetched when they are needed and kept for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -17,10 +18,14 @@ use crate::oidc::{OidcIssuer, ProviderHttp, ProviderUrl, fetch, fetch_keys, key_
 /// How long keys are used before they are asked for again.
 const FRESH: Duration = Duration::from_secs(60 * 60);
 
+/// How old they are when they are asked for aside, where they are needed at the door.
+const RENEWED_AFTER: Duration = Duration::from_secs(45 * 60);
+
 /// How long they are used while the issuer does not say them again.
 const STALE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often at most they are fetched because an assertion names one that is not known: anybody can send such an assertion.
+/// How often at most they are fetched twice because an assertion names one that is not known. Anybody can send such an assertion: a second
+/// time is in reserve for when the issuer rotates right behind a stranger's.
 const REFETCH_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a failure is remembered.
@@ -54,6 +59,8 @@ pub(super) struct KnownKeys {
     current: ArcSwapOption<Fetched>,
     /// Whoever holds it asks the issuer; everybody else waits for what comes of that.
     asking: Mutex<Asking>,
+    /// Whether somebody needed what is not known, who could not wait for it.
+    wanted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -64,13 +71,14 @@ struct Fetched {
 
 #[derive(Debug, Default)]
 struct Asking {
-    asked_at: Option<Micros>,
+    /// The last time, and the one before it.
+    asked_at: [Option<Micros>; 2],
     failed_at: Option<Micros>,
 }
 
 impl KnownKeys {
     pub(super) fn new(source: KeySource, http: ProviderHttp) -> Self {
-        Self { source, http, current: ArcSwapOption::empty(), asking: Mutex::default() }
+        Self { source, http, current: ArcSwapOption::empty(), asking: Mutex::default(), wanted: AtomicBool::new(false) }
     }
 
     /// The keys, asked for anew where they are old or the one of this name is not among them: so a rotation needs no restart.
@@ -90,7 +98,7 @@ impl KnownKeys {
             (Err(_), None) => self.asking.lock().await,
         };
         let (fresh, stale) = (known(FRESH), known(STALE_MAX));
-        let asked_lately = asking.asked_at.is_some_and(|at| now.since(at) < REFETCH_EVERY);
+        let asked_lately = asking.asked_at.iter().all(|at| at.is_some_and(|at| now.since(at) < REFETCH_EVERY));
         let failed_lately = asking.failed_at.is_some_and(|at| now.since(at) < RETRY_AFTER);
         match (fresh, stale) {
             (Some(known), _) if has(&known) || asked_lately || failed_lately => return Ok(Arc::clone(&known.keys)),
@@ -98,12 +106,50 @@ impl KnownKeys {
             (None, None) if failed_lately => return Err(cedargate_model::SigninReason::ProviderUnavailable.into()),
             (_, _) => {}
         }
+        self.ask(&mut asking, now).await
+    }
+
+    /// The keys as far as they are known: nobody is asked. Where there are none, or none of this name, they are wanted from then on.
+    pub(super) fn known(&self, kid: Option<&str>, now: Micros) -> Option<Arc<[CoreJsonWebKey]>> {
+        if let KeySource::Pinned(PinnedKeys(keys)) = &self.source {
+            return Some(Arc::clone(keys));
+        }
+        let known = self.current.load_full().filter(|known| now.since(known.at) < STALE_MAX);
+        let has = |fetched: &Fetched| kid.is_none_or(|kid| fetched.keys.iter().any(|key| is_named(key, kid)));
+        if !known.as_deref().is_some_and(has) {
+            self.wanted.store(true, Ordering::Release);
+        }
+        known.map(|known| Arc::clone(&known.keys))
+    }
+
+    /// Asks the issuer where its keys are wanted, or will soon be old: aside, so that whoever needs them finds them known.
+    pub(super) async fn refresh(&self, now: Micros) {
+        if matches!(self.source, KeySource::Pinned(_)) {
+            return;
+        }
+        let age = self.current.load_full().map(|known| now.since(known.at));
+        let is_due = age.is_none_or(|age| age >= RENEWED_AFTER);
+        if !is_due && !self.wanted.load(Ordering::Acquire) {
+            return;
+        }
+        let mut asking = self.asking.lock().await;
+        let lately = |at: Option<Micros>, within| at.is_some_and(|at: Micros| now.since(at) < within);
+        let asked_lately = asking.asked_at.iter().all(|at| lately(*at, REFETCH_EVERY));
+        if lately(asking.failed_at, RETRY_AFTER) || asked_lately {
+            return;
+        }
+        self.wanted.store(false, Ordering::Release);
+        let _ = self.ask(&mut asking, now).await;
+    }
+
+    async fn ask(&self, asking: &mut Asking, now: Micros) -> Result<Arc<[CoreJsonWebKey]>, Refused> {
+        let known = |age: Duration| self.current.load_full().filter(|known| now.since(known.at) < age);
         let began = Instant::now();
         match self.fetch().await {
             Ok(keys) => {
                 let keys: Arc<[CoreJsonWebKey]> = keys.into();
                 self.current.store(Some(Arc::new(Fetched { keys: Arc::clone(&keys), at: now })));
-                *asking = Asking { asked_at: Some(now), failed_at: None };
+                *asking = Asking { asked_at: [Some(now), asking.asked_at[0]], failed_at: None };
                 Ok(keys)
             }
             Err(error) => {

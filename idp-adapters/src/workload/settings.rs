@@ -39,6 +39,8 @@ pub struct WorkloadSettings {
     pub leeway: Duration,
     /// Whether each assertion counts once, by its `jti`.
     pub once: bool,
+    /// Whether its assertions let in at the door as they are, and not by exchange alone.
+    pub at_the_door: bool,
 }
 
 /// Where an issuer's keys are.

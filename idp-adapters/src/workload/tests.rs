@@ -101,6 +101,7 @@ fn settings(name: &str, account: &str, keys: KeySource) -> WorkloadSettings {
         lifetime_max: Duration::from_secs(600),
         leeway: Duration::from_secs(30),
         once: true,
+        at_the_door: false,
     }
 }
 
@@ -289,10 +290,10 @@ async fn a_rotated_key_is_fetched_and_an_unknown_one_asked_for_once_in_a_while()
     for _ in 0..20 {
         assert_eq!(at(second.assertion(&claims()), 1).await, Some(TokenReason::AssertionKeyUnknown));
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "asked for a moment ago");
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "one time is in reserve, and no more");
     keys.store(Arc::new(set(&[&first, &second])));
     assert_eq!(at(second.assertion(&claims()), 31).await, None, "a rotation without a restart");
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 
     keys.store(Arc::default());
     let later = |seconds: i64| {
@@ -303,6 +304,100 @@ async fn a_rotated_key_is_fetched_and_an_unknown_one_asked_for_once_in_a_while()
     };
     assert_eq!(at(later(4_000), 4_000).await, None, "an issuer that is down is believed for a day");
     assert_eq!(at(later(100_000), 100_000).await, Some(TokenReason::IssuerUnavailable));
+}
+
+fn at_the_door(name: &str, account: &str, keys: KeySource) -> WorkloadSettings {
+    WorkloadSettings { at_the_door: true, once: false, ..settings(name, account, keys) }
+}
+
+#[tokio::test]
+async fn at_the_door_nobody_waits_for_keys_that_are_fetched_aside() {
+    let (first, second) = (Key::draw("1"), Key::draw("2"));
+    let keys = Arc::new(ArcSwap::from_pointee(set(&[&first])));
+    let (url, asked) = served(Arc::clone(&keys)).await;
+    let workloads = workloads(vec![at_the_door("ci", "deployer", KeySource::Url(url))]);
+    let door = |text: &str, seconds: i64| {
+        let judged = workloads.judge_at_the_door(&acme(), URL, text, Micros(NOW.0 + seconds * 1_000_000));
+        judged.err().map(|refused| refused.reason)
+    };
+    let text = first.assertion(&claims());
+    assert_eq!(door(&text, 0), Some(TokenReason::IssuerUnavailable));
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nobody is asked on the way in");
+    workloads.wanted().await;
+    workloads.refresh(NOW).await;
+    assert_eq!(door(&text, 0), None);
+    workloads.refresh(Micros(NOW.0 + 1_000_000)).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "nothing is wanted");
+
+    keys.store(Arc::new(set(&[&second])));
+    assert_eq!(door(&second.assertion(&claims()), 2), Some(TokenReason::AssertionKeyUnknown));
+    workloads.wanted().await;
+    workloads.refresh(Micros(NOW.0 + 2_000_000)).await;
+    assert_eq!(door(&second.assertion(&claims()), 2), None);
+    assert_eq!(door(&text, 2), Some(TokenReason::AssertionKeyUnknown), "and the former one is gone");
+    for _ in 0..20 {
+        assert_eq!(door(&text, 3), Some(TokenReason::AssertionKeyUnknown));
+        workloads.refresh(Micros(NOW.0 + 3_000_000)).await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "no more often than an unknown name has it asked for");
+}
+
+#[tokio::test]
+async fn what_would_be_refused_for_what_it_says_has_nobody_asked_and_one_issuer_is_asked_once() {
+    let key = Key::draw("1");
+    let (url, asked) = served(Arc::new(ArcSwap::from_pointee(set(&[&key])))).await;
+    let rules = ["deployer", "reader"].map(|account| {
+        let mut settings = settings(account, account, KeySource::Url(url.clone()));
+        settings.required[1].value = account.to_owned();
+        settings
+    });
+    let workloads = workloads(rules.to_vec());
+    let of = |environment: &str| key.assertion(&with("environment", json!(environment)));
+    assert_eq!(refused(&workloads, &of("staging")).await, Some(TokenReason::AssertionClaims));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    for account in ["deployer", "reader"] {
+        let vouched = workloads.judge(&acme(), URL, &of(account), NOW).await.unwrap();
+        assert_eq!(vouched.service_account.as_str(), account);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn at_the_door_the_same_is_refused_as_for_an_exchange_and_whatever_no_rule_has_there() {
+    let key = Key::draw("1");
+    let door = workloads(vec![at_the_door("ci", "deployer", pinned(&key))]);
+    let judge = |workloads: &Workloads, text: &str| {
+        workloads.judge_at_the_door(&acme(), URL, text, NOW).err().map(|refused| refused.reason)
+    };
+    let good = key.assertion(&claims());
+    assert_eq!(judge(&door, &good), None);
+    assert!(door.is_for_the_door(&acme(), &good));
+    for bad in [
+        with("aud", json!([URL, "https://other.example"])),
+        with("exp", json!(NOW.epoch_seconds() - 60)),
+        with("environment", json!("staging")),
+        without("iat"),
+    ] {
+        let text = key.assertion(&bad);
+        assert_eq!(judge(&door, &text), refused(&door, &text).await, "{bad}");
+        assert!(judge(&door, &text).is_some());
+    }
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    signature[9] ^= 1;
+    let forged = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+    assert_eq!(judge(&door, &forged), Some(TokenReason::AssertionSignature));
+
+    let elsewhere = TenantName::parse("globex").unwrap();
+    assert!(!door.is_for_the_door(&elsewhere, &good));
+    let by_exchange = workloads(vec![settings("ci", "deployer", pinned(&key))]);
+    assert!(!by_exchange.is_for_the_door(&acme(), &good));
+    assert_eq!(judge(&by_exchange, &good), Some(TokenReason::AssertionIssuer));
+
+    let rule = door.judge_at_the_door(&acme(), URL, &good, NOW).unwrap().rule;
+    let same = door.danger_judge_verified(&acme(), URL, &forged, NOW).unwrap().rule;
+    assert!(Arc::ptr_eq(&rule, &same) && door.has(&acme(), &rule));
+    assert!(!by_exchange.has(&acme(), &rule) && !by_exchange.keep_all_of(&door) && door.keep_all_of(&by_exchange));
 }
 
 #[tokio::test]
@@ -346,8 +441,13 @@ async fn no_vector_of_wycheproof_vouches_for_anybody() {
             tried += 1;
             let text = test["jws"].as_str().map_or_else(|| test["jws"].to_string(), ToOwned::to_owned);
             let Ok(assertion) = assertion::UnverifiedAssertion::parse(&text) else { continue };
-            let live = LiveWorkload::new(settings.clone(), ProviderHttp::new(false).unwrap());
-            let reason = live.judge(&assertion, URL, NOW).await.unwrap_err().reason;
+            let live = LiveWorkload::new(settings.clone(), None, &ProviderHttp::new(false).unwrap());
+            assert!(live.judge(&assertion, URL, NOW).await.is_err());
+            let keys = live.keys.known(None, NOW).unwrap();
+            let Err(reason) = assertion.check_signature(&keys) else {
+                assert_ne!(test["result"], "invalid", "{}", test["comment"]);
+                continue;
+            };
             if test["result"] == "invalid" {
                 let is_refused = matches!(
                     reason,

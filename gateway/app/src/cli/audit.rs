@@ -368,6 +368,7 @@ fn became(act: &TokenAct) -> String {
         TokenAct::Refused { by, reason } => {
             format!("refused by {}: {} to", by.map_or("-", GrantType::as_str), reason.as_str())
         }
+        TokenAct::Taken => "took an issuer's JWT at the door of".to_owned(),
         TokenAct::Reused => "ended the family of a reused refresh token of".to_owned(),
         TokenAct::Revoked { token } => format!("revoked {token} of"),
         TokenAct::GrantRevoked => "revoked a family of".to_owned(),

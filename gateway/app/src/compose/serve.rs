@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Recovery, Spool};
 use cedargate_controlplane::{AUDIENCE, ControlPlane, router};
-use cedargate_dataplane::{Gateway, KeyLook, Metrics, Server, TokenKeys};
+use cedargate_dataplane::{Gateway, Issuers, Metrics, Server};
 use cedargate_identity::{
     Accounts, Factors, Identities, KeptPosts, Notices, OperatorEvents, PolicyChanges, Sessions, SpentAttempts, Tenants,
     WebauthnCeremonies,
@@ -25,7 +25,7 @@ use cedargate_migrations::Pool;
 use cedargate_model::{Clock, SystemClock};
 use cedargate_policy::Decisions;
 use cedargate_telemetry::Exporter;
-use cedargate_tokens::{TenantUrls, TokenAuthority};
+use cedargate_tokens::{KeyLook, TenantUrls, TokenAuthority, TokenKeys};
 use ed25519_dalek::SigningKey;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpStream;
@@ -208,6 +208,7 @@ fn start(
     let _ = key_record.taken_up(Purpose::Token, tokens.load().keys(), true);
     let token_keys = TokenKeyRing::new(ring.clone(), Arc::clone(&tokens), sessions.clone(), Arc::clone(&key_record));
     let token_keys = Arc::new(token_keys);
+    let key_look = Arc::new(KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>));
 
     let (tracing, prepared) = traces::prepare(config);
     let gateway = Arc::new(Gateway {
@@ -216,7 +217,8 @@ fn start(
         decisions: Decisions::new(config.limits.decisions_cached_bytes_max),
         sessions: sessions.clone(),
         tokens: Arc::clone(&tokens),
-        token_keys: KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>),
+        issuers: Issuers::new(Arc::clone(&issuers)),
+        token_keys: Arc::clone(&key_look),
         engine,
         rule_sets: ArcSwap::from_pointee(rule_sets),
         spool: spool.clone(),
@@ -258,6 +260,7 @@ fn start(
         local,
         connections: Arc::clone(&connections),
         workloads: Arc::clone(&issuers),
+        token_keys: key_look,
         identities: Identities::new(pool.clone()),
         attempts: SigninAttempts::new(kept.clone()),
         devices: KnownDevices::new(kept),
@@ -298,6 +301,7 @@ fn start(
     if config.connections.dir.is_some() {
         background.spawn(removed_connections::run(Arc::clone(&connections), tenants.clone(), sessions.clone()));
     }
+    background.spawn(workloads::keep_keys(Arc::clone(&issuers)));
     let policies = config.policies.dir.clone();
     let reloader = Reloader {
         gateway: Arc::clone(&gateway),
@@ -314,7 +318,7 @@ fn start(
         tls,
         certificates,
         connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), connections),
-        workloads: WatchedWorkloads::new(config.workloads.clone(), issuers),
+        workloads: WatchedWorkloads::new(config.workloads.clone(), Arc::clone(&issuers), sessions.clone()),
         seen,
         failed_identity_key,
     };

@@ -8,14 +8,14 @@ use arc_swap::ArcSwap;
 use cedargate_assertion::{IssuedCache, Issuer, SigningKeys, Verifier};
 use cedargate_audit::{Spool, SpoolSettings};
 use cedargate_controlplane::AUDIENCE;
-use cedargate_dataplane::{Gateway, KeyLook, Metrics, TokenKeys};
+use cedargate_dataplane::{Gateway, Issuers, Metrics};
 use cedargate_identity::{PolicyChanges, Sessions, Tenant, Tenants};
 use cedargate_model::{
     AccessToken, ApiKeyId, Clock as _, EventBody, Host, KeyEvent, Micros, PrincipalId, SystemClock, TenantId,
     TenantName, TokenId, TokenSource,
 };
 use cedargate_policy::Decisions;
-use cedargate_tokens::{LIFETIME, TenantUrls, TokenAuthority};
+use cedargate_tokens::{KeyLook, LIFETIME, TenantUrls, TokenAuthority, TokenKeys};
 use ed25519_dalek::SigningKey;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -60,6 +60,7 @@ impl House {
         let token_keys =
             TokenKeyRing::new(ring.clone(), Arc::clone(&tokens), sessions.clone(), Arc::clone(&key_record));
         let token_keys = Arc::new(token_keys);
+        let workload_sessions = sessions.clone();
         let mut loader = SiteLoader::new(&config.policies.dir, config.listen.base_url.clone());
         let loaded = loader.load(&[acme()]).unwrap();
         let gateway = Gateway {
@@ -68,7 +69,8 @@ impl House {
             decisions: Decisions::new(0),
             sessions,
             tokens,
-            token_keys: KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>),
+            issuers: Issuers::new(Arc::default()),
+            token_keys: Arc::new(KeyLook::new(Arc::clone(&token_keys) as Arc<dyn TokenKeys>)),
             engine: parts::engine().unwrap(),
             rule_sets: ArcSwap::default(),
             spool: Spool::danger_discarding(),
@@ -98,7 +100,7 @@ impl House {
             tls: None,
             certificates: Vec::new(),
             connections: Watched::new(config.connections.clone(), config.policies.dir.clone(), Arc::default()),
-            workloads: WatchedWorkloads::new(config.workloads.clone(), Arc::default()),
+            workloads: WatchedWorkloads::new(config.workloads.clone(), Arc::default(), workload_sessions),
             seen,
             failed_identity_key: None,
         };

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use cedargate_assertion::SigningKeys;
-use cedargate_dataplane::TokenKeys;
 use cedargate_identity::Sessions;
-use cedargate_tokens::TokenAuthority;
+use cedargate_tokens::{TokenAuthority, TokenKeys};
 
 use super::key_record::KeyRecord;
 use super::reload::Stamp;

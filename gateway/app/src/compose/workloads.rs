@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use cedargate_identity::Sessions;
 use cedargate_idp_adapters::oidc::ProviderHttp;
 use cedargate_idp_adapters::workload::{KeySource, WorkloadSettings, Workloads};
+use cedargate_model::{Clock as _, SystemClock};
+use tokio::time::MissedTickBehavior;
 
 use super::StartError;
 use super::reload::{self, Stamp};
@@ -25,10 +29,28 @@ pub(super) fn live(files: &WorkloadFiles, former: &Workloads) -> Result<Workload
     Ok(Workloads::new(tenants, &http, former))
 }
 
+/// How often it is looked whether keys are missing or soon old.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Keeps the keys known of issuers whose JWTs count at the door, for ever. Drop the future to stop it.
+pub(super) async fn keep_keys(shared: Arc<ArcSwap<Workloads>>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let now = shared.load_full();
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = now.wanted() => {}
+        }
+        shared.load_full().refresh(SystemClock.now()).await;
+    }
+}
+
 /// The issuers' files, watched, and the issuers that are at work.
 pub(super) struct WatchedWorkloads {
     files: WorkloadFiles,
     shared: Arc<ArcSwap<Workloads>>,
+    sessions: Sessions,
     /// What was looked at last, whether it was without mistake or not.
     seen: BTreeMap<PathBuf, Stamp>,
     /// Whether it could not be read then. That may pass without any file changing, so it is tried at each look again, and reported once.
@@ -36,9 +58,9 @@ pub(super) struct WatchedWorkloads {
 }
 
 impl WatchedWorkloads {
-    pub(super) fn new(files: WorkloadFiles, shared: Arc<ArcSwap<Workloads>>) -> Self {
+    pub(super) fn new(files: WorkloadFiles, shared: Arc<ArcSwap<Workloads>>, sessions: Sessions) -> Self {
         let seen = marks(&files);
-        Self { files, shared, seen, unread: false }
+        Self { files, shared, sessions, seen, unread: false }
     }
 
     /// Waits until what was changed is no longer being written.
@@ -55,10 +77,15 @@ impl WatchedWorkloads {
         }
         let was_unread = std::mem::take(&mut self.unread);
         let is_news = asked || !(is_same && was_unread);
-        match live(&self.files, &self.shared.load()) {
+        let former = self.shared.load();
+        match live(&self.files, &former) {
             Ok(workloads) => {
-                let count = workloads.count();
+                let (count, is_removed) = (workloads.count(), !workloads.keep_all_of(&former));
                 self.shared.store(Arc::new(workloads));
+                if is_removed {
+                    // What a rule let in that is gone would be remembered.
+                    self.sessions.read_all_again();
+                }
                 tracing::info!(cedargate.issuers = count, "the issuers that vouch for programs are taken up");
             }
             Err(error) => {

@@ -53,6 +53,7 @@ const ISSUER_TABLE: Table = Table {
         LIFETIME_MAX_SECONDS,
         LEEWAY_SECONDS,
         ONCE,
+        AT_THE_DOOR,
     ],
 };
 const REQUIRE_TABLE: Table = Table {
@@ -82,7 +83,8 @@ const AUDIENCE: Key = Key {
     shape: Shape::Text("1 to 512 characters"),
     fallback: Fallback::Words("the tenant's own address, `https://TENANT.GATEWAY`"),
     environment: None,
-    about: "What `aud` must be, alone: an assertion that is for others, too, may be shown here by any of them.",
+    about: "What `aud` must be, alone: an assertion that is for others, too, may be shown here by any of them. No two tenants share one of an \
+            issuer.",
 };
 const JWKS_URL: Key = Key {
     name: "jwks_url",
@@ -135,6 +137,14 @@ const ONCE: Key = Key {
     environment: None,
     about: "Whether each assertion counts once, by its `jti`, at all gateways of a store. A pod shows the same one for as long as it \
             counts; a CI job can ask for one each time.",
+};
+const AT_THE_DOOR: Key = Key {
+    name: "at_the_door",
+    shape: Shape::Switch,
+    fallback: Fallback::Value("false"),
+    environment: None,
+    about: "Whether its assertions let in at every address of the tenant as they are, in `Authorization: Bearer`, and not only by exchange at \
+            `/auth/token`. By the same rules; with `once`, each lets one request in.",
 };
 const CLAIM: Key = Key {
     name: "claim",
@@ -210,7 +220,7 @@ impl WorkloadFiles {
         for path in files {
             let text = read_bounded(&path).map_err(unreadable(&path))?;
             let document = Document::new(&path, &text, environment);
-            let read = read_file(&document, &path);
+            let read = read_file(&document, &path, &tenants);
             mistakes.extend(document.into_mistakes());
             if let Ok((tenant, issuers)) = read {
                 tenants.insert(tenant, issuers);
@@ -220,7 +230,11 @@ impl WorkloadFiles {
     }
 }
 
-fn read_file(document: &Document<'_>, path: &Path) -> Result<(TenantName, Vec<WorkloadSettings>), Noted> {
+fn read_file(
+    document: &Document<'_>,
+    path: &Path,
+    tenants: &TenantWorkloads,
+) -> Result<(TenantName, Vec<WorkloadSettings>), Noted> {
     let mut top = document.parse()?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let tenant = TenantName::parse(&stem)
@@ -231,7 +245,7 @@ fn read_file(document: &Document<'_>, path: &Path) -> Result<(TenantName, Vec<Wo
     let mut whole = Ok(());
     // Every issuer is read before the first one with a mistake ends it.
     for section in sections? {
-        match issuer(section, &issuers) {
+        match issuer(section, &issuers, tenants) {
             Ok(issuer) => issuers.push(issuer),
             Err(Noted) => whole = Err(Noted),
         }
@@ -239,7 +253,11 @@ fn read_file(document: &Document<'_>, path: &Path) -> Result<(TenantName, Vec<Wo
     whole.and_then(|()| Ok((tenant?, issuers)))
 }
 
-fn issuer(mut section: Section<'_, '_>, others: &[WorkloadSettings]) -> Result<WorkloadSettings, Noted> {
+fn issuer(
+    mut section: Section<'_, '_>,
+    others: &[WorkloadSettings],
+    tenants: &TenantWorkloads,
+) -> Result<WorkloadSettings, Noted> {
     let name = section.text(&NAME, ConnectionName::parse);
     let issuer = section.text(&ISSUER, |text| bounded(text, 512));
     let audience = section.optional_text(&AUDIENCE, |text| bounded(text, 512));
@@ -251,6 +269,7 @@ fn issuer(mut section: Section<'_, '_>, others: &[WorkloadSettings]) -> Result<W
     let lifetime_max = section.integer(&LIFETIME_MAX_SECONDS);
     let leeway = section.integer(&LEEWAY_SECONDS);
     let once = section.switch(&ONCE);
+    let at_the_door = section.switch(&AT_THE_DOOR);
     let required = rules(&mut section);
     let beside = match &name {
         Ok(name) if others.iter().any(|other| other.name == *name) => {
@@ -261,12 +280,31 @@ fn issuer(mut section: Section<'_, '_>, others: &[WorkloadSettings]) -> Result<W
         }
         _ => Ok(()),
     };
+    // One assertion would count in both, and be spent in each.
+    let shared = match (&issuer, &audience) {
+        (Ok(issuer), Ok(Some(audience))) => {
+            let is_same =
+                |other: &WorkloadSettings| other.issuer == *issuer && other.audience.as_ref() == Some(audience);
+            tenants.iter().find(|(_, issuers)| issuers.iter().any(is_same)).map(|(tenant, _)| tenant)
+        }
+        _ => None,
+    };
+    let apart = match shared {
+        Some(tenant) => {
+            let message = format!(
+                "the tenant `{tenant}` takes this issuer's assertions for the same audience; give each tenant its own"
+            );
+            Err(section.complain(&AUDIENCE, message))
+        }
+        None => Ok(()),
+    };
     let algorithms = algorithms.and_then(|algorithms: Vec<_>| match algorithms.is_empty() {
         true => Err(section.complain(&ALGORITHMS, "without any, nothing is ever verified")),
         false => Ok(algorithms),
     });
     section.finish();
     beside?;
+    apart?;
     Ok(WorkloadSettings {
         name: name?,
         issuer: issuer?,
@@ -278,6 +316,7 @@ fn issuer(mut section: Section<'_, '_>, others: &[WorkloadSettings]) -> Result<W
         lifetime_max: Duration::from_secs(lifetime_max?),
         leeway: Duration::from_secs(leeway?),
         once: once?,
+        at_the_door: at_the_door?,
     })
 }
 
@@ -358,6 +397,22 @@ value = "repo:acme/shop:ref:refs/heads/main"
         assert_eq!(issuer.algorithms, [WorkloadAlgorithm::Rs256, WorkloadAlgorithm::Es256]);
         assert_eq!((issuer.lifetime_max.as_secs(), issuer.leeway.as_secs(), issuer.once), (3_600, 30, false));
         assert!(matches!(issuer.keys, KeySource::Discovery(_)) && issuer.audience.is_none());
+    }
+
+    #[test]
+    fn one_audience_of_an_issuer_is_one_tenants() {
+        let dir = tempfile::tempdir().unwrap();
+        let of =
+            |audience: &str| GOOD.replace("service_account", &format!("audience = \"{audience}\"\nservice_account"));
+        let load = |acme: &str, globex: &str| {
+            fs::write(dir.path().join("acme.toml"), of(acme)).unwrap();
+            fs::write(dir.path().join("globex.toml"), of(globex)).unwrap();
+            let files = WorkloadFiles { dir: Some(dir.path().to_owned()) };
+            files.load(&Environment::default()).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(load("one", "two"), Ok(()));
+        let refused = load("one", "one").unwrap_err();
+        assert!(refused.contains("globex.toml") && refused.contains("the tenant `acme`"), "{refused}");
     }
 
     #[test]

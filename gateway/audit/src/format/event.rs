@@ -322,6 +322,7 @@ mod tests {
             Credential::ApiKey,
             Credential::KeyToken,
             Credential::WorkloadToken,
+            Credential::IssuerToken,
             Credential::Certificate,
             Credential::ScimToken,
         ])

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use cedargate_assertion::TenantScope;
 use cedargate_identity::{FamilyStanding, PresentedRefresh, SecretKind};
 use cedargate_model::{RefusalCode, SessionId, TokenAct, TokenReason, TokenSource};
+use cedargate_tokens::TokenRefused;
 use http::{HeaderMap, StatusCode};
 
 use super::Office;
@@ -78,9 +79,14 @@ async fn revoke(office: &Office, visit: &Visit, tenant: &TenantScope, token: &st
         forget(office, tenant, family).await;
         return Ok(Outcome::Ended);
     }
-    let Ok(token) = control_plane.tokens.load().verify(token, tenant.id, &tenant.name, visit.now) else {
-        return Ok(Outcome::Nothing);
-    };
+    let verify = || control_plane.tokens.load().verify(token, tenant.id, &tenant.name, visit.now);
+    let mut verified = verify();
+    if verified == Err(TokenRefused::KeyUnknown) {
+        // Another gateway's, perhaps, which has taken up a key before this one: whoever is told that it ended must not be told wrongly.
+        control_plane.token_keys.look().await;
+        verified = verify();
+    }
+    let Ok(token) = verified else { return Ok(Outcome::Nothing) };
     // By the token's own id: however busy a thief keeps the key or the family, its tokens can be ended.
     if let Err(over) = office.rates.token(tenant.id, SessionId(token.id.0), visit.now) {
         return Ok(Outcome::TooOften(over));

@@ -328,7 +328,12 @@ impl Desk<'_> {
             if let Some(cause) = &refused.cause {
                 tracing::warn!(error = &**cause as &dyn std::error::Error, "an issuer of programs cannot be asked");
             }
-            Why::Reason(refused.reason, TokenFacts { issuer: refused.issuer, ..TokenFacts::default() })
+            let facts = TokenFacts { issuer: refused.issuer, ..TokenFacts::default() };
+            match refused.reason {
+                // Whoever shows it, here or behind the same address, has no part in that.
+                TokenReason::IssuerUnavailable => Why::Asked(refused.reason, facts),
+                reason => Why::Reason(reason, facts),
+            }
         })?;
         let facts = TokenFacts { issuer: Some(vouched.issuer.clone()), ..TokenFacts::default() };
         let found = control_plane.sessions.find_workload(tenant, &vouched.service_account, now).await;

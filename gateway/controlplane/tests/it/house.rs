@@ -35,7 +35,7 @@ use cedargate_model::{
     AccountAct, AdmissionEvent, AuthnMethod, AuthnStrength, Caller, Clock, ConsentDocument, Event, EventBody, EventId,
     Micros, PrincipalId, RoleName, Scheme, Signin, TenantName, TokenEvent,
 };
-use cedargate_tokens::{TenantUrls, TokenAuthority};
+use cedargate_tokens::{KeyLook, TenantUrls, TokenAuthority, TokenKeys};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -60,12 +60,27 @@ pub(crate) struct House {
     pub(crate) links: AccountLinks,
     pub(crate) issuer: Issuer,
     pub(crate) tokens: Arc<ArcSwap<TokenAuthority>>,
+    pub(crate) ring: Arc<Ring>,
     pub(crate) clock: Arc<MockClock>,
     pub(crate) recorder: Arc<MemoryRecorder>,
     pub(crate) acme: TenantScope,
     pub(crate) globex: TenantScope,
     pub(crate) ada: PrincipalId,
     _store: TestStore,
+}
+
+/// Keys of tokens that another gateway has rotated to.
+pub(crate) struct Ring {
+    authority: Arc<ArcSwap<TokenAuthority>>,
+    pub(crate) rotated: Mutex<Option<SigningKeys>>,
+}
+
+impl TokenKeys for Ring {
+    fn look(&self) {
+        if let Some(keys) = self.rotated.lock().unwrap().take() {
+            self.authority.store(Arc::new(self.authority.load().with_keys(keys)));
+        }
+    }
 }
 
 impl House {
@@ -118,9 +133,11 @@ impl House {
             SigningKeys::generate().unwrap(),
             std::time::Duration::ZERO,
         )));
+        let ring = Arc::new(Ring { authority: Arc::clone(&tokens), rotated: Mutex::default() });
         let app = router(ControlPlane {
             connections: connections.clone(),
             workloads: workloads.clone(),
+            token_keys: Arc::new(KeyLook::new(Arc::clone(&ring) as Arc<dyn TokenKeys>)),
             identities: Identities::new(pool.clone()),
             attempts: SigninAttempts::new(kept.clone()),
             devices: KnownDevices::new(kept),
@@ -157,6 +174,7 @@ impl House {
             links,
             issuer,
             tokens,
+            ring,
             clock,
             recorder,
             acme,

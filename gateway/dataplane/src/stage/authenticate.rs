@@ -8,10 +8,13 @@ mod bearer;
 use std::sync::Arc;
 
 use cedargate_identity::{
-    FindProgramError, HeldCredential, HeldToken, PresentedSecret, PresentedToken, SecretKind, Sessions,
-    ShownCertificate, session_cookie_name,
+    FindProgramError, HeldCredential, HeldToken, PresentedSecret, PresentedToken, SecretKind, Sessions, ShownAssertion,
+    ShownCertificate, ShownToken, session_cookie_name,
 };
-use cedargate_model::{Caller, Credential, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId};
+use cedargate_idp_adapters::workload::{LiveWorkload, VouchedAt};
+use cedargate_model::{
+    Caller, ConnectionName, Credential, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId, TenantName,
+};
 use cedargate_policy::Route;
 use cedargate_tokens::SignedBy;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -34,11 +37,13 @@ pub(crate) struct Authenticated {
     /// Whose quota it counts for: a client whose authentication another judges is nobody yet, and no stranger.
     pub(crate) counts_for: Caller,
     pub(crate) stale_cookie: bool,
+    /// The issuer elsewhere whose JWT was taken just now: the record is told once.
+    pub(crate) taken_of: Option<Box<ConnectionName>>,
 }
 
 impl Authenticated {
     fn as_caller(caller: Caller, stale_cookie: bool) -> Self {
-        Self { counts_for: caller.clone(), caller, stale_cookie }
+        Self { counts_for: caller.clone(), caller, stale_cookie, taken_of: None }
     }
 }
 
@@ -80,6 +85,7 @@ pub(crate) async fn authenticate(
             sessions: &gateway.sessions,
             tokens: &gateway.tokens,
             keys: &gateway.token_keys,
+            issuers: &gateway.issuers,
             tenant: site.tenant,
             name: &site.name,
             scheme,
@@ -138,8 +144,16 @@ pub(crate) fn is_for_programs(route: &Route) -> bool {
     *route.service == *GATEWAY_SERVICE && PROGRAM_PATHS.contains(&&*route.path)
 }
 
-/// What a request came with that somebody was known by at `then`, and for a token by which of our keys it was. None where it says
-/// something else by now.
+/// What a credential rests on that the store knows nothing of.
+pub(crate) enum Backing {
+    Nothing,
+    /// The key of ours that a token was verified with.
+    Key(SignedBy),
+    /// The tenant's rule by which a JWT of an issuer elsewhere counts.
+    Rule(TenantName, Arc<LiveWorkload>),
+}
+
+/// What a request came with that somebody was known by at `then`, and what that rests on. None where it says something else by now.
 pub(crate) fn held(
     gateway: &Gateway,
     site: &Site,
@@ -147,7 +161,7 @@ pub(crate) fn held(
     connection: Shown<'_>,
     headers: &HeaderMap,
     then: Micros,
-) -> Option<(HeldCredential, Option<SignedBy>)> {
+) -> Option<(HeldCredential, Backing)> {
     let scheme = connection.scheme;
     let shown = || headers.get(header::AUTHORIZATION).and_then(bearer::shown);
     let credential = match credential {
@@ -158,12 +172,24 @@ pub(crate) fn held(
         Credential::ApiKey => PresentedSecret::parse(SecretKind::ApiKey, shown()?).ok().map(HeldCredential::Key),
         Credential::ScimToken => PresentedSecret::parse(SecretKind::ScimToken, shown()?).ok().map(HeldCredential::Scim),
         Credential::Certificate => connection.machine.cloned().map(HeldCredential::Certificate),
+        Credential::IssuerToken => {
+            let (text, url) = (shown()?, gateway.tokens.load().url(&site.name));
+            // This very text let somebody in: its signature was verified then.
+            let VouchedAt { vouched, rule } = gateway.issuers.rule_of(&site.name, &url, text, then)?;
+            let assertion = ShownAssertion {
+                shown: ShownToken::of(text),
+                service_account: vouched.service_account,
+                issued_at: vouched.issued_at,
+                expires_at: vouched.expires_at,
+            };
+            return Some((HeldCredential::Assertion(Box::new(assertion)), Backing::Rule(site.name.clone(), rule)));
+        }
         Credential::SessionToken | Credential::KeyToken | Credential::WorkloadToken => {
             let (token, signed) = gateway.tokens.load().verify_signed(shown()?, site.tenant, &site.name, then).ok()?;
-            return Some((HeldCredential::Token(HeldToken::of(token)), Some(signed)));
+            return Some((HeldCredential::Token(HeldToken::of(token)), Backing::Key(signed)));
         }
     };
-    credential.map(|credential| (credential, None))
+    credential.map(|credential| (credential, Backing::Nothing))
 }
 
 /// The header that makes a browser forget a dead session cookie.

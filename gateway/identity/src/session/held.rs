@@ -7,7 +7,8 @@ use cedargate_model::{AccessToken, Micros, Principal, TenantId, TokenSource};
 use sha2::{Digest, Sha256};
 
 use super::{
-    FindProgramError, ProgramRefused, Sessions, ShownCertificate, TOUCH_EVERY, certificates, programs, scim_tokens,
+    FindProgramError, ProgramRefused, Sessions, ShownAssertion, ShownCertificate, TOUCH_EVERY, assertions,
+    certificates, programs, scim_tokens,
 };
 use crate::session_cache::Key;
 use crate::token::TokenHash;
@@ -24,6 +25,8 @@ pub enum HeldCredential {
     Scim(PresentedSecret),
     /// An access token.
     Token(HeldToken),
+    /// A JWT of an issuer elsewhere. It goes on for as long as that counts: nobody hears that the issuer's word has ended before.
+    Assertion(Box<ShownAssertion>),
     /// The certificate of a connection.
     Certificate(Arc<ShownCertificate>),
 }
@@ -65,6 +68,11 @@ impl HeldCredential {
             Self::Session(token) => token.hash(),
             Self::Key(key) | Self::Scim(key) => key.hash(),
             Self::Certificate(shown) => return shown.cache_key(tenant),
+            Self::Assertion(assertion) => {
+                let shown = assertion.shown.hash();
+                let digest = Sha256::new().chain_update("held assertion ").chain_update(shown.as_bytes());
+                TokenHash::from(<[u8; 32]>::from(digest.finalize()))
+            }
             // Apart from where the token itself is remembered, which ends with its time.
             Self::Token(HeldToken(token)) => {
                 let digest = Sha256::new().chain_update("held token ").chain_update(token.id.0.as_bytes());
@@ -87,7 +95,7 @@ impl Sessions {
     pub fn use_known(&self, tenant: TenantId, held: &HeldCredential, now: Micros) {
         let is_noted = match held {
             HeldCredential::Session(_) | HeldCredential::Key(_) | HeldCredential::Scim(_) => true,
-            HeldCredential::Token(_) | HeldCredential::Certificate(_) => false,
+            HeldCredential::Token(_) | HeldCredential::Assertion(_) | HeldCredential::Certificate(_) => false,
         };
         let key = held.key(tenant);
         if is_noted && let Some(hot) = self.cache.fresh(&key, now, &self.settings) {
@@ -117,6 +125,7 @@ impl Sessions {
         let loaded = match held {
             HeldCredential::Scim(_) => scim_tokens::find(&mut tx, key.token, now).await,
             HeldCredential::Token(HeldToken(token)) => self.load_token(&mut tx, token, now).await,
+            HeldCredential::Assertion(assertion) => assertions::load(&mut tx, assertion, now).await,
             HeldCredential::Certificate(shown) => certificates::find(&mut tx, shown, now)
                 .await
                 .and_then(|found| found.ok_or_else(|| ProgramRefused::Unknown.into())),

@@ -31,6 +31,10 @@ impl ShownToken {
             Sha256::new().chain_update("access token ").chain_update(text).finalize(),
         )))
     }
+
+    pub(super) fn hash(self) -> TokenHash {
+        self.0
+    }
 }
 
 impl Sessions {

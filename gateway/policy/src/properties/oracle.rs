@@ -62,8 +62,13 @@ impl Oracle {
     /// What a caller is told who asks for one of the toy's addresses.
     pub(super) fn outcome(&self, caller: &Caller, address: usize, context: &Context) -> Outcome {
         let is = |those: &[Credential]| caller.principal().is_some_and(|known| those.contains(&known.credential));
-        let is_program =
-            is(&[Credential::ApiKey, Credential::KeyToken, Credential::WorkloadToken, Credential::Certificate]);
+        let is_program = is(&[
+            Credential::ApiKey,
+            Credential::KeyToken,
+            Credential::WorkloadToken,
+            Credential::IssuerToken,
+            Credential::Certificate,
+        ]);
         if is(&[Credential::ScimToken]) || is_program && toy::ADDRESSES[address].0 == "Read" {
             // Its schema names identity providers nowhere, and service accounts not there.
             return Outcome::Deny([].into());
@@ -142,9 +147,11 @@ impl Oracle {
                 let (kind, member) = match principal.credential {
                     Credential::Session => ("Cedargate::User", Some("member")),
                     Credential::SessionToken => ("Cedargate::User", None),
-                    Credential::ApiKey | Credential::KeyToken | Credential::WorkloadToken | Credential::Certificate => {
-                        ("Cedargate::ServiceAccount", None)
-                    }
+                    Credential::ApiKey
+                    | Credential::KeyToken
+                    | Credential::WorkloadToken
+                    | Credential::IssuerToken
+                    | Credential::Certificate => ("Cedargate::ServiceAccount", None),
                     Credential::ScimToken => ("Cedargate::ScimToken", None),
                 };
                 let roles = own.filter(|role| role != "member").chain(member.map(str::to_owned)).collect();

@@ -30,6 +30,7 @@ impl Ci {
             lifetime_max: Duration::from_secs(3_600),
             leeway: Duration::from_secs(30),
             once,
+            at_the_door: false,
         };
         let tenants = BTreeMap::from([(house.acme.name.clone(), vec![settings])]);
         let http = ProviderHttp::new(false).unwrap();

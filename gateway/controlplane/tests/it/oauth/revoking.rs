@@ -1,5 +1,9 @@
 //! Tokens that are ended by whoever holds them.
 
+use std::sync::Arc;
+
+use cedargate_assertion::SigningKeys;
+
 use super::*;
 
 #[tokio::test]
@@ -117,4 +121,23 @@ async fn a_revocation_that_could_not_be_recorded_is_recorded_at_the_next_try() {
     );
     assert_eq!(revoke().await, StatusCode::OK);
     assert_eq!(house.recorder.take_tokens(), [], "once is enough");
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_that_another_gateway_has_rotated_to_is_ended_all_the_same() {
+    let house = House::new().await;
+    let here = house.tokens.load().keys().clone();
+    let rotated = here.succeeded_at(SigningKeys::generate().unwrap(), house.clock.now());
+    house.tokens.store(Arc::new(house.tokens.load().with_keys(rotated.clone())));
+    let Program { id, key, .. } = program(&house).await;
+    let pairs = [("grant_type", "client_credentials"), ("client_id", &*id), ("client_secret", &*key)];
+    let token = text(&ask(&house, &pairs).await, "access_token");
+    house.tokens.store(Arc::new(house.tokens.load().with_keys(here)));
+    *house.ring.rotated.lock().unwrap() = Some(rotated);
+    let _ = house.recorder.take_tokens();
+    let answer = house.at(&house.acme).post_form("/auth/revoke", &form(&[("token", &token)])).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let [revoked] = &*house.recorder.take_tokens() else { panic!("what is answered as ended was not") };
+    assert!(matches!(revoked.act, TokenAct::Revoked { .. }));
+    assert!(known(&house, &token).await.unwrap_err().contains("revoked"));
 }

@@ -9,16 +9,17 @@ use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cedargate_identity::{
-    FindProgramError, PresentedSecret, SecretError, SecretKind, Sessions, ShownToken, session_cookie_name,
+    FindProgramError, PresentedSecret, ProgramRefused, SecretError, SecretKind, Sessions, ShownAssertion, ShownToken,
+    session_cookie_name,
 };
-use cedargate_model::{Caller, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId, TenantName};
-use cedargate_tokens::{TokenAuthority, TokenRefused};
+use cedargate_model::{Caller, Micros, Principal, Refusal, RefusalCode, Scheme, TenantId, TenantName, TokenReason};
+use cedargate_tokens::{KeyLook, TokenAuthority, TokenRefused};
 use http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
 use super::Authenticated;
+use crate::issuers::{Issuers, refused};
 use crate::stage::hygiene::{CookieLookup, session_cookie};
-use crate::token_keys::KeyLook;
 
 /// The longest credential that is looked at, in octets.
 const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
@@ -29,6 +30,7 @@ pub(super) struct Door<'d> {
     pub(super) sessions: &'d Sessions,
     pub(super) tokens: &'d ArcSwap<TokenAuthority>,
     pub(super) keys: &'d KeyLook,
+    pub(super) issuers: &'d Issuers,
     pub(super) tenant: TenantId,
     pub(super) name: &'d TenantName,
     pub(super) scheme: Scheme,
@@ -51,13 +53,14 @@ pub(super) async fn authenticate(door: Door<'_>, headers: &HeaderMap, now: Micro
     }
     if door.takes_clients && is_basic(value) {
         let counts_for = door.client(value, now).await.map_or(Caller::Anonymous, Caller::Principal);
-        return Ok(Authenticated { caller: Caller::Anonymous, counts_for, stale_cookie: false });
+        let known = Authenticated::as_caller(Caller::Anonymous, false);
+        return Ok(Authenticated { counts_for, ..known });
     }
     let shown = shown(value).ok_or_else(|| invalid("scheme_unsupported"))?;
     let principal = match shown {
         key if key.starts_with(SecretKind::ApiKey.prefix()) => door.by_key(key, now).await?,
         token if token.starts_with(SecretKind::ScimToken.prefix()) => door.by_scim_token(token, now).await?,
-        token if token.contains('.') => door.by_token(token, now).await?,
+        token if token.contains('.') => return door.by_token(token, now).await,
         _ => return Err(invalid("token_unsupported")),
     };
     Ok(Authenticated::as_caller(Caller::Principal(principal), false))
@@ -92,10 +95,15 @@ impl Door<'_> {
         })
     }
 
-    async fn by_token(self, text: &str, now: Micros) -> Result<Arc<Principal>, Refusal> {
+    /// By an access token of ours, or by a JWT of an issuer whose word counts here as it is.
+    async fn by_token(self, text: &str, now: Micros) -> Result<Authenticated, Refusal> {
+        let known = |principal| Ok(Authenticated::as_caller(Caller::Principal(principal), false));
         let shown = ShownToken::of(text);
         if let Some(principal) = self.sessions.recall_token(self.tenant, shown, now) {
-            return Ok(principal);
+            return known(principal);
+        }
+        if self.issuers.concern(self.name, text) {
+            return Box::pin(self.by_assertion(text, shown, now)).await;
         }
         let verify = || self.tokens.load().verify(text, self.tenant, self.name, now);
         let mut verified = verify();
@@ -105,10 +113,38 @@ impl Door<'_> {
             verified = verify();
         }
         let token = verified.map_err(|refused| invalid(format!("token_{refused}")))?;
-        self.sessions.find_token(self.tenant, shown, &token, now).await.map_err(|error| match error {
+        let found = self.sessions.find_token(self.tenant, shown, &token, now).await;
+        known(found.map_err(|error| match error {
             FindProgramError::Refused(refused) => invalid(format!("token_{} {}", refused.as_str(), token.id)),
             FindProgramError::Store(error) => unavailable(&error),
-        })
+        })?)
+    }
+
+    async fn by_assertion(self, text: &str, shown: ShownToken, now: Micros) -> Result<Authenticated, Refusal> {
+        let url = self.tokens.load().url(self.name);
+        let vouched = self.issuers.judge(self.name, url, text, now).await?.vouched;
+        let refused = |reason| refused(reason, Some(vouched.issuer.as_str()));
+        let assertion = ShownAssertion {
+            shown,
+            service_account: vouched.service_account.clone(),
+            issued_at: vouched.issued_at,
+            expires_at: vouched.expires_at,
+        };
+        let found = self.sessions.find_assertion(self.tenant, &assertion, vouched.once.is_some(), now).await;
+        let program = found.map_err(|error| match error {
+            FindProgramError::Refused(ProgramRefused::AccountDisabled) => refused(TokenReason::AccountDisabled),
+            FindProgramError::Refused(_) => refused(TokenReason::AssertionClaims),
+            FindProgramError::Store(error) => unavailable(&error),
+        })?;
+        // Last: what is refused for something else is no use of it.
+        if let Some((name, until)) = &vouched.once {
+            let spent = self.sessions.spend_assertion(self.tenant, name, *until, now).await;
+            if !spent.map_err(|error| unavailable(&error))? {
+                return Err(refused(TokenReason::AssertionReplayed));
+            }
+        }
+        let known = Authenticated::as_caller(Caller::Principal(program), false);
+        Ok(Authenticated { taken_of: Some(Box::new(vouched.issuer)), ..known })
     }
 }
 
@@ -152,24 +188,28 @@ fn invalid(detail: impl Into<String>) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use cedargate_assertion::SigningKeys;
     use cedargate_identity::{
         ApiKeyName, HeldCredential, HeldToken, NewApiKey, ScimTokens, ServiceAccountName, ServiceAccounts,
         SessionSettings, Tenants,
     };
+    use cedargate_idp_adapters::connection::{ClaimMatch, ClaimPath};
+    use cedargate_idp_adapters::oidc::ProviderHttp;
+    use cedargate_idp_adapters::workload::{KeySource, PinnedKeys, WorkloadAlgorithm, WorkloadSettings, Workloads};
     use cedargate_migrations::{GATEWAY, Pool, StoreUrl};
     use cedargate_model::{
         AccessToken, ApiKeyId, ConnectionName, Credential, PrincipalId, RoleName, TokenId, TokenSource,
     };
-    use cedargate_tokens::{LIFETIME, TenantUrls};
+    use cedargate_tokens::{LIFETIME, TenantUrls, TokenKeys};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token_keys::TokenKeys;
 
     const NOW: Micros = Micros(1_700_000_000_000_000);
 
@@ -180,6 +220,8 @@ mod tests {
         globex: TenantId,
         tokens: Arc<ArcSwap<TokenAuthority>>,
         keys: KeyLook,
+        workloads: Arc<ArcSwap<Workloads>>,
+        issuers: Issuers,
         account: PrincipalId,
         key: String,
         _dir: tempfile::TempDir,
@@ -218,7 +260,9 @@ mod tests {
         let tokens = Arc::new(ArcSwap::from_pointee(authority));
         let keys = KeyLook::new(Arc::new(Elsewhere { tokens: Arc::clone(&tokens), looks: AtomicUsize::new(0) }));
         let key = secret.expose().to_string();
-        House { pool, sessions, acme, globex, tokens, keys, account: made.id, key, _dir: dir }
+        let workloads: Arc<ArcSwap<Workloads>> = Arc::default();
+        let issuers = Issuers::new(Arc::clone(&workloads));
+        House { pool, sessions, acme, globex, tokens, keys, workloads, issuers, account: made.id, key, _dir: dir }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -236,8 +280,8 @@ mod tests {
     impl House {
         fn door(&self, tenant: TenantId, takes_clients: bool) -> Door<'_> {
             static ACME: LazyLock<TenantName> = LazyLock::new(|| TenantName::parse("acme").unwrap());
-            let (sessions, tokens, keys, scheme) = (&self.sessions, &*self.tokens, &self.keys, Scheme::Http);
-            Door { sessions, tokens, keys, tenant, name: &ACME, scheme, takes_clients }
+            let (sessions, tokens, keys, issuers) = (&self.sessions, &*self.tokens, &self.keys, &self.issuers);
+            Door { sessions, tokens, keys, issuers, tenant, name: &ACME, scheme: Scheme::Http, takes_clients }
         }
 
         /// A token for the house's key, and a header that shows it.
@@ -375,6 +419,122 @@ mod tests {
         ServiceAccounts::new(house.pool.clone()).disable(house.acme, house.account, later).await.unwrap();
         house.sessions.listen(later).await.unwrap();
         assert_eq!(whose(later).await, None);
+    }
+
+    /// A CI system, whose jobs are `sync` at acme.
+    struct Ci(SigningKeys);
+
+    impl Ci {
+        fn at_work(house: &House, change: impl FnOnce(&mut WorkloadSettings)) -> Self {
+            let keys = SigningKeys::from_seed(&[5; 32]);
+            let mut settings = WorkloadSettings {
+                name: ConnectionName::parse("ci").unwrap(),
+                issuer: "https://ci.example".to_owned(),
+                audience: None,
+                keys: KeySource::Pinned(PinnedKeys::parse(&keys.jwks().to_json()).unwrap()),
+                algorithms: vec![WorkloadAlgorithm::EdDsa],
+                required: vec![ClaimMatch { claim: ClaimPath::parse("sub").unwrap(), value: "main".to_owned() }],
+                service_account: ServiceAccountName::parse("sync").unwrap(),
+                lifetime_max: Duration::from_secs(3_600),
+                leeway: Duration::from_secs(30),
+                once: false,
+                at_the_door: true,
+            };
+            change(&mut settings);
+            let tenants = BTreeMap::from([(TenantName::parse("acme").unwrap(), vec![settings])]);
+            let http = ProviderHttp::new(false).unwrap();
+            house.workloads.store(Arc::new(Workloads::new(tenants, &http, &house.workloads.load())));
+            Self(keys)
+        }
+
+        /// The header with a job's JWT.
+        fn bearer(&self, change: impl FnOnce(&mut serde_json::Value)) -> String {
+            let encoded = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let now = NOW.epoch_seconds();
+            let header = serde_json::json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.0.kid().to_string() });
+            let mut claims = serde_json::json!({
+                "iss": "https://ci.example", "aud": "http://acme.localhost", "sub": "main", "jti": "1", "iat": now, "exp": now + 900,
+            });
+            change(&mut claims);
+            let signed = format!("{}.{}", encoded(header), encoded(claims));
+            let signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed.as_bytes()));
+            format!("Bearer {signed}.{signature}")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuers_jwt_lets_in_as_it_is_where_the_tenant_says_so_and_until_it_does_not() {
+        let house = house().await;
+        let ci = Ci::at_work(&house, |_| {});
+        let bearer = ci.bearer(|_| {});
+        let shown = [("authorization", &*bearer)];
+        let known = ask(&house, house.acme, &shown).await.unwrap();
+        assert_eq!(known.taken_of.as_deref().map(ConnectionName::as_str), Some("ci"), "for the record");
+        let principal = Arc::clone(known.caller.principal().unwrap());
+        assert_eq!((principal.id, principal.credential), (house.account, Credential::IssuerToken));
+        let again = ask(&house, house.acme, &shown).await.unwrap();
+        assert_eq!(again.taken_of, None, "it is remembered");
+        assert_eq!(again.caller.principal().unwrap().session, principal.session);
+        let globex = TenantName::parse("globex").unwrap();
+        let abroad = Door { name: &globex, ..house.door(house.globex, false) };
+        let abroad = authenticate(abroad, &headers(&shown), NOW).await.err().unwrap();
+        assert_eq!(abroad.detail, "token_type", "another tenant has no such rule");
+        let cookie = [shown[0], ("cookie", "cedargate=x")];
+        let both = ask(&house, house.acme, &cookie).await.err().unwrap();
+        assert_eq!(both.code, RefusalCode::CredentialsAmbiguous);
+        // It is looked at again after some minutes, and never counts for longer than it says.
+        let at = async |now| authenticate(house.door(house.acme, false), &headers(&shown), now).await;
+        assert!(at(NOW.after(Duration::from_secs(400))).await.unwrap().taken_of.is_some());
+        let over = at(NOW.after(Duration::from_secs(931))).await.err().unwrap();
+        assert_eq!(over.detail, "assertion_expired ci");
+
+        let former = house.workloads.load_full();
+        let _ = Ci::at_work(&house, |settings| settings.at_the_door = false);
+        assert!(!house.workloads.load().keep_all_of(&former), "whoever takes that up has memory read again");
+        house.sessions.read_all_again();
+        assert_eq!(ask(&house, house.acme, &shown).await.err().unwrap().detail, "token_type");
+    }
+
+    #[tokio::test]
+    async fn an_issuers_jwt_is_refused_by_the_word_for_what_is_wrong_with_it() {
+        let house = house().await;
+        let ci = Ci::at_work(&house, |_| {});
+        let detail = async |bearer: String| {
+            ask(&house, house.acme, &[("authorization", &bearer)]).await.err().map(|refusal| refusal.detail)
+        };
+        for (name, value, word) in [
+            ("aud", "http://globex.localhost", "assertion_audience ci"),
+            ("sub", "other", "assertion_claims ci"),
+            ("iss", "https://other.example", "token_type"),
+        ] {
+            let bearer = ci.bearer(|claims| claims[name] = value.into());
+            assert_eq!(detail(bearer).await.as_deref(), Some(word));
+        }
+        let stranger = Ci(SigningKeys::from_seed(&[6; 32]));
+        assert_eq!(detail(stranger.bearer(|_| {})).await.as_deref(), Some("assertion_key_unknown ci"));
+        let good = ci.bearer(|_| {});
+        let forged = format!("{}AAAA", &good[..good.len() - 4]);
+        assert_eq!(detail(forged).await.as_deref(), Some("assertion_signature ci"));
+        assert_eq!(detail(good.clone()).await, None);
+
+        let _ = Ci::at_work(&house, |settings| settings.service_account = ServiceAccountName::parse("gone").unwrap());
+        house.sessions.read_all_again();
+        assert_eq!(detail(good.clone()).await.as_deref(), Some("assertion_claims ci"), "no such account");
+        let _ = Ci::at_work(&house, |_| {});
+        ServiceAccounts::new(house.pool.clone()).disable(house.acme, house.account, NOW).await.unwrap();
+        assert_eq!(detail(good).await.as_deref(), Some("account_disabled ci"));
+    }
+
+    #[tokio::test]
+    async fn a_jwt_that_counts_once_lets_one_request_in() {
+        let house = house().await;
+        let ci = Ci::at_work(&house, |settings| settings.once = true);
+        let bearer = ci.bearer(|_| {});
+        let shown = [("authorization", &*bearer)];
+        assert!(ask(&house, house.acme, &shown).await.is_ok());
+        assert_eq!(ask(&house, house.acme, &shown).await.err().unwrap().detail, "assertion_replayed ci");
+        let next = ci.bearer(|claims| claims["jti"] = "2".into());
+        assert!(ask(&house, house.acme, &[("authorization", &next)]).await.is_ok());
     }
 
     #[tokio::test]
