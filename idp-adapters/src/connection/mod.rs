@@ -48,6 +48,7 @@ pub struct Connection {
 }
 
 /// The kinds of provider.
+#[expect(clippy::large_enum_variant, reason = "one for each connection, made at a start and kept behind an `Arc`")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
     /// OpenID Connect.

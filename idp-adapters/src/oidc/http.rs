@@ -117,6 +117,14 @@ impl ProviderHttp {
         self.call(request).await
     }
 
+    /// Fetches XML.
+    pub(crate) async fn get_xml(&self, from: &ProviderUrl) -> Result<Answer, CallError> {
+        let mut request = self.request(Method::GET, from, Bytes::new())?;
+        let xml = HeaderValue::from_static("application/samlmetadata+xml, application/xml;q=0.9, text/xml;q=0.8");
+        request.headers_mut().insert(header::ACCEPT, xml);
+        self.call(request).await
+    }
+
     /// Posts a form. A redirect is an answer like any other: whom a code is for must be known before it is sent.
     pub(crate) async fn post_form(
         &self,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::binding::posted;
+use super::certificate::SamlCertificate;
 use super::client::{SamlClient, Sp};
 use super::decrypt::decrypt;
 use super::enforce::{AGE_MAX, Expected};
@@ -129,14 +130,15 @@ impl SamlClient {
         if attempt.is_none() && (answer.envelope.in_response_to.is_some() || !settings.unsolicited) {
             return Err(SigninReason::SamlUnsolicited.into());
         }
-        if !settings.metadata.is_valid(now) {
+        let metadata = self.metadata();
+        if !metadata.is_valid(now) {
             return Err(SigninReason::SamlMetadata.into());
         }
         let message = scan(&answer.octets, MessageKind::Response)?;
         let expected = Expected {
             audience: &sp.entity_id,
             acs: &sp.acs,
-            idp: &settings.metadata.entity_id,
+            idp: &metadata.entity_id,
             request: attempt.and(answer.envelope.in_response_to.as_deref()),
             envelope_signed: message.signatures().iter().any(|signature| !signature.of_assertion),
             skew: settings.clock_skew,
@@ -144,7 +146,7 @@ impl SamlClient {
         };
         // A refusal of the IdP's has no assertion: say that first, whoever wrote it.
         expected.check_envelope(&answer.envelope)?;
-        let assertion = self.assertion(&message)?;
+        let assertion = self.assertion(&message, &metadata.signing)?;
         expected.check(&answer.envelope, &assertion)?;
         if let Some(max_age) = attempt.and_then(|attempt| attempt.max_age_seconds) {
             let allowed = Duration::from_secs(max_age.into()) + settings.clock_skew;
@@ -162,8 +164,7 @@ impl SamlClient {
         }
         let subject = Subject::parse(&assertion.name_id.value).map_err(|_| SigninReason::SubjectInvalid)?;
         let session = assertion.authn.session_index.as_deref().map(Subject::parse).transpose();
-        let identity =
-            Identity { connection: connection.clone(), issuer: settings.metadata.entity_id.clone(), subject };
+        let identity = Identity { connection: connection.clone(), issuer: metadata.entity_id.clone(), subject };
         Ok(Believed {
             remember_until: remember_until(now, settings.clock_skew),
             issued_at: assertion.issue_instant,
@@ -178,11 +179,11 @@ impl SamlClient {
     }
 
     /// The assertion of a message, verified: signed itself, or in a message that is.
-    fn assertion(&self, message: &Scanned<'_>) -> Result<SamlAssertion, Refused> {
+    fn assertion(&self, message: &Scanned<'_>, signing: &[SamlCertificate]) -> Result<SamlAssertion, Refused> {
         let settings = &self.settings;
         // Whatever is signed in the message is verified before anything of it is decrypted.
         if !message.signatures().is_empty() {
-            verify(message, &settings.metadata.signing)?;
+            verify(message, signing)?;
         }
         if !message.is_encrypted() {
             return match (settings.encrypted_only, message.assertion().is_some(), message.signatures()) {
@@ -200,7 +201,7 @@ impl SamlClient {
             // The ciphertext is signed.
             ([], _) => Ok(SamlAssertion::read(&assertion)?),
             (_, _) => {
-                verify(&assertion, &settings.metadata.signing)?;
+                verify(&assertion, signing)?;
                 Ok(SamlAssertion::read(&assertion)?)
             }
         }

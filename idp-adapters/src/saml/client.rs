@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use cedargate_identity::Subject;
 use cedargate_model::{ConnectionName, Micros};
 use tokio::sync::Semaphore;
@@ -14,6 +15,7 @@ use super::key::SpKey;
 use super::message::{self, AuthnRequest, Draft};
 use super::metadata::{Binding, Endpoint, IdpMetadata};
 use super::names::{DSIG, METADATA, POST_BINDING, PROTOCOL, REDIRECT_BINDING};
+use super::published::Published;
 use super::read::NameId;
 use super::text::attribute;
 use super::turn::OF_CONNECTION;
@@ -23,8 +25,10 @@ use crate::oidc::Ask;
 /// What is configured of an IdP. `Debug` shows no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SamlSettings {
-    /// What the IdP publishes.
+    /// What the IdP says of itself, as an operator has it.
     pub metadata: IdpMetadata,
+    /// Where it says it anew, if it does.
+    pub published: Option<Published>,
     /// The gateway's key at this IdP.
     pub key: SpKey,
     /// How far the IdP's clock may be off.
@@ -68,6 +72,8 @@ pub enum Outgoing {
 #[derive(Debug)]
 pub struct SamlClient {
     pub(super) settings: SamlSettings,
+    /// What is known of the provider: at first what is configured.
+    pub(super) metadata: ArcSwap<IdpMetadata>,
     pub(super) turns: Arc<Semaphore>,
 }
 
@@ -82,7 +88,13 @@ impl Sp {
 impl SamlClient {
     /// A client for these settings.
     pub fn new(settings: SamlSettings) -> Self {
-        Self { settings, turns: Arc::new(Semaphore::new(OF_CONNECTION)) }
+        let metadata = ArcSwap::from_pointee(settings.metadata.clone());
+        Self { settings, metadata, turns: Arc::new(Semaphore::new(OF_CONNECTION)) }
+    }
+
+    /// What is known of the provider now.
+    pub fn metadata(&self) -> Arc<IdpMetadata> {
+        self.metadata.load_full()
     }
 
     /// What is configured.
@@ -95,7 +107,8 @@ impl SamlClient {
     /// # Errors
     /// [`Refused`] where it cannot be signed.
     pub fn authn_request(&self, sp: &Sp, state: &str, ask: Ask<'_>, now: Micros) -> Result<Outgoing, Refused> {
-        let to = &self.settings.metadata.sign_on;
+        let metadata = self.metadata();
+        let to = &metadata.sign_on;
         let request = AuthnRequest {
             id: request_id(state),
             now,
@@ -121,7 +134,8 @@ impl SamlClient {
         id: &str,
         now: Micros,
     ) -> Result<Option<Outgoing>, Refused> {
-        let Some(to) = &self.settings.metadata.logout else { return Ok(None) };
+        let metadata = self.metadata();
+        let Some(to) = &metadata.logout else { return Ok(None) };
         let index = session.map(Subject::as_str);
         let to_url = to.url.url();
         let draft = message::logout_request(request_id(id), now, to_url.as_str(), &sp.entity_id, name_id, index);
@@ -140,8 +154,9 @@ impl SamlClient {
         id: &str,
         now: Micros,
     ) -> Result<Option<Outgoing>, Refused> {
-        let Some(Endpoint { url, binding }) = &self.settings.metadata.logout else { return Ok(None) };
-        let url = self.settings.metadata.logout_response.as_ref().unwrap_or(url).url();
+        let metadata = self.metadata();
+        let Some(Endpoint { url, binding }) = &metadata.logout else { return Ok(None) };
+        let url = metadata.logout_response.as_ref().unwrap_or(url).url();
         let draft = message::logout_response(request_id(id), now, url.as_str(), &sp.entity_id, in_response_to);
         self.send(url, *binding, Parameter::Response, &draft, relay_state).map(Some)
     }

@@ -64,7 +64,8 @@ impl SamlClient {
     /// [`Refused`], with the reason for the record.
     pub fn believe_logout(&self, sp: &Sp, message: &LogoutMessage, now: Micros) -> Result<Ends, Refused> {
         let settings = &self.settings;
-        if !settings.metadata.is_valid(now) {
+        let metadata = self.metadata();
+        if !metadata.is_valid(now) {
             return Err(SigninReason::SamlMetadata.into());
         }
         let (octets, relay_state, beside) = match message {
@@ -76,14 +77,14 @@ impl SamlClient {
         };
         let scanned = scan(&octets, MessageKind::LogoutRequest)?;
         match &beside {
-            Some(redirected) if redirected.is_signed() => redirected.verify(&settings.metadata.signing)?,
-            Some(_) | None => verify(&scanned, &settings.metadata.signing)?,
+            Some(redirected) if redirected.is_signed() => redirected.verify(&metadata.signing)?,
+            Some(_) | None => verify(&scanned, &metadata.signing)?,
         }
         let envelope = Envelope::read(&scanned)?;
         let expected = Expected {
             audience: &sp.entity_id,
             acs: &sp.slo,
-            idp: &settings.metadata.entity_id,
+            idp: &metadata.entity_id,
             request: None,
             envelope_signed: true,
             skew: settings.clock_skew,

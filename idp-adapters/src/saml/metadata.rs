@@ -1,5 +1,7 @@
 //! What a provider publishes of itself (SAML Metadata): who it is, where it is asked, what it signs with.
 
+use std::time::Duration;
+
 use cedargate_identity::Issuer;
 use cedargate_model::Micros;
 use roxmltree::{Document, Node, ParsingOptions};
@@ -30,6 +32,8 @@ pub struct IdpMetadata {
     pub logout_response: Option<ProviderUrl>,
     /// Until when all this is good, if it says.
     pub valid_until: Option<Micros>,
+    /// How long it may be kept without being asked for again, if it says so in days, hours, minutes and seconds.
+    pub cache_for: Option<Duration>,
 }
 
 /// An address, and how the browser takes a message there.
@@ -131,6 +135,7 @@ impl IdpMetadata {
             logout_response: logout.as_ref().and_then(|(_, response)| response.clone()),
             logout: logout.map(|(at, _)| at),
             valid_until: valid_until(&[root, idp])?,
+            cache_for: cache_for(&[root, idp]),
         })
     }
 
@@ -189,6 +194,30 @@ fn endpoint(
 }
 
 /// The earliest that is said.
+/// The shortest `cacheDuration`. It says how often it is polite to ask, so that one that cannot be read says nothing.
+fn cache_for(nodes: &[Node<'_, '_>]) -> Option<Duration> {
+    nodes.iter().filter_map(|node| duration(node.attribute("cacheDuration")?)).min()
+}
+
+/// A duration of XML Schema (§3.2.6) in days and less: years and months are of no certain length.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let (days, time) = text.strip_prefix('P')?.split_once('T').unwrap_or((text.strip_prefix('P')?, ""));
+    let mut seconds: u64 = 0;
+    for (part, units) in [(days, &[('D', 86_400)][..]), (time, &[('H', 3_600), ('M', 60), ('S', 1)][..])] {
+        let mut rest = part;
+        for (unit, worth) in units {
+            let Some((number, behind)) = rest.split_once(*unit) else { continue };
+            let whole = number.split_once('.').map_or(number, |(whole, _)| whole);
+            seconds = seconds.checked_add(whole.parse::<u64>().ok()?.checked_mul(*worth)?)?;
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+    }
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
 fn valid_until(nodes: &[Node<'_, '_>]) -> Result<Option<Micros>, MetadataError> {
     let said = nodes.iter().filter_map(|node| node.attribute("validUntil"));
     let moments = said.map(|text| utc(text).ok_or(MetadataError::ValidUntil));

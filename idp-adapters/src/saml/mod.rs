@@ -19,6 +19,7 @@ mod message;
 mod metadata;
 mod names;
 mod preview;
+mod published;
 mod read;
 mod scan;
 #[cfg(any(test, feature = "testing"))]
@@ -37,6 +38,7 @@ pub use key::{SpKey, SpKeyError};
 pub use logout::{Ends, LogoutMessage};
 pub use metadata::{Binding, Endpoint, IdpMetadata, MetadataError};
 pub use preview::preview;
+pub use published::{News, Published, RefreshError};
 pub use read::NameId;
-pub use scan::{MESSAGE_BYTES_MAX, MessageKind, Scanned, SignatureAt, scan};
+pub use scan::{MESSAGE_BYTES_MAX, MessageKind, Scanned, SignatureAt, scan, scan_published};
 pub use turn::Turn;

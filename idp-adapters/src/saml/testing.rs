@@ -135,6 +135,30 @@ impl TestIdp {
         )
     }
 
+    /// Its metadata as it publishes it: with these certificates and attributes, signed by somebody.
+    pub fn sign_published(&self, certificates: &[&SpKey], signed_by: &SpKey, attributes: &str) -> String {
+        let keys: String = certificates
+            .iter()
+            .map(|key| {
+                format!(
+                    "<md:KeyDescriptor use=\"signing\"><ds:KeyInfo xmlns:ds=\"{DSIG}\"><ds:X509Data><ds:X509Certificate>{}\
+                     </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>",
+                    key.certificate().unwrap().to_base64()
+                )
+            })
+            .collect();
+        let before = format!(
+            "<md:EntityDescriptor xmlns:md=\"{METADATA}\" ID=\"_published\" entityID=\"{ENTITY_ID}\"{attributes}>"
+        );
+        let after = format!(
+            "<md:IDPSSODescriptor protocolSupportEnumeration=\"{PROTOCOL}\">{keys}\
+             <md:SingleSignOnService Binding=\"{REDIRECT_BINDING}\" Location=\"{SIGN_ON}\"></md:SingleSignOnService>\
+             </md:IDPSSODescriptor></md:EntityDescriptor>"
+        );
+        let signature = signed_by.signature_element("_published", &before, &after).unwrap();
+        format!("{before}{signature}{after}")
+    }
+
     /// Its metadata, read.
     pub fn metadata(&self) -> IdpMetadata {
         IdpMetadata::parse(self.metadata_xml(&[&self.key]).as_bytes()).unwrap()

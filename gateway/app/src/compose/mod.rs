@@ -17,6 +17,7 @@ mod key_record;
 mod listeners;
 mod live_sets;
 mod log;
+mod metadata_refresh;
 mod operator_events;
 mod parts;
 mod process;

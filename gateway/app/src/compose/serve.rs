@@ -51,8 +51,8 @@ use super::token_keys::TokenKeyRing;
 use super::traces::{self, Prepared};
 use super::workloads::WatchedWorkloads;
 use super::{
-    StartError, admissions, certificates, connections, ingest, key_record, listeners, operator_events, parts,
-    removed_connections, store, workloads,
+    StartError, admissions, certificates, connections, ingest, key_record, listeners, metadata_refresh,
+    operator_events, parts, removed_connections, store, workloads,
 };
 use crate::config::{Config, SecretUse};
 use crate::files;
@@ -293,6 +293,7 @@ fn start(
         background.spawn(operator_events::run(OperatorEvents::new(pool.clone()), SpoolRecorder(spool.clone())));
     }
     background.spawn(async move { courier.run(&SystemClock).await });
+    let recorder = SpoolRecorder(spool.clone());
     if let Some(events) = ingest::service(config, &gateway, spool) {
         server.add(events);
     }
@@ -300,6 +301,7 @@ fn start(
     // Whoever has no such files, beside gateways that have, says nothing about what was removed.
     if config.connections.dir.is_some() {
         background.spawn(removed_connections::run(Arc::clone(&connections), tenants.clone(), sessions.clone()));
+        background.spawn(metadata_refresh::run(Arc::clone(&connections), recorder));
     }
     background.spawn(workloads::keep_keys(Arc::clone(&issuers)));
     let policies = config.policies.dir.clone();

@@ -46,6 +46,7 @@ impl Saml {
         let (key, certificate) = key_and_certificate();
         let mut settings = SamlSettings {
             metadata: saml.idp.metadata(),
+            published: None,
             key: SpKey::parse(&key, &certificate).unwrap(),
             clock_skew: Duration::from_secs(60),
             unsolicited: false,

@@ -5,6 +5,7 @@
 //! transforms that leave the content as it is. What a verifier then finds signed can only be what is read.
 
 mod grammar;
+mod published;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::ops::Range;
 use cedargate_model::SigninReason;
 use roxmltree::{Document, Node, NodeId, ParsingOptions};
 
+pub use self::published::scan_published;
 use self::shape::Shape;
 pub use self::text::MESSAGE_BYTES_MAX;
 use super::names::{ASSERTION, CBC, DIGEST_METHODS, DSIG, ENVELOPED, EXC_C14N, GCM, KEY_TRANSPORTS, SIGNATURE_METHODS};
@@ -37,6 +39,8 @@ pub enum MessageKind {
     LogoutRequest,
     /// The provider answers that it ended one.
     LogoutResponse,
+    /// What a provider publishes of itself, signed.
+    Published,
 }
 
 /// A message that passed the pre-scan, and where in it is what is signed.
@@ -65,6 +69,7 @@ pub struct SignatureAt {
 /// # Errors
 /// The reason for the record. Takes time and memory in proportion to the message's length, whatever it says.
 pub fn scan(octets: &[u8], kind: MessageKind) -> Result<Scanned<'_>, SigninReason> {
+    let Some(shape) = kind.shape() else { return scan_published(octets) };
     let text = text::check(octets)?;
     let options = ParsingOptions { nodes_limit: NODES_MAX, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
@@ -72,7 +77,6 @@ pub fn scan(octets: &[u8], kind: MessageKind) -> Result<Scanned<'_>, SigninReaso
         _ => SigninReason::SamlXml,
     })?;
     let root = document.root_element();
-    let shape = kind.shape();
     if !shape.names(root) {
         return Err(SigninReason::SamlKind);
     }
@@ -81,7 +85,7 @@ pub fn scan(octets: &[u8], kind: MessageKind) -> Result<Scanned<'_>, SigninReaso
     let assertion = match kind {
         MessageKind::Assertion => Some(root),
         MessageKind::Response => child(root, "Assertion"),
-        MessageKind::LogoutRequest | MessageKind::LogoutResponse => None,
+        MessageKind::LogoutRequest | MessageKind::LogoutResponse | MessageKind::Published => None,
     };
     let encrypted = child(root, "EncryptedAssertion");
     check_versions(root, assertion)?;
@@ -90,6 +94,7 @@ pub fn scan(octets: &[u8], kind: MessageKind) -> Result<Scanned<'_>, SigninReaso
     }
     let mut signatures = Vec::new();
     for signed in [Some(root), assertion.filter(|assertion| *assertion != root)].into_iter().flatten() {
+        check_place(signed)?;
         signatures.extend(signature_of(signed, Some(signed) == assertion)?);
     }
     let (assertion, encrypted) = (assertion.map(|node| node.id()), encrypted.map(|node| node.id()));
@@ -97,12 +102,14 @@ pub fn scan(octets: &[u8], kind: MessageKind) -> Result<Scanned<'_>, SigninReaso
 }
 
 impl MessageKind {
-    fn shape(self) -> &'static Shape {
+    /// What may stand in it; none where that is anybody's extension.
+    fn shape(self) -> Option<&'static Shape> {
         match self {
-            Self::Response => &grammar::RESPONSE,
-            Self::Assertion => &grammar::SAML_ASSERTION,
-            Self::LogoutRequest => &grammar::LOGOUT_REQUEST,
-            Self::LogoutResponse => &grammar::LOGOUT_RESPONSE,
+            Self::Response => Some(&grammar::RESPONSE),
+            Self::Assertion => Some(&grammar::SAML_ASSERTION),
+            Self::LogoutRequest => Some(&grammar::LOGOUT_REQUEST),
+            Self::LogoutResponse => Some(&grammar::LOGOUT_RESPONSE),
+            Self::Published => None,
         }
     }
 
@@ -110,7 +117,7 @@ impl MessageKind {
     fn assertions(self) -> usize {
         match self {
             Self::Assertion => 1,
-            Self::Response | Self::LogoutRequest | Self::LogoutResponse => 0,
+            Self::Response | Self::LogoutRequest | Self::LogoutResponse | Self::Published => 0,
         }
     }
 }
@@ -203,14 +210,20 @@ fn check_prefixes(node: Node<'_, '_>) -> Result<(), SigninReason> {
     }
 }
 
-/// Where a signature stands, every schema says: right behind the issuer. It signs its parent and nothing else.
+/// Where a message's signature stands, every schema says: right behind the issuer.
+fn check_place(signed: Node<'_, '_>) -> Result<(), SigninReason> {
+    let before = dsig(signed, "Signature").map(|signature| signature.prev_sibling_element());
+    match before.is_some_and(|before| before.is_none_or(|before| !before.has_tag_name((ASSERTION, "Issuer")))) {
+        true => Err(SigninReason::SamlSignatureShape),
+        false => Ok(()),
+    }
+}
+
+/// The signature of an element. It signs its parent and nothing else.
 fn signature_of(signed: Node<'_, '_>, of_assertion: bool) -> Result<Option<SignatureAt>, SigninReason> {
     let Some(signature) = signed.children().find(|node| node.has_tag_name((DSIG, "Signature"))) else {
         return Ok(None);
     };
-    if signature.prev_sibling_element().is_none_or(|before| !before.has_tag_name((ASSERTION, "Issuer"))) {
-        return Err(SigninReason::SamlSignatureShape);
-    }
     let id = signed.attribute("ID").ok_or(SigninReason::SamlId)?;
     let algorithm = |node: Option<Node<'_, '_>>| node.and_then(|node| node.attribute("Algorithm").map(str::to_owned));
     let info = dsig(signature, "SignedInfo").ok_or(SigninReason::SamlSignatureShape)?;

@@ -4,6 +4,7 @@ mod encryption;
 mod honest;
 mod logout;
 mod protocol;
+mod published;
 #[cfg(feature = "saml-second-verifier")]
 mod second;
 mod signatures;
@@ -64,6 +65,7 @@ impl Forge {
     pub(super) fn new() -> Self {
         let settings = SamlSettings {
             metadata: idp().metadata(),
+            published: None,
             key: gateway_key(),
             clock_skew: Duration::from_secs(60),
             unsolicited: false,

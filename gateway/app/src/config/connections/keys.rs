@@ -66,6 +66,8 @@ const SAML_TABLE: Table = Table {
         SAML_NAME,
         TITLE,
         METADATA_FILE,
+        METADATA_URL,
+        METADATA_CERTIFICATE_FILES,
         KEY_FILE,
         CERTIFICATE_FILE,
         EMAIL_DOMAINS,
@@ -301,6 +303,22 @@ pub(super) const METADATA_FILE: Key = Key {
     about: "The provider's metadata: who it is, where people sign in and out, and the certificates that it signs with; several while it \
             changes over from one to the next. Beside the tenant's file, a change takes effect by itself. After its `validUntil` nobody \
             is signed in. A signature in it is not looked at: the file is trusted as this one is.",
+};
+pub(super) const METADATA_URL: Key = Key {
+    name: "metadata_url",
+    shape: Shape::Text("a URL"),
+    fallback: Fallback::Words("the file alone says"),
+    environment: None,
+    about: "Where the provider publishes its metadata. `https://`; plain HTTP only on this machine. It is fetched at the start and every hour, \
+            or as often as its `cacheDuration` asks for, and so its certificates roll over by themselves. The file is what is known until then.",
+};
+pub(super) const METADATA_CERTIFICATE_FILES: Key = Key {
+    name: "metadata_certificate_files",
+    shape: Shape::Texts("a path"),
+    fallback: Fallback::Value("[]"),
+    environment: None,
+    about: "For `metadata_url`: the certificates (PEM) one of which has to have signed the metadata as a whole. Without any, what the address \
+            answers is believed because it comes from there.",
 };
 pub(super) const KEY_FILE: Key = Key {
     name: "key_file",

@@ -5,17 +5,21 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use cedargate_idp_adapters::saml::{IdpMetadata, SamlSettings, SpKey};
+use cedargate_idp_adapters::oidc::ProviderUrl;
+use cedargate_idp_adapters::saml::{IdpMetadata, Published, SamlCertificate, SamlSettings, SpKey};
 
 use super::SecretUse;
 use super::keys::{
-    ALLOW_INSECURE_CBC, CERTIFICATE_FILE, CLOCK_SKEW_SECONDS, IDP_INITIATED, KEY_FILE, METADATA_FILE, NAME_ID_FORMAT,
-    REQUIRE_ENCRYPTION,
+    ALLOW_INSECURE_CBC, CERTIFICATE_FILE, CLOCK_SKEW_SECONDS, IDP_INITIATED, KEY_FILE, METADATA_CERTIFICATE_FILES,
+    METADATA_FILE, METADATA_URL, NAME_ID_FORMAT, REQUIRE_ENCRYPTION,
 };
 use super::read::bounded;
 use crate::config::mistake::Noted;
 use crate::config::secrets::read_private;
 use crate::config::section::Section;
+
+/// How many certificates metadata may be signed by.
+const PINNED_MAX: usize = 4;
 
 /// The longest file that is read, in octets: beyond it, what is read is refused for its size.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -26,6 +30,22 @@ pub(super) fn settings(section: &mut Section<'_, '_>, secrets: SecretUse) -> Res
         let octets = read(&document.resolve(path))?;
         IdpMetadata::parse(&octets).map_err(|error| format!("the provider's metadata is not taken: {error}"))
     });
+    let url = section.optional_text(&METADATA_URL, ProviderUrl::parse);
+    let pinned = section.texts(&METADATA_CERTIFICATE_FILES, |path| {
+        let text = String::from_utf8(read(&document.resolve(path))?).map_err(|_| "it is no text".to_owned())?;
+        SamlCertificate::parse_pem(&text).map_err(|error| format!("`{path}`: {error}"))
+    });
+    let published = match (url, pinned) {
+        (Ok(None), Ok(pinned)) if pinned.is_empty() => Ok(None),
+        (Ok(Some(url)), Ok(pinned)) if pinned.len() <= PINNED_MAX => Ok(Some(Published { url, pinned })),
+        (Ok(Some(_)), Ok(_)) => {
+            Err(section.complain(&METADATA_CERTIFICATE_FILES, format!("write at most {PINNED_MAX} of them")))
+        }
+        (Ok(None), Ok(_)) => {
+            Err(section.complain(&METADATA_CERTIFICATE_FILES, "there is no `metadata_url` that they are for"))
+        }
+        (Err(noted), _) | (_, Err(noted)) => Err(noted),
+    };
     let certificate = section.text(&CERTIFICATE_FILE, |path| match secrets {
         SecretUse::Unused => Ok(String::new()),
         SecretUse::Needed => String::from_utf8(read(&document.resolve(path))?).map_err(|_| "it is no text".to_owned()),
@@ -46,6 +66,7 @@ pub(super) fn settings(section: &mut Section<'_, '_>, secrets: SecretUse) -> Res
     let cbc = section.switch(&ALLOW_INSECURE_CBC);
     Ok(SamlSettings {
         metadata: metadata?,
+        published: published?,
         key: key.and_then(|key| if has_certificate { Ok(key) } else { Err(Noted) })?,
         clock_skew: Duration::from_secs(clock_skew?),
         unsolicited: unsolicited?,

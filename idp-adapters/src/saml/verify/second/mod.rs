@@ -13,6 +13,7 @@ use cedargate_model::SigninReason;
 
 use self::witness::Witnessed;
 use super::super::certificate::SamlCertificate;
+use super::super::metadata::IdpMetadata;
 use super::super::read::{Envelope, LogoutSubject, SamlAssertion};
 use super::super::scan::{MessageKind, Scanned, scan};
 use crate::Refused;
@@ -24,6 +25,7 @@ struct Reading {
     envelope: Option<Envelope>,
     assertion: Option<SamlAssertion>,
     logout: Option<LogoutSubject>,
+    published: Option<IdpMetadata>,
 }
 
 /// Has the second verifier look at a message that the first one believes, by the certificates that this found.
@@ -89,8 +91,11 @@ fn is_whole(scanned: &Scanned<'_>) -> bool {
 impl Reading {
     fn of(scanned: &Scanned<'_>, is_whole: bool) -> Result<Self, SigninReason> {
         let is_logout = matches!(scanned.kind(), MessageKind::LogoutRequest);
+        let is_published = matches!(scanned.kind(), MessageKind::Published);
+        let published = is_published.then(|| IdpMetadata::parse(scanned.text().as_bytes())).transpose();
         Ok(Self {
-            envelope: is_whole.then(|| Envelope::read(scanned)).transpose()?,
+            published: published.map_err(|_| SigninReason::SamlMetadata)?,
+            envelope: (is_whole && !is_published).then(|| Envelope::read(scanned)).transpose()?,
             assertion: scanned.assertion().map(|_| SamlAssertion::read(scanned)).transpose()?,
             logout: is_logout.then(|| LogoutSubject::read(scanned)).transpose()?,
         })
