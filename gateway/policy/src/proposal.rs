@@ -15,6 +15,7 @@ use crate::{Place, Problems, Sources, TenantScope};
 /// A proposed set of one tenant: its modules and its own policies, by path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
+    tenant: TenantName,
     id: PolicySetId,
     texts: BTreeMap<Arc<str>, Arc<str>>,
 }
@@ -38,7 +39,7 @@ impl Proposal {
         let modules = sources.modules();
         let folders = modules.iter().filter(|module| !bare.modules.contains(*module)).map(|module| &**module);
         let below = folders.chain([&*own]).flat_map(|folder| sources.below(folder));
-        Self::new(below.map(|(path, text)| (Arc::clone(path), Arc::clone(text))).collect())
+        Self::new(tenant.clone(), below.map(|(path, text)| (Arc::clone(path), Arc::clone(text))).collect())
     }
 
     /// Reads what [`Proposal::to_json`] wrote, if it is the set of that name.
@@ -62,7 +63,7 @@ impl Proposal {
         if let Some(path) = texts.keys().find(foreign) {
             return Err(refuse(format!("the stored set has `{path}`, which is not the tenant's")));
         }
-        let read = Self::new(texts);
+        let read = Self::new(tenant.clone(), texts);
         match read.id == *id {
             true => Ok(read),
             false => Err(refuse(format!("what is stored as set {id} is set {}: it was changed", read.id))),
@@ -87,17 +88,26 @@ impl Proposal {
         self.texts.iter()
     }
 
-    /// What the tenant would be decided by: this set with the platform's texts of `sources`, and its standing properties.
+    /// What the tenant would be decided by: this set with the platform's texts of `sources`, and the standing properties that are
+    /// not another tenant's or the bare host's. One about a module that the set leaves out is there, and then a mistake.
     ///
     /// # Errors
     /// As [`Sources::from_texts`].
     pub fn with_platform_of(&self, sources: &Sources) -> Result<Sources, Problems> {
-        let platform = sources
-            .below(PLATFORM)
-            .chain(sources.below(PROPERTIES))
-            .map(|(path, text)| (Arc::clone(path), Arc::clone(text)));
+        let properties = sources.below(PROPERTIES).filter(|(path, _)| self.is_held_by(path));
+        let platform =
+            sources.below(PLATFORM).chain(properties).map(|(path, text)| (Arc::clone(path), Arc::clone(text)));
         let own = self.texts.iter().map(|(path, text)| (Arc::clone(path), Arc::clone(text)));
         Sources::from_texts(platform.chain(own))
+    }
+
+    /// Whether a file of properties may be about the tenant.
+    fn is_held_by(&self, path: &str) -> bool {
+        let about = path.strip_prefix("properties/").and_then(|rest| rest.strip_suffix(".cedar")).unwrap_or_default();
+        match about.strip_prefix("tenants/") {
+            Some(tenant) => tenant == self.tenant.as_str(),
+            None => !TenantScope::bare_host().modules.contains(about),
+        }
     }
 
     /// What is another from here to `after`, by path.
@@ -115,7 +125,7 @@ impl Proposal {
             .collect()
     }
 
-    fn new(texts: BTreeMap<Arc<str>, Arc<str>>) -> Self {
+    fn new(tenant: TenantName, texts: BTreeMap<Arc<str>, Arc<str>>) -> Self {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -127,7 +137,7 @@ impl Proposal {
             add(text.as_bytes());
         }
         let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { id: PolicySetId::from(hex.as_str()), texts }
+        Self { tenant, id: PolicySetId::from(hex.as_str()), texts }
     }
 }
 
@@ -157,6 +167,17 @@ mod tests {
         assert_eq!(paths, ["inventory/matrix.txt", "tenants/acme/own.cedar"]);
         let whole = set.with_platform_of(&directory()).unwrap();
         assert!(whole.text("platform/roles.toml").is_some());
+    }
+
+    #[test]
+    fn properties_of_other_tenants_and_of_the_bare_host_are_left_out() {
+        let held = ["properties/inventory.cedar", "properties/platform.cedar", "properties/tenants/acme.cedar"];
+        let others = ["properties/directory.cedar", "properties/tenants/globex.cedar"];
+        let texts = held.iter().chain(&others).map(|path| (*path, ""));
+        let own = [("inventory/matrix.txt", ""), ("platform/roles.toml", "")];
+        let sources = Sources::from_texts(texts.chain(own)).unwrap();
+        let whole = Proposal::of(&sources, &acme()).with_platform_of(&sources).unwrap();
+        assert_eq!(whole.below("properties").map(|(path, _)| &**path).collect::<Vec<_>>(), held);
     }
 
     #[test]
