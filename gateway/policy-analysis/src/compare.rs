@@ -5,7 +5,7 @@ use std::fmt;
 
 use cedar_policy::{EntityTypeName, EntityUid, Policy};
 use cedar_policy_symcc::CompiledPolicySet;
-use cedargate_policy::{Model, ModelAction};
+use cedargate_policy::{Model, ModelAction, Route};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -129,12 +129,13 @@ impl Analyst {
             let applies = [was, is].into_iter().flatten();
             let types: BTreeSet<EntityTypeName> = applies.flat_map(|action| action.principal_types()).collect();
             compared += types.len();
-            if is_same(was, is) {
+            let moved = moved(was, is);
+            if moved.is_none() && is_same(was, is) {
                 continue;
             }
             for kind in people_first(types) {
                 let pair = Pair { was: Side::of(live, was, &kind), is: Side::of(proposed, is, &kind) };
-                differences.extend(pair.compare(uid, &kind, &mut asking));
+                differences.extend(pair.compare(uid, &kind, moved.as_deref(), &mut asking));
             }
         }
         let any = |relation| differences.iter().any(|difference: &Difference| difference.relation == relation);
@@ -155,14 +156,43 @@ impl Analyst {
     }
 }
 
+/// What else leads to an action than before. Policies know actions and no addresses, so that a route which changes hands changes what
+/// people may do without a policy that differs: that is for somebody to look at.
+fn moved(was: Option<ModelAction<'_>>, is: Option<ModelAction<'_>>) -> Option<String> {
+    let (was, is) = (way_to(was?.route()), way_to(is?.route()));
+    (was != is).then(|| format!("the route has changed: {was} became {is}"))
+}
+
+/// All of a route that says which requests come to its action, and what holds them to it.
+fn way_to(route: &Route) -> String {
+    let Route { method, path, service, upgrade, grpc, client_certificate, any_site, cors, inspection, .. } = route;
+    let mut text = format!("`{method} {path}` to `{service}`");
+    let mut also = |said: bool, what: String| {
+        if said {
+            text.push_str(", ");
+            text.push_str(&what);
+        }
+    };
+    also(upgrade.is_some(), format!("upgrade {upgrade:?}"));
+    also(*grpc, "gRPC".to_owned());
+    also(*client_certificate, "with a client certificate".to_owned());
+    also(*any_site, "from any site".to_owned());
+    also(!cors.is_empty(), format!("from {cors:?}"));
+    also(true, format!("{inspection:?}"));
+    text
+}
+
 /// Whether an action is decided by the same policies on both sides, whatever they are called and wherever they stand.
 fn is_same(was: Option<ModelAction<'_>>, is: Option<ModelAction<'_>>) -> bool {
     let (Some(was), Some(is)) = (was, is) else { return false };
+    let (before, after) = (meaning(was), meaning(is));
     was.groups() == is.groups()
         && was.principal_types() == is.principal_types()
         && was.resource_type() == is.resource_type()
         && was.route().fixed_resource() == is.route().fixed_resource()
-        && meaning(was) == meaning(is)
+        && before == after
+        // What cannot be written as JSON is the same as nothing.
+        && !before.contains(&None)
 }
 
 /// The policies of an action without their names and places; none where they cannot be compared as texts.
@@ -201,7 +231,13 @@ struct Pair<'m> {
 }
 
 impl Pair<'_> {
-    fn compare(&self, uid: &EntityUid, kind: &EntityTypeName, asking: &mut Asking<'_>) -> Option<Difference> {
+    fn compare(
+        &self,
+        uid: &EntityUid,
+        kind: &EntityTypeName,
+        moved: Option<&str>,
+        asking: &mut Asking<'_>,
+    ) -> Option<Difference> {
         let resource = [&self.is, &self.was].into_iter().find_map(|side| side.action);
         let mut difference = Difference {
             principal_type: kind.to_string(),
@@ -209,7 +245,7 @@ impl Pair<'_> {
             resource_type: resource.map(|action| action.resource_type().to_string()).unwrap_or_default(),
             relation: Relation::Equal,
             shown: Vec::new(),
-            undecided: Vec::new(),
+            undecided: moved.map(str::to_owned).into_iter().collect(),
         };
         match self.compiled(kind) {
             Ok((was, is)) => {

@@ -205,6 +205,26 @@ fn every_difference_is_shown_by_a_request() {
     assert_eq!(both.differences[0].shown.len(), 2, "{both}");
 }
 
+/// Policies know actions: whoever swaps two routes lets those who may read delete, and no policy differs.
+#[test]
+fn a_route_that_changes_hands_is_undecided() {
+    let live = Sources::read(shipped()).unwrap();
+    let mut texts = texts();
+    let routes = texts.get_mut("inventory/routes.toml").unwrap();
+    let (get, delete) = ("action = \"GetItem\"", "action = \"DeleteItem\"");
+    assert!(routes.contains(get) && routes.contains(delete));
+    *routes = routes.replace(get, "action = \"\"").replace(delete, get).replace("action = \"\"", delete);
+    let swapped = Sources::from_texts(texts).unwrap();
+    let comparison = analyst().compare(&model(&live, "acme", &["inventory"]), &model(&swapped, "acme", &["inventory"]));
+    assert_eq!(comparison.relation, Relation::Undecided, "{comparison}");
+    let text = comparison.to_string();
+    assert!(text.contains("`GET /inventory/items/{id}`") && text.contains("became `DELETE"), "{text}");
+
+    let open = changed("inventory/routes.toml", "mode = \"block\"", "mode = \"off\"");
+    let comparison = analyst().compare(&model(&live, "acme", &["inventory"]), &model(&open, "acme", &["inventory"]));
+    assert_eq!(comparison.relation, Relation::Undecided, "{comparison}");
+}
+
 #[test]
 fn an_action_that_is_new_is_compared_with_nothing() {
     let sources = Sources::read(shipped()).unwrap();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use cedargate_policy::Model;
+use cedargate_policy::{Model, TenantScope};
 use cedargate_policy_analysis::{Comparison, Relation};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -68,10 +68,18 @@ impl Analyse {
         let (proposed, live) = (tenants::read(&policies)?, tenants::read(&against)?);
         let analyst = asked.analyst()?;
         let mut answer = Answer { tenants: Vec::new() };
-        let scopes = tenants.scopes(&proposed)?;
+        let mut scopes = tenants.scopes(&proposed)?;
         let scopes_before = tenants.scopes(&live)?;
+        // Whose folder goes loses its own policies, and whatever they forbade.
+        let gone = |before: &&TenantScope| scopes.iter().all(|scope| scope.id != before.id);
+        let gone: Vec<_> = scopes_before.iter().filter(gone).cloned().collect();
+        scopes.extend(gone);
+        let known = proposed.modules();
         for scope in &scopes {
-            // A tenant that has no folder yet has the modules that there are.
+            // A tenant that has no folder yet has the modules that there are, and one that goes those that are left.
+            let mut scope = scope.clone();
+            scope.modules.retain(|module| known.contains(&**module));
+            let scope = &scope;
             let before = scopes_before.iter().find(|other| other.id == scope.id);
             let mut was = scope.clone();
             let modules = before.map_or_else(|| live.modules(), |before| before.modules.clone());
