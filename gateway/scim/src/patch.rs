@@ -65,8 +65,9 @@ impl Patch {
     pub fn apply(&self, resource: &mut Resource) -> Result<(), ScimError> {
         let mut looked_at = 0;
         for operation in &self.operations {
-            // Each reads the whole list that it changes.
-            looked_at += resource.values().map(|value| value.as_array().map_or(1, Vec::len)).sum::<usize>();
+            // Each change reads the whole list that it is about.
+            let values = resource.values().map(|value| value.as_array().map_or(1, Vec::len)).sum::<usize>();
+            looked_at += values.saturating_mul(operation.changes());
             if looked_at > VALUES_MAX {
                 let detail = format!("the operations look at more than {VALUES_MAX} values; send fewer at a time");
                 return Err(ScimError::bad(ScimType::TooMany, detail));
@@ -103,6 +104,14 @@ impl Operation {
                 Err(ScimError::bad(ScimType::InvalidValue, "without a `path`, `value` is an object"))
             }
             _ => Ok(Self { verb, path, value }),
+        }
+    }
+
+    /// At how many places it changes something at most: without a path to one attribute, at as many as its value has members.
+    fn changes(&self) -> usize {
+        match (&self.path, &self.value) {
+            (None | Some(PatchPath::Extension(_)), Some(Value::Object(members))) => members.len().max(1),
+            _ => 1,
         }
     }
 

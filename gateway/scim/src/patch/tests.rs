@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::{ENTERPRISE_USER, element, read_resource};
@@ -165,6 +165,14 @@ fn what_a_patch_looks_at_is_bounded_all_together() {
     let patched = |times: usize| patched_kind(ResourceKind::Group, group.clone(), &json!(vec![one.clone(); times]));
     assert!(patched(200).is_ok());
     assert_eq!(patched(300).unwrap_err().kind, Some(ScimType::TooMany));
+
+    // Without a path, each member of the value is a path of its own.
+    let keys = |count: usize| -> Value {
+        let value: Map<_, _> =
+            (0..count).map(|n| (format!("members[value eq \"k{n}\"].type"), json!("User"))).collect();
+        json!([{ "op": "add", "value": value }])
+    };
+    assert_eq!(patched_kind(ResourceKind::Group, group.clone(), &keys(300)).unwrap_err().kind, Some(ScimType::TooMany));
 }
 
 proptest! {
