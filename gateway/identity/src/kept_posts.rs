@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cedargate_migrations::{Pool, StoreError, TenantTx};
+use cedargate_migrations::{Pool, StoreError, SystemTx, TenantTx};
 use cedargate_model::{Micros, PrincipalId, SessionId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -196,6 +196,19 @@ WHERE tenant_id = $1
   AND session_id = $2
   AND account_id = $4";
     tx.query(CARRY_OVER).bind(from.0).bind(to.0).bind(account.0).execute().await.map(drop)
+}
+
+/// Removes what nobody came back for, of every tenant.
+pub(crate) async fn prune_all(tx: &mut SystemTx, now: Micros) -> Result<(), StoreError> {
+    const PRUNE_ALL: &str = "
+DELETE FROM kept_posts
+WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id
+    FROM kept_posts
+    WHERE expires_at <= $1
+    LIMIT $2
+)";
+    tx.query(PRUNE_ALL).bind(now.0).bind(PRUNE_MAX).execute().await.map(drop)
 }
 
 async fn prune(tx: &mut TenantTx, now: Micros) -> Result<(), StoreError> {

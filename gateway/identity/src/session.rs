@@ -8,6 +8,7 @@ use cedargate_migrations::{Pool, StoreError};
 use cedargate_model::{AuthnStrength, Clock, Micros, Principal, PrincipalId, SessionId, TenantId, TenantName};
 use tokio::sync::Mutex;
 
+use crate::kept_posts::prune_all as prune_kept_posts;
 use crate::random::EntropyError;
 use crate::session_cache::{Hot, Key, SessionCache};
 use crate::session_changes::{CHANGES_MAX, Heard, Known, Mark, gone_on};
@@ -294,6 +295,7 @@ impl Sessions {
         }
         maintained.pruned = rows::prune(&mut tx, now, self.settings.idle_timeout).await?;
         prune_enrolments(&mut tx, now).await?;
+        prune_kept_posts(&mut tx, now).await?;
         tx.commit().await?;
         Ok(maintained)
     }

@@ -35,8 +35,8 @@ pub struct FormToKeep {
 }
 
 /// What may be kept of a request that was refused: the form of a person who has to sign in more strongly or anew, and who sent it from a
-/// page. Nothing of a program's, nothing of the gateway's own pages, and nothing with a field that the route keeps from the inspection:
-/// those are passwords.
+/// page. Nothing of a program's, nothing of the gateway's own pages, and nothing with a password: a field that the route keeps from the
+/// inspection, or one that is called like one.
 pub(crate) fn keepable(
     refusal: &Refusal,
     principal: &Principal,
@@ -55,11 +55,17 @@ pub(crate) fn keepable(
     let form = PostedForm::of(&target, read?)?;
     let exempt = &route.inspection.exempt_fields;
     let is_exempt = |name: &String| exempt.iter().any(|field| field.eq_ignore_ascii_case(name));
-    if form.fields().iter().any(|(name, _)| is_exempt(name)) {
+    if form.fields().iter().any(|(name, _)| is_exempt(name) || is_password(name)) {
         return None;
     }
     let action = route.action.to_string();
     Some(FormToKeep { tenant: principal.tenant, account: principal.id, session: principal.session, action, form })
+}
+
+/// Whether a field's name says that a password is in it.
+fn is_password(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["passw", "passphrase", "passcode", "secret"].iter().any(|word| name.contains(word))
 }
 
 /// A form as browsers send it: of this type, and of no other at once.

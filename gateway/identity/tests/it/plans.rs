@@ -12,7 +12,7 @@ use cedargate_migrations::GATEWAY;
 use cedargate_migrations::testing::{Engine, TestStore};
 
 /// Texts that read all of something, and why that is meant.
-const MEANT: [(&str, &str); 10] = [
+const MEANT: [(&str, &str); 11] = [
     ("session_rows.rs GENERATIONS", "one row for each tenant, all of them wanted"),
     ("tenant.rs TENANTS", "all tenants are wanted"),
     ("tenant.rs HOSTS", "all hosts, or all of one tenant, are wanted"),
@@ -22,6 +22,7 @@ const MEANT: [(&str, &str); 10] = [
     ("notices.rs BACKLOG", "counted for an operator; what waits is bounded"),
     ("registrations.rs COUNT", "counted up to a bound"),
     ("policy_changes.rs", "at most a hundred changes of a tenant, and one row for each tenant of what is live"),
+    ("kept_posts.rs PRUNE_ALL", "few a tenant, and for ten minutes each"),
     ("operator_events.rs", "what waits for the record is taken from the front"),
 ];
 
