@@ -83,27 +83,46 @@ pub(crate) fn watch(aside: Aside, live: Found, counts: &ShadowCounts) {
 
 /// How many octets of bodies are held back in all exchanges together.
 const HELD_MAX: usize = 256 << 20;
-static HELD: AtomicUsize = AtomicUsize::new(0);
+/// How many of them are strangers': who fills those leaves as much to callers that are known.
+const STRANGERS_HELD_MAX: usize = HELD_MAX / 2;
+static HELD_OF_KNOWN: AtomicUsize = AtomicUsize::new(0);
+static HELD_OF_STRANGERS: AtomicUsize = AtomicUsize::new(0);
 
 /// How many octets an exchange holds back; they count until it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct HeldOctets(usize);
+#[derive(Debug)]
+pub(crate) struct HeldOctets {
+    octets: usize,
+    is_known: bool,
+}
 
 impl HeldOctets {
+    /// None yet, of a caller who is known, or of a stranger.
+    pub(crate) fn of(is_known: bool) -> Self {
+        Self { octets: 0, is_known }
+    }
+
     /// Counts so many more.
     ///
     /// # Errors
-    /// 503 where all exchanges together hold too many.
+    /// 503 where all exchanges together hold too many, or all strangers'.
     pub(crate) fn add(&mut self, octets: usize) -> Result<(), Refusal> {
-        let held = HELD.fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
-        self.0 += octets;
-        if held > HELD_MAX { Err(unavailable("too much is held back for inspection")) } else { Ok(()) }
+        self.octets += octets;
+        let own = self.counter().fetch_add(octets, Ordering::Relaxed).saturating_add(octets);
+        let is_over = match self.is_known {
+            true => own.saturating_add(HELD_OF_STRANGERS.load(Ordering::Relaxed)) > HELD_MAX,
+            false => own > STRANGERS_HELD_MAX,
+        };
+        if is_over { Err(unavailable("too much is held back for inspection")) } else { Ok(()) }
+    }
+
+    fn counter(&self) -> &'static AtomicUsize {
+        if self.is_known { &HELD_OF_KNOWN } else { &HELD_OF_STRANGERS }
     }
 }
 
 impl Drop for HeldOctets {
     fn drop(&mut self) {
-        HELD.fetch_sub(self.0, Ordering::Relaxed);
+        self.counter().fetch_sub(self.octets, Ordering::Relaxed);
     }
 }
 
@@ -113,11 +132,17 @@ mod tests {
 
     #[test]
     fn what_all_exchanges_hold_back_is_bounded_and_comes_free_again() {
-        let mut one = HeldOctets::default();
-        one.add(HELD_MAX / 2).unwrap();
-        let mut other = HeldOctets::default();
-        assert_eq!(other.add(HELD_MAX).unwrap_err().code, RefusalCode::InspectionUnavailable);
-        drop((one, other));
-        HeldOctets::default().add(HELD_MAX / 2).unwrap();
+        let busy = |held: &mut HeldOctets, octets| held.add(octets).unwrap_err().code;
+        let mut stranger = HeldOctets::of(false);
+        stranger.add(STRANGERS_HELD_MAX).unwrap();
+        let mut another = HeldOctets::of(false);
+        assert_eq!(busy(&mut another, 1), RefusalCode::InspectionUnavailable);
+        // Strangers hold all that they may, and whoever is known is not refused for it.
+        let mut known = HeldOctets::of(true);
+        known.add(HELD_MAX / 4).unwrap();
+        assert_eq!(busy(&mut HeldOctets::of(true), HELD_MAX / 2), RefusalCode::InspectionUnavailable);
+        drop((stranger, another, known));
+        HeldOctets::of(false).add(STRANGERS_HELD_MAX).unwrap();
+        HeldOctets::of(true).add(HELD_MAX).unwrap();
     }
 }

@@ -116,8 +116,10 @@ impl Inspector<'_> {
         let read = octets.clone().or_else(|| session.is_body_empty().then(Bytes::new));
         let request = session.req_header();
         let is_held = matches!(arriving, Arriving::Large);
+        let is_known = trail.caller.principal().is_some();
         let Some(plan) = plan else {
-            let body = if is_held { self.hold(route, self.built_in(session, route)) } else { BodyWatch::Nothing };
+            let body =
+                if is_held { self.hold(route, is_known, self.built_in(session, route)) } else { BodyWatch::Nothing };
             return self.by_built_in(canonical, route, session, octets, trail).map(|findings| Judged {
                 findings,
                 body,
@@ -126,10 +128,12 @@ impl Inspector<'_> {
             });
         };
         let head = Head::of(canonical, request.raw_path(), request.version, &request.headers);
-        let is_known = trail.caller.principal().is_some();
         let who = || Claimant { tenant: tenant.clone(), client: canonical.client, is_known };
         let body = match is_held {
-            true => self.hold(route, Watcher::Rules { plan: plan.clone(), head: Box::new(head.to_own()), who: who() }),
+            true => {
+                let by = Watcher::Rules { plan: plan.clone(), head: Box::new(head.to_own()), who: who() };
+                self.hold(route, is_known, by)
+            }
             false => BodyWatch::Nothing,
         };
         let found = by_rules(&plan, &head, octets.clone().unwrap_or_default(), who).await?;
@@ -204,9 +208,9 @@ impl Inspector<'_> {
         Watcher::BuiltIn { content_type, scope: scope(route), threshold: self.threshold }
     }
 
-    fn hold(&self, route: &Route, by: Watcher) -> BodyWatch {
+    fn hold(&self, route: &Route, is_known: bool, by: Watcher) -> BodyWatch {
         let octets_max = usize::try_from(route.inspection.body_bytes_max).unwrap_or(usize::MAX);
-        BodyWatch::Held(Held { octets: BytesMut::new(), counted: HeldOctets::default(), octets_max, by })
+        BodyWatch::Held(Held { octets: BytesMut::new(), counted: HeldOctets::of(is_known), octets_max, by })
     }
 }
 

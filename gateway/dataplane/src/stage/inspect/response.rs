@@ -113,23 +113,36 @@ fn judge(found: &Found, trail: &mut Trail) -> Result<(), Refusal> {
 
 /// Whether a body comes with the answer, in a coding that hides it.
 fn has_coded_body(canonical: &Canonical, response: &ResponseHeader) -> bool {
-    let codings = response.headers.get_all(header::CONTENT_ENCODING);
-    let is_coded = codings.iter().any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
     let has_body = canonical.method != Method::HEAD
         && !matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    is_coded && has_body
+    is_coded(&response.headers) && has_body
+}
+
+fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Whether a body is one that is held back: of a known, short length, and in no coding that hides it.
 fn is_short(headers: &HeaderMap) -> bool {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    length.is_some_and(|length| (1..=RESPONSE_BYTES_MAX).contains(&length))
-        && !headers.contains_key(header::CONTENT_ENCODING)
+    length.is_some_and(|length| (1..=RESPONSE_BYTES_MAX).contains(&length)) && !is_coded(headers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_in_no_coding_is_looked_at_even_where_that_is_said() {
+        let mut headers = HeaderMap::new();
+        headers.append("content-length", HeaderValue::from_static("10"));
+        assert!(is_short(&headers));
+        headers.append("content-encoding", HeaderValue::from_static("identity"));
+        assert!(is_short(&headers));
+        headers.append("content-encoding", HeaderValue::from_static("gzip"));
+        assert!(!is_short(&headers));
+    }
 
     #[test]
     fn a_client_does_not_decide_what_is_seen_of_an_answer() {

@@ -21,6 +21,8 @@ const LANE_MAX: usize = 128;
 const STRANGER_MAX: usize = 16;
 /// How many octets wait in all lanes together.
 const OCTETS_MAX: usize = 64 << 20;
+/// How many of those wait in one lane: whoever fills theirs leaves room for the others.
+const LANE_OCTETS_MAX: usize = OCTETS_MAX / 2;
 
 /// Who waits.
 #[derive(Clone, Debug)]
@@ -52,6 +54,12 @@ struct Lane {
     tenant: TenantName,
     is_known: bool,
     waiting: VecDeque<Waiting>,
+}
+
+impl Lane {
+    fn octets(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.octets).sum()
+    }
 }
 
 #[derive(Debug)]
@@ -148,6 +156,10 @@ impl State {
             return Err(Busy);
         }
         let is_theirs = |lane: &Lane| lane.tenant == who.tenant && lane.is_known == who.is_known;
+        let theirs = self.lanes.iter().find(|lane| is_theirs(lane)).map_or(0, Lane::octets);
+        if theirs.saturating_add(octets) > LANE_OCTETS_MAX {
+            return Err(Busy);
+        }
         let at = match self.lanes.iter().position(is_theirs) {
             Some(at) => at,
             None => {
