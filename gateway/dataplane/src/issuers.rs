@@ -4,25 +4,29 @@
 //! beside the proxy's threads, a few at a time, once for each text and a few minutes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cedargate_idp_adapters::workload::{AssertionRefused, LiveWorkload, VouchedAt, Workloads};
 use cedargate_model::{Micros, Refusal, RefusalCode, TenantName, TokenReason};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// How many signatures are verified at once. Anybody may show what has to be verified.
 const VERIFYING_MAX: usize = 4;
+/// For how long one waits for its turn.
+const WAITING_MAX: Duration = Duration::from_secs(1);
 
 /// Every tenant's issuers, and who verifies what they sign.
 pub struct Issuers {
     workloads: Arc<ArcSwap<Workloads>>,
-    verifying: Semaphore,
+    verifying: Arc<Semaphore>,
 }
 
 impl Issuers {
     /// Believes these, and whatever they are replaced by.
     pub fn new(workloads: Arc<ArcSwap<Workloads>>) -> Self {
-        Self { workloads, verifying: Semaphore::new(VERIFYING_MAX) }
+        Self { workloads, verifying: Arc::new(Semaphore::new(VERIFYING_MAX)) }
     }
 
     /// Whether a text says to be of an issuer whose JWTs count at this tenant's door.
@@ -42,9 +46,14 @@ impl Issuers {
         now: Micros,
     ) -> Result<VouchedAt, Refusal> {
         let broken = |error: &dyn std::error::Error| Refusal::new(RefusalCode::IssuerUnavailable, error.to_string());
-        let _place = self.verifying.acquire().await.map_err(|closed| broken(&closed))?;
+        let place = timeout(WAITING_MAX, Arc::clone(&self.verifying).acquire_owned());
+        let place = place.await.map_err(|late| broken(&late))?.map_err(|closed| broken(&closed))?;
         let (workloads, tenant, text) = (self.workloads.load_full(), tenant.clone(), text.to_owned());
-        let judging = tokio::task::spawn_blocking(move || workloads.judge_at_the_door(&tenant, &url, &text, now));
+        let judging = tokio::task::spawn_blocking(move || {
+            // Held until it is done, even where nobody waits any more.
+            let _place = place;
+            workloads.judge_at_the_door(&tenant, &url, &text, now)
+        });
         judging.await.map_err(|lost| broken(&lost))?.map_err(refusal)
     }
 
