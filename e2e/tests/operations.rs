@@ -317,10 +317,11 @@ fn a_change_of_policies_is_stopped_at_each_step_until_it_passes() {
     world.kill_gateway().unwrap();
     world.restart_gateway().unwrap();
     assert_eq!(status(), 200, "{}", world.logs());
-    assert!(change(&world, "ann", &["back"]).contains("\"live\":null"));
+    refused("ann", &["back"], "the policy directory decided");
+    assert!(change(&world, "ann", &["back", "--to-directory"]).contains("\"live\":null"));
     assert!(becomes(403), "{}", world.logs());
     refused("ann", &["live", id], "it is superseded");
-    refused("ann", &["back"], "nothing to go back to");
+    refused("ann", &["back", "--to-directory"], "nothing to go back to");
 
     let said = |act: &str| world.events().iter().any(|event| format!("{event:?}").contains(act));
     assert!((0..400).any(|_| {

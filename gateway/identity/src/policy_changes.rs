@@ -40,6 +40,9 @@ pub enum PolicyChangeError {
     /// Nothing was live before.
     #[error("there is nothing to go back to: the policy directory decides")]
     NothingBefore,
+    /// Only the policy directory was live before, and that was not what was asked for.
+    #[error("before it the policy directory decided; say so if that is meant")]
+    DirectoryBefore,
     /// Somebody else changed it at the same moment.
     #[error("another command was faster; look again")]
     Overtaken,
@@ -493,19 +496,24 @@ ORDER BY tenant_id";
         Ok(next)
     }
 
-    /// Makes the set live again that was before, which is the policy directory where there was none.
+    /// Makes the set live again that was before. The policy directory is that only for somebody who says so: of two who go back at the
+    /// same moment, the second one would come there unawares.
     ///
     /// # Errors
-    /// [`PolicyChangeError::NothingBefore`], or the store's.
+    /// [`PolicyChangeError::NothingBefore`], [`PolicyChangeError::DirectoryBefore`], or the store's.
     pub async fn go_back(
         &self,
         tenant: TenantId,
+        to_directory: bool,
         person: &str,
         now: Micros,
     ) -> Result<LivePolicies, PolicyChangeError> {
         let mut tx = self.pool.tenant(tenant).begin().await?;
         let live = live(&mut tx).await?.ok_or(PolicyChangeError::NothingBefore)?;
         let change = live.change.ok_or(PolicyChangeError::NothingBefore)?;
+        if live.former.is_none() && !to_directory {
+            return Err(PolicyChangeError::DirectoryBefore);
+        }
         let found = find(&mut tx, change).await?;
         supersede(&mut tx, &found, live.former, person, now).await?;
         if let Some(former) = live.former {

@@ -96,12 +96,15 @@ async fn a_change_goes_live_and_back_and_is_seen_by_every_gateway() {
     assert_eq!((live.serial, live.change, live.former), (2, Some(two), Some(one)));
     assert_eq!((desk.state(one).await, desk.state(two).await), (ChangeState::Superseded, ChangeState::Live));
 
-    let live = desk.changes.go_back(desk.acme(), "ann", NOW).await.unwrap();
+    let live = desk.changes.go_back(desk.acme(), false, "ann", NOW).await.unwrap();
     assert_eq!((live.serial, live.change, live.former), (3, Some(one), None));
     assert_eq!((desk.state(one).await, desk.state(two).await), (ChangeState::Live, ChangeState::Superseded));
-    let live = desk.changes.go_back(desk.acme(), "ann", NOW).await.unwrap();
+    // Somebody else went back at the same moment: the directory is not what they meant.
+    let unawares = desk.changes.go_back(desk.acme(), false, "bo", NOW).await;
+    assert!(matches!(unawares, Err(PolicyChangeError::DirectoryBefore)), "{unawares:?}");
+    let live = desk.changes.go_back(desk.acme(), true, "ann", NOW).await.unwrap();
     assert_eq!((live.serial, live.change), (4, None));
-    let nothing = desk.changes.go_back(desk.acme(), "ann", NOW).await;
+    let nothing = desk.changes.go_back(desk.acme(), true, "ann", NOW).await;
     assert!(matches!(nothing, Err(PolicyChangeError::NothingBefore)), "{nothing:?}");
 }
 

@@ -93,6 +93,9 @@ pub(crate) enum ChangeCommand {
     },
     /// Let what decided before decide again, at every gateway within a second
     Back {
+        /// Also where that is the policy directory
+        #[arg(long)]
+        to_directory: bool,
         #[command(flatten)]
         who: Who,
     },
@@ -144,7 +147,7 @@ impl ChangeCommand {
 
     fn who(&self) -> &Who {
         match self {
-            Self::Open { who, .. } | Self::Back { who } | Self::List { who } => who,
+            Self::Open { who, .. } | Self::Back { who, .. } | Self::List { who } => who,
             Self::Check { which, .. }
             | Self::Analyse { which }
             | Self::Replay { which, .. }
@@ -215,8 +218,9 @@ impl Desk<'_> {
                 let done = self.changes.go_live(self.tenant.id, which.id, &self.steps(), &self.person, now).await;
                 self.said(done.map(drop), which.id, "live")
             }
-            ChangeCommand::Back { .. } => {
-                let live = self.changes.go_back(self.tenant.id, &self.person, now).await.map_err(failed)?;
+            ChangeCommand::Back { to_directory, .. } => {
+                let live = self.changes.go_back(self.tenant.id, to_directory, &self.person, now).await;
+                let live = live.map_err(failed)?;
                 let change = live.change.map_or_else(|| "the policy directory".to_owned(), |id| format!("change {id}"));
                 let value = json!({ "tenant": self.tenant.name.as_str(), "live": live.change, "serial": live.serial });
                 self.output.answer(&value, format_args!("{change} decides again for {}", self.tenant.name));
