@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     spool.close()?;
 
-    let mut archive = Archive::open(&archive_dir, "bench/audit", key.clone(), Arc::new(SystemClock))?;
+    let mut archive = Archive::open(&archive_dir, "bench/audit", key.clone(), &[], Arc::new(SystemClock))?;
     let (start, cpu_start) = (Instant::now(), cpu());
     let sealed = archive.seal([spool_dir.as_path()])?;
     let (took, used) = (start.elapsed(), cpu() - cpu_start);

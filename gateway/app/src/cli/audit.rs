@@ -128,7 +128,7 @@ pub(super) fn directory(given: Option<PathBuf>, common: &Common) -> Result<PathB
 }
 
 /// At least one key: a file that names none must not turn a proof into one that trusts nobody.
-fn read_public_keys(file: &Path) -> Result<Vec<VerifyingKey>, Failure> {
+pub(super) fn read_public_keys(file: &Path) -> Result<Vec<VerifyingKey>, Failure> {
     let cannot = |error| Failure::unavailable_because(format_args!("`{}` cannot be read", file.display()), &error);
     let text = fs::read_to_string(file).map_err(cannot)?;
     public_keys(&text).filter(|keys| !keys.is_empty()).ok_or_else(|| {

@@ -13,6 +13,7 @@ use clap::Args;
 use ed25519_dalek::VerifyingKey;
 use serde_json::{Value, json};
 
+use super::audit::read_public_keys;
 use super::output::Output;
 use super::{Common, Ending, Failure};
 
@@ -31,6 +32,10 @@ pub(crate) struct Seal {
     /// The archive's directory; the configured one where it is left out
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
+    /// The public keys of other gateways whose audit logs are sealed here, as `cedargate keys export-public audit --all`
+    /// prints them there; may be given more than once. The keys beside a log are not trusted.
+    #[arg(long, value_name = "FILE")]
+    public_key: Vec<PathBuf>,
     /// Answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -82,8 +87,10 @@ impl Seal {
         let (config, ring) = common.load_with_keys()?;
         let logs = if self.logs.is_empty() { vec![config.audit.dir] } else { self.logs };
         let dir = self.archive.unwrap_or(config.audit.archive_dir);
-        let clock = Arc::new(SystemClock);
-        let mut archive = Archive::open(&dir, &config.audit.origin, ring.audit()?, clock).map_err(refused)?;
+        let others: Vec<_> = self.public_key.iter().map(|file| read_public_keys(file)).collect::<Result<_, _>>()?;
+        let gateways = [ring.audit_publics()?, others.concat()].concat();
+        let (key, clock) = (ring.audit()?, Arc::new(SystemClock));
+        let mut archive = Archive::open(&dir, &config.audit.origin, key, &gateways, clock).map_err(refused)?;
         let sealed = archive.seal(logs.iter().map(PathBuf::as_path)).map_err(refused)?;
         let value = json!({ "entries": sealed.entries, "size": sealed.size, "broken": sealed.broken });
         let mut text = format!("sealed {} entries; `{}` has {} now", sealed.entries, config.audit.origin, sealed.size);

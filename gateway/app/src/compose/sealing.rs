@@ -8,7 +8,7 @@ use std::thread;
 use cedargate_audit::{Archive, SealError, Sealed};
 use cedargate_dataplane::Gateway;
 use cedargate_model::SystemClock;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use super::StartError;
 use super::proof::{repeat, yield_to_others};
@@ -20,11 +20,16 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    /// Starts it.
-    pub(super) fn start(config: &Audit, key: SigningKey, gateway: Arc<Gateway>) -> Result<Self, StartError> {
+    /// Starts it. `keys` are the record's own: the one that signs now, and those that signed before.
+    pub(super) fn start(
+        config: &Audit,
+        key: SigningKey,
+        keys: Vec<VerifyingKey>,
+        gateway: Arc<Gateway>,
+    ) -> Result<Self, StartError> {
         let (stop, stopped) = mpsc::channel();
         let Audit { dir, archive_dir, origin, seal_interval: every, .. } = config.clone();
-        let mut sealing = Sealing { spool: dir, archive_dir, origin, key, archive: None };
+        let mut sealing = Sealing { spool: dir, archive_dir, origin, key, keys, archive: None };
         let seal = move || {
             yield_to_others();
             repeat(&stopped, every, || sealing.once(&gateway));
@@ -40,6 +45,7 @@ struct Sealing {
     archive_dir: PathBuf,
     origin: String,
     key: SigningKey,
+    keys: Vec<VerifyingKey>,
     /// Held from one sealing to the next. Opened anew after one that failed, so that nothing half done is built on.
     archive: Option<Archive>,
 }
@@ -79,7 +85,10 @@ impl Sealing {
     fn seal(&mut self) -> Result<Sealed, SealError> {
         let mut archive = match self.archive.take() {
             Some(archive) => archive,
-            None => Archive::open(&self.archive_dir, &self.origin, self.key.clone(), Arc::new(SystemClock))?,
+            None => {
+                let clock = Arc::new(SystemClock);
+                Archive::open(&self.archive_dir, &self.origin, self.key.clone(), &self.keys, clock)?
+            }
         };
         let sealed = archive.seal([self.spool.as_path()])?;
         self.archive = Some(archive);

@@ -331,7 +331,7 @@ fn start(
     let provers = match config.danger.recording_off {
         true => None,
         false => {
-            let sealer = Sealer::start(&config.audit, audit_key, Arc::clone(&gateway))?;
+            let sealer = Sealer::start(&config.audit, audit_key, audit_keys.clone(), Arc::clone(&gateway))?;
             Some((Prover::start(&config.audit, audit_keys, Arc::clone(&gateway), counted)?, sealer))
         }
     };

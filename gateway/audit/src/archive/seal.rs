@@ -36,6 +36,8 @@ pub struct Archive {
     dir: PathBuf,
     origin: String,
     key: SigningKey,
+    /// What may have signed the spools' heads.
+    gateways: Vec<VerifyingKey>,
     clock: Arc<dyn Clock>,
     state: State,
     trees: Trees,
@@ -105,9 +107,21 @@ struct Trees {
 impl Archive {
     /// Opens the archive in `dir` for appending, or begins one. What a crash left unfinished is removed.
     ///
+    /// A spool is sealed if `key` signed its last head, or one of `gateways`: keys that signed before, and those of other
+    /// gateways whose spools are sealed here, too.
+    ///
     /// # Errors
     /// It is held by another process, is of another installation, or does not hold at its end.
-    pub fn open(dir: &Path, origin: &str, key: SigningKey, clock: Arc<dyn Clock>) -> Result<Self, SealError> {
+    ///
+    /// # Security
+    /// `gateways` must come from where a gateway's files are not written: each of these keys can have anything sealed.
+    pub fn open(
+        dir: &Path,
+        origin: &str,
+        key: SigningKey,
+        gateways: &[VerifyingKey],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SealError> {
         let failed = |source| SealError::Io { dir: dir.into(), source };
         if !is_origin(origin) {
             return Err(SealError::OriginInvalid(origin.into()));
@@ -131,7 +145,9 @@ impl Archive {
         }
         discard(dir, &state)?;
         let trees = Trees { installation: edge(dir, "", &state.checkpoint()?)?, ..Trees::default() };
-        let mut archive = Self { dir: dir.into(), origin: origin.into(), key, clock, state, trees, _lock: lock };
+        let gateways = [&[key.verifying_key()], gateways].concat();
+        let (dir, origin) = (dir.to_owned(), origin.to_owned());
+        let mut archive = Self { dir, origin, key, gateways, clock, state, trees, _lock: lock };
         archive.trees.lines = archive.unfinished_lines()?;
         // A crash may have come between what counts and what is served.
         archive.publish().map_err(failed)?;
@@ -163,7 +179,7 @@ impl Archive {
 
     /// Seals some entries of one spool, and says how many.
     fn seal_batch(&mut self, spool: &Path) -> Result<u64, BatchError> {
-        let Some(head) = last_head(spool, self.key.verifying_key()).map_err(BatchError::Spool)? else { return Ok(0) };
+        let Some(head) = last_head(spool, &self.gateways).map_err(BatchError::Spool)? else { return Ok(0) };
         let source = head.instance.clone();
         let after = self.state.sources.get(&source).map(stand);
         let mut batch = Batch {

@@ -41,12 +41,16 @@ fn id(number: u64) -> EventId {
 
 /// Records events in a boot of its own, which is closed in order.
 fn record(dir: &Path, instance: &str, numbers: impl IntoIterator<Item = u64>) {
+    record_with(dir, instance, numbers, key());
+}
+
+fn record_with(dir: &Path, instance: &str, numbers: impl IntoIterator<Item = u64>, key: SigningKey) {
     let settings = SpoolSettings {
         head_interval: Duration::from_secs(3600),
         segment_bytes: 64 << 10,
         ..SpoolSettings::new(dir, instance)
     };
-    let (spool, _) = Spool::open(settings, key(), Arc::new(SystemClock)).unwrap();
+    let (spool, _) = Spool::open(settings, key, Arc::new(SystemClock)).unwrap();
     let tickets: Vec<_> =
         numbers.into_iter().map(|number| spool.record(&event(number), Priority::Known).unwrap()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -59,7 +63,7 @@ fn record(dir: &Path, instance: &str, numbers: impl IntoIterator<Item = u64>) {
 }
 
 fn seal_with(dir: &Path, spools: &[&Path], key: SigningKey) -> Result<Sealed, SealError> {
-    Archive::open(dir, ORIGIN, key, Arc::new(SystemClock))?.seal(spools.iter().copied())
+    Archive::open(dir, ORIGIN, key, &[], Arc::new(SystemClock))?.seal(spools.iter().copied())
 }
 
 fn seal(dir: &Path, spools: &[&Path]) -> Sealed {
@@ -230,8 +234,8 @@ fn whoever_may_write_every_file_and_has_no_key_is_found_out() {
     let (dir, _, archive) = archived(20);
     // Everything made anew from another spool, with a key of their own in the place of ours.
     let (spool, forged) = (dir.path().join("other"), dir.path().join("forged"));
-    record(&spool, "gw-1", 101..=120);
     let forger = SigningKey::from_bytes(&[9; 32]);
+    record_with(&spool, "gw-1", 101..=120, forger.clone());
     seal_with(&forged, &[&spool], forger.clone()).unwrap();
     verify_archive(&forged, &[], &[]).unwrap();
     assert_eq!(broken(&forged).what, Break::CheckpointInvalid);
@@ -312,6 +316,24 @@ fn a_broken_spool_is_sealed_no_further_and_keeps_no_other_from_it() {
 }
 
 #[test]
+fn what_a_key_signed_that_only_stands_beside_the_spool_is_not_sealed() {
+    let (_dir, spool, archive) = archived(9);
+    // Whoever writes the disk goes on with a key of their own, which the spool then names among its public keys.
+    let stranger = SigningKey::from_bytes(&[9; 32]);
+    record_with(&spool, "gw-1", 10..=12, stranger.clone());
+    let sealed = seal_with(&archive, &[&spool], key()).unwrap();
+    assert_eq!(sealed.broken.iter().map(|broken| broken.what).collect::<Vec<_>>(), [Break::HeadInvalid]);
+    assert_eq!(sealed.entries, 0);
+    // The same of another gateway's key, or of one that signed before, which is said to be one.
+    let gateways = [stranger.verifying_key()];
+    let mut opened = Archive::open(&archive, ORIGIN, key(), &gateways, Arc::new(SystemClock)).unwrap();
+    let sealed = opened.seal([spool.as_path()]).unwrap();
+    assert_eq!(sealed.broken, []);
+    assert!(sealed.entries > 3);
+    proved(&archive);
+}
+
+#[test]
 fn an_archive_holds_while_it_is_being_sealed() {
     let (dir, spool, archive) = archived(250);
     let earlier = vec![fs::read_to_string(archive.join("checkpoint")).unwrap()];
@@ -338,18 +360,18 @@ fn an_archive_holds_while_it_is_being_sealed() {
 #[test]
 fn an_archive_that_nothing_was_sealed_in_holds() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Archive::open(dir.path(), ORIGIN, key(), Arc::new(SystemClock)).unwrap());
+    drop(Archive::open(dir.path(), ORIGIN, key(), &[], Arc::new(SystemClock)).unwrap());
     assert_eq!(proved(dir.path()).size, 0);
 }
 
 #[test]
 fn two_do_not_seal_at_once_and_an_archive_keeps_its_name() {
     let (_dir, _, archive) = archived(3);
-    let held = Archive::open(&archive, ORIGIN, key(), Arc::new(SystemClock)).unwrap();
-    let other = Archive::open(&archive, ORIGIN, key(), Arc::new(SystemClock));
+    let held = Archive::open(&archive, ORIGIN, key(), &[], Arc::new(SystemClock)).unwrap();
+    let other = Archive::open(&archive, ORIGIN, key(), &[], Arc::new(SystemClock));
     assert!(matches!(other.err(), Some(SealError::Locked(_))));
     drop(held);
-    let other = Archive::open(&archive, "elsewhere/audit", key(), Arc::new(SystemClock));
+    let other = Archive::open(&archive, "elsewhere/audit", key(), &[], Arc::new(SystemClock));
     assert!(matches!(other.err(), Some(SealError::OriginMismatch { .. })));
 }
 

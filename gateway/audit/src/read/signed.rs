@@ -16,7 +16,7 @@ use crate::format::directory::{HEADS_FILE, SegmentName};
 use crate::format::entry::Link;
 use crate::format::hash::Hash;
 use crate::format::head::{HEAD_LINE_BYTES_MAX, Head, UnverifiedHead};
-use crate::format::keys::{PUBLIC_KEYS_FILE, PublicKeys};
+use crate::format::keys::KeyId;
 
 /// An entry that was read, and where.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,12 @@ pub(crate) struct Stand {
 
 /// The last head of a spool; none where it has none yet.
 ///
-/// Only its own signature is checked, with the keys that stand beside it or the one given: [`crate::verify`] proves all.
-pub(crate) fn last_head(dir: &Path, key: VerifyingKey) -> Result<Option<Head>, Broken> {
+/// Only its own signature is checked: [`crate::verify`] proves all.
+///
+/// # Security
+/// `keys` are the caller's. Those that stand beside the spool are not asked: whoever writes the disk could put a key of
+/// their own there, and have what it signed sealed under the archive's.
+pub(crate) fn last_head(dir: &Path, keys: &[VerifyingKey]) -> Result<Option<Head>, Broken> {
     let unreadable = |error| Broken::unreadable(HEADS_FILE, &error);
     let file = match File::open(dir.join(HEADS_FILE)) {
         Ok(file) => file,
@@ -47,8 +51,12 @@ pub(crate) fn last_head(dir: &Path, key: VerifyingKey) -> Result<Option<Head>, B
     file.read_exact_at(&mut end, start).map_err(unreadable)?;
     let Some(whole) = memchr::memrchr(b'\n', &end).and_then(|last| end.get(..last)) else { return Ok(None) };
     let Some(head) = whole.rsplit(|octet| *octet == b'\n').find_map(UnverifiedHead::parse) else { return Ok(None) };
-    let keys = PublicKeys::read(dir).map_err(|error| Broken::unreadable(PUBLIC_KEYS_FILE, &error))?.and(key);
-    match keys.verify(&head) {
+    let by = head.key();
+    let Some(key) = keys.iter().find(|key| KeyId::of(key) == by) else {
+        let detail = format_args!("the last head is signed with key {by}, which is not known here");
+        return Err(Broken::new(HEADS_FILE, Break::HeadInvalid, detail));
+    };
+    match head.verify(key) {
         Some(head) => Ok(Some(head.clone())),
         None => Err(Broken::new(HEADS_FILE, Break::HeadInvalid, "the last head's signature does not hold")),
     }
