@@ -15,11 +15,11 @@ use cedargate_model::{Clock, TenantName};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use super::bundle;
-use super::checkpoint::{Checkpoint, is_origin};
+use super::checkpoint::{Checkpoint, UnverifiedCheckpoint, is_origin};
 use super::files::{Files, remove};
 use super::line::{Archived, Belongs, Origin, SealedUpTo, SealingMarker};
 use super::reader::IDS_FILE;
-use super::state::{Cursor, STATE_FILE, State, tenant_dir, tenant_origin};
+use super::state::{Cursor, STATE_FILE, State, served_path, set_back, tenant_dir, tenant_origin};
 use crate::broken::{Break, Broken};
 use crate::format::directory::{LOCK_FILE, SegmentName};
 use crate::format::hash::{Hash, Salt};
@@ -111,7 +111,8 @@ impl Archive {
     /// gateways whose spools are sealed here, too.
     ///
     /// # Errors
-    /// It is held by another process, is of another installation, or does not hold at its end.
+    /// It is held by another process, is of another installation, does not hold at its end, or was set back: a checkpoint
+    /// that is served is not of a beginning of it. Nothing is removed then.
     ///
     /// # Security
     /// `gateways` must come from where a gateway's files are not written: each of these keys can have anything sealed.
@@ -143,6 +144,7 @@ impl Archive {
         if found != origin {
             return Err(SealError::OriginMismatch { found, asked: origin.into() });
         }
+        refuse_if_set_back(dir, &state)?;
         discard(dir, &state)?;
         let trees = Trees { installation: edge(dir, "", &state.checkpoint()?)?, ..Trees::default() };
         let gateways = [&[key.verifying_key()], gateways].concat();
@@ -417,6 +419,54 @@ fn cursor(stand: Stand) -> Cursor {
     Cursor { boot, segment, sequence, chain, joins, offset, line }
 }
 
+/// No crash leaves more served than counts. Where more is, going on would remove the later tiles and bundles, which show what
+/// was taken out, and sign another tree of sizes that were signed before. It stays as it is, for somebody to look at.
+///
+/// Signatures are not asked for: a note of a key that is forgotten here is a reason to stop, too.
+fn refuse_if_set_back(dir: &Path, state: &State) -> Result<(), SealError> {
+    let failed = |source| SealError::Io { dir: dir.into(), source };
+    let tenants = tenants_on_disk(dir).map_err(failed)?;
+    for tenant in tenants.iter().map(Some).chain([None]) {
+        let (path, now) = match tenant {
+            None => (served_path(None), Some(state.checkpoint()?)),
+            Some(tenant) => (served_path(Some(tenant)), state.checkpoint_of(tenant)?),
+        };
+        let served = match fs::read(dir.join(&path)) {
+            Ok(served) => served,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Broken::unreadable(path, &error).into()),
+        };
+        let served = std::str::from_utf8(&served).ok().and_then(UnverifiedCheckpoint::parse);
+        let Some(served) = served else {
+            return Err(Broken::new(path, Break::CheckpointInvalid, "this is not a checkpoint").into());
+        };
+        let served = served.danger_unverified();
+        let (size, root) = now.map_or_else(|| (0, Edge::default().root()), |now| (now.size, now.root));
+        if served.size > size {
+            return Err(set_back(&path, served.size, size).into());
+        }
+        if served.size == size && served.root != root {
+            let detail = "it is of as many entries as the archive's state, and of others";
+            return Err(Broken::new(path, Break::NotAppendOnly, detail).into());
+        }
+    }
+    Ok(())
+}
+
+/// The tenants that have a folder.
+fn tenants_on_disk(dir: &Path) -> io::Result<Vec<TenantName>> {
+    let found = match fs::read_dir(dir.join("tenants")) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(error),
+    };
+    let mut tenants = vec![];
+    for tenant in found {
+        tenants.extend(tenant?.file_name().to_str().and_then(|name| TenantName::parse(name).ok()));
+    }
+    Ok(tenants)
+}
+
 /// Removes what a sealing that did not count left behind.
 fn discard(dir: &Path, state: &State) -> Result<(), SealError> {
     let failed = |source| SealError::Io { dir: dir.into(), source };
@@ -434,19 +484,13 @@ fn discard(dir: &Path, state: &State) -> Result<(), SealError> {
         }
         bundle += 1;
     }
-    let tenants = match fs::read_dir(dir.join("tenants")) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    for tenant in tenants {
-        let tenant = tenant.map_err(failed)?;
-        let Some(name) = tenant.file_name().to_str().and_then(|name| TenantName::parse(name).ok()) else { continue };
-        let size = state.checkpoint_of(&name)?.map_or(0, |checkpoint| checkpoint.size);
+    for tenant in tenants_on_disk(dir).map_err(failed)? {
+        let size = state.checkpoint_of(&tenant)?.map_or(0, |checkpoint| checkpoint.size);
+        let tree = dir.join(tenant_dir(&tenant));
         if size == 0 {
-            remove(&tenant.path()).map_err(failed)?;
+            remove(&tree).map_err(failed)?;
         } else {
-            discard_tiles(&tenant.path(), size).map_err(failed)?;
+            discard_tiles(&tree, size).map_err(failed)?;
         }
     }
     Ok(())

@@ -107,6 +107,17 @@ pub(crate) fn tenant_dir(tenant: &TenantName) -> String {
     format!("tenants/{tenant}")
 }
 
+/// Where a tree's checkpoint is served: a tenant's, or the installation's.
+pub(crate) fn served_path(tenant: Option<&TenantName>) -> String {
+    tenant.map_or_else(|| "checkpoint".into(), |tenant| format!("{}/checkpoint", tenant_dir(tenant)))
+}
+
+/// More is served than the state has, which is replaced before: somebody put an earlier state in its place.
+pub(crate) fn set_back(path: &str, served: u64, now: u64) -> Broken {
+    let detail = format_args!("it has {served} entries, and the archive's state has {now}: it was set back");
+    Broken::new(path, Break::NotAppendOnly, detail)
+}
+
 /// The origin of a tenant's tree.
 pub(crate) fn tenant_origin(origin: &str, tenant: &TenantName) -> String {
     format!("{origin}/tenants/{tenant}")

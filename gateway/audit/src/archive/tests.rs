@@ -162,7 +162,7 @@ fn an_archive_that_a_crash_left_half_sealed_is_sealed_on() {
         let late = dir.path().join("late");
         copy(&first, &late);
         copy(&archive, &late);
-        fs::copy(dir.path().join("crashed/checkpoint"), late.join("checkpoint")).unwrap();
+        fs::copy(dir.path().join("first/checkpoint"), late.join("checkpoint")).unwrap();
         seal(&late, &[&spool]);
         proved(&late);
     }
@@ -227,6 +227,39 @@ fn an_archive_set_back_is_shown_by_a_checkpoint_kept_elsewhere() {
     proved(&former);
     let broken = verify_archive(&former, &trusted(), &[kept]).unwrap_err();
     assert_eq!(broken.what, Break::NotAppendOnly);
+}
+
+#[test]
+fn a_state_that_was_set_back_under_a_newer_checkpoint_is_broken_and_not_sealed_on() {
+    for (served, tenant_served) in [(true, false), (false, true)] {
+        let (_dir, spool, archive) = archived(20);
+        let state = fs::read(archive.join(STATE_FILE)).unwrap();
+        let former = ["checkpoint", "tenants/acme/checkpoint", "tenants/globex/checkpoint"]
+            .map(|path| (path, fs::read(archive.join(path)).unwrap()));
+        record(&spool, "gw-1", 21..=300);
+        seal(&archive, &[&spool]);
+        // The entries after it are there, and the earlier state is put over them.
+        fs::write(archive.join(STATE_FILE), state).unwrap();
+        for (path, note) in &former {
+            if !(if *path == "checkpoint" { served } else { tenant_served }) {
+                fs::write(archive.join(path), note).unwrap();
+            }
+        }
+        let before: Vec<_> = files(&archive).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+        assert_eq!(broken(&archive).what, Break::NotAppendOnly);
+        let refused = seal_with(&archive, &[&spool], key()).unwrap_err();
+        assert!(matches!(refused, SealError::Broken(broken) if broken.what == Break::NotAppendOnly));
+        let after: Vec<_> = files(&archive).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+        assert!(before == after, "what shows it is kept");
+    }
+}
+
+#[test]
+fn an_archive_whose_state_is_gone_is_not_begun_anew() {
+    let (_dir, spool, archive) = archived(20);
+    fs::remove_file(archive.join(STATE_FILE)).unwrap();
+    assert!(matches!(seal_with(&archive, &[&spool], key()).unwrap_err(), SealError::Broken(_)));
+    assert!(archive.join("entries/000.jsonl").exists());
 }
 
 #[test]

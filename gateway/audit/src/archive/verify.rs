@@ -16,7 +16,7 @@ use super::bundle;
 use super::checkpoint::Checkpoint;
 use super::line::{Archived, Origin};
 use super::reader::IDS_FILE;
-use super::state::{State, tenant_dir, tenant_origin};
+use super::state::{State, served_path, set_back, tenant_dir, tenant_origin};
 use crate::broken::{Break, Broken};
 use crate::format::hash::{Hash, next_in_chain};
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys};
@@ -112,10 +112,9 @@ pub fn verify_archive(dir: &Path, trusted: &[VerifyingKey], earlier: &[String]) 
     for note in earlier {
         proof.hold_against("the earlier checkpoint", note)?;
     }
-    proof.hold_against_served("checkpoint", &state.checkpoint)?;
+    proof.hold_against_served(None, &state.checkpoint)?;
     for (tenant, note) in &state.tenants {
-        let path = format!("{}/checkpoint", tenant_dir(tenant));
-        proof.hold_against_served(&path, note)?;
+        proof.hold_against_served(Some(tenant), note)?;
     }
     proof.read_all()?;
     proof.finish()?;
@@ -215,15 +214,18 @@ impl<'a> Proof<'a> {
     }
 
     /// The checkpoint that is served: the one of the state, or an earlier one where somebody is sealing.
-    fn hold_against_served(&mut self, path: &str, now: &str) -> Result<(), Broken> {
+    fn hold_against_served(&mut self, tenant: Option<&TenantName>, now: &str) -> Result<(), Broken> {
+        let path = &served_path(tenant);
         match read_published(&self.dir.join(path)) {
             Ok(served) if served == now => Ok(()),
             Ok(served) => {
-                // Sealed after the state was read: then the next proof looks at it.
-                let newer = Checkpoint::verify(&served, &self.keys).is_some_and(|(served, _)| {
-                    Checkpoint::verify(now, &self.keys).is_some_and(|(now, _)| served.size > now.size)
-                });
-                if newer { Ok(()) } else { self.hold_against(path, &served) }
+                let (now, _) = signed(path, now, &self.keys)?;
+                match Checkpoint::verify(&served, &self.keys) {
+                    Some((served, _)) if served.origin == now.origin && served.size > now.size => {
+                        self.sealed_since(path, tenant, &served)
+                    }
+                    Some(_) | None => self.hold_against(path, &served),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Broken::new(path, Break::CheckpointInvalid, "the signed checkpoint is gone"))
@@ -232,6 +234,18 @@ impl<'a> Proof<'a> {
                 Err(Broken::new(path, Break::CheckpointInvalid, "this is not a checkpoint"))
             }
             Err(error) => Err(Broken::unreadable(path, &error)),
+        }
+    }
+
+    /// What is served is newer than the state that was read. Because the state is replaced first, it has come as far by now
+    /// where somebody is sealing, and the next proof looks at it. Where it has not, it was set back.
+    fn sealed_since(&self, path: &str, tenant: Option<&TenantName>, served: &Checkpoint) -> Result<(), Broken> {
+        let state = State::read(self.dir)?.unwrap_or_default();
+        let note = tenant.map_or(Some(&state.checkpoint), |tenant| state.tenants.get(tenant));
+        let now = note.and_then(|note| Checkpoint::verify(note, &self.keys));
+        match now {
+            Some((now, _)) if now.origin == served.origin && now.size >= served.size => Ok(()),
+            Some(_) | None => Err(set_back(path, served.size, now.map_or(0, |(now, _)| now.size))),
         }
     }
 
