@@ -58,7 +58,7 @@ mod verify;
 
 pub use archive::{
     Archive, ArchiveReader, ArchiveReport, Checkpoint, ProveError, Proved, ProvedEvent, SealError, Sealed, Tree,
-    is_archive, is_origin, verify_archive, verify_proof,
+    is_archive, is_origin, verify_archive, verify_export, verify_proof,
 };
 pub use broken::{Break, Broken};
 pub use format::hash::{Hash, Salt, leaf_hash};

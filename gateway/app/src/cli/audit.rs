@@ -35,6 +35,9 @@ pub(crate) enum AuditCommand {
         /// more than once.
         #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
         since: Vec<PathBuf>,
+        /// The directory is an export of this tenant's entries. Without it, one that says so itself does not hold.
+        #[arg(long, value_name = "NAME", value_parser = TenantName::parse, conflicts_with = "receipt")]
+        export_of: Option<TenantName>,
         /// The public keys of which one must have signed last, as `cedargate keys export-public audit` prints them; may
         /// be given more than once. Without it, the keys beside the log are used, which proves consistency only.
         #[arg(long, value_name = "FILE")]
@@ -78,14 +81,14 @@ impl AuditCommand {
             Self::Seal(command) => command.run(common, output),
             Self::Prove(command) => command.run(common, output),
             Self::Export(command) => command.run(common, output),
-            Self::Verify { dir, receipt, since, public_key, .. } => {
+            Self::Verify { dir, receipt, since, export_of, public_key, .. } => {
                 let trusted: Vec<_> = public_key.iter().map(|file| read_public_keys(file)).collect::<Result<_, _>>()?;
                 let trusted = trusted.concat();
                 if let Some(receipt) = receipt {
                     return verify_receipt(&receipt, &trusted, output);
                 }
                 let dir = directory(dir, common)?;
-                if let Some(ending) = verify_if_archive(&dir, &trusted, &since, output)? {
+                if let Some(ending) = verify_if_archive(&dir, export_of.as_ref(), &trusted, &since, output)? {
                     return Ok(ending);
                 }
                 match verify(&dir, trusted) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cedargate_audit::{
     Archive, ArchiveReader, Break, Broken, ProveError, Proved, SealError, Tree, is_archive, verify_archive,
-    verify_proof,
+    verify_export, verify_proof,
 };
 use cedargate_model::{EventId, SystemClock, TenantName};
 use clap::Args;
@@ -66,7 +66,7 @@ pub(crate) struct Prove {
 
 /// Copy one tenant's entries out of an archive, with the hashes alone of everybody else's
 ///
-/// `cedargate audit verify` proves the copy as it proves the whole.
+/// `cedargate audit verify --export-of` proves the copy as it proves the whole.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// Whose
@@ -135,21 +135,27 @@ impl Export {
     }
 }
 
-/// Whether a directory is an archive, and then whether it holds.
+/// Whether a directory is an archive, and then whether it holds: as the whole, or as the export of the tenant that is named.
 pub(super) fn verify_if_archive(
     dir: &Path,
+    export_of: Option<&TenantName>,
     trusted: &[VerifyingKey],
     since: &[PathBuf],
     output: &Output,
 ) -> Result<Option<Ending>, Failure> {
     if !is_archive(dir) {
-        return match since {
-            [] => Ok(None),
-            _ => Err(Failure::mistake(format!("`{}` is no archive: only one has checkpoints", dir.display()))),
+        return match (since, export_of) {
+            ([], None) => Ok(None),
+            (_, Some(_)) => Err(Failure::mistake(format!("`{}` is no export of an archive", dir.display()))),
+            (_, None) => Err(Failure::mistake(format!("`{}` is no archive: only one has checkpoints", dir.display()))),
         };
     }
     let earlier: Vec<_> = since.iter().map(|file| read_file(file)).collect::<Result<_, _>>()?;
-    match verify_archive(dir, trusted, &earlier) {
+    let proved = match export_of {
+        None => verify_archive(dir, trusted, &earlier),
+        Some(tenant) => verify_export(dir, tenant, trusted, &earlier),
+    };
+    match proved {
         Ok(report) => {
             output.answer(&json!({ "holds": true, "report": report }), &report);
             Ok(Some(Ending::Done))

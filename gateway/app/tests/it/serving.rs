@@ -81,7 +81,8 @@ fn the_gateway_serves_records_and_ends_in_order() {
     house.write("kept", &kept);
     assert_eq!(verify(&["var/audit-archive", "--since", "kept"], 0)["report"]["extends"], 1);
     house.run(&["audit", "export", "--tenant", "acme", "export"]).expect(0);
-    assert_eq!(verify(&["export"], 0)["report"]["export_of"], "acme");
+    assert_eq!(verify(&["export", "--export-of", "acme"], 0)["report"]["export_of"], "acme");
+    assert_eq!(verify(&["export"], 1)["break"]["what"], "entry_missing", "it is not the whole archive");
     house.write(
         "proof.json",
         &fs::read_to_string(house.path("proof.json")).unwrap().replace("signin_required", "signin_recommended"),

@@ -19,7 +19,7 @@ use crate::tree::tile::{TILE_WIDTH, Tiles, hashes_at, octets, tile_path};
 
 impl ArchiveReader {
     /// Copies what `tenant` may have into `to`, which is made and must be empty; gives the number of its entries.
-    /// [`super::verify_archive`] proves it as it proves the whole.
+    /// [`super::verify_export`] proves it as it proves the whole.
     ///
     /// # Errors
     /// The tenant has no entries, the archive does not hold, or the copy cannot be written.

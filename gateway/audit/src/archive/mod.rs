@@ -21,7 +21,7 @@ pub use checkpoint::{Checkpoint, is_origin};
 pub use proof::{Proved, ProvedEvent, verify_proof};
 pub use reader::{ArchiveReader, ProveError, Tree};
 pub use seal::{Archive, SealError, Sealed};
-pub use verify::{ArchiveReport, verify_archive};
+pub use verify::{ArchiveReport, verify_archive, verify_export};
 
 /// Whether an archive is in this folder.
 pub fn is_archive(dir: &Path) -> bool {

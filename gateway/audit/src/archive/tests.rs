@@ -290,7 +290,7 @@ fn a_tenants_export_holds_and_has_nothing_of_others_but_hashes() {
     let (dir, _, archive) = archived(600);
     let export = dir.path().join("export");
     let count = ArchiveReader::open(&archive).unwrap().export(&tenant("globex"), &export).unwrap();
-    let report = verify_archive(&export, &trusted(), &[]).unwrap();
+    let report = verify_export(&export, &tenant("globex"), &trusted(), &[]).unwrap();
     assert_eq!((count, report.entries, report.size), (200, 200, proved(&archive).size));
     assert_eq!(report.export_of, Some(tenant("globex")));
     for bundle in 0..3 {
@@ -304,7 +304,21 @@ fn a_tenants_export_holds_and_has_nothing_of_others_but_hashes() {
     let text = fs::read_to_string(&path).unwrap();
     let (_, without) = text.split_once('\n').unwrap();
     fs::write(&path, without).unwrap();
-    assert_eq!(broken(&export).what, Break::OutOfSequence);
+    let broken = verify_export(&export, &tenant("globex"), &trusted(), &[]).unwrap_err();
+    assert_eq!(broken.what, Break::OutOfSequence);
+}
+
+#[test]
+fn only_who_asks_for_an_export_is_shown_that_one_holds() {
+    let (dir, _, archive) = archived(20);
+    let export = dir.path().join("export");
+    ArchiveReader::open(&archive).unwrap().export(&tenant("globex"), &export).unwrap();
+    // In the place of the whole archive it is one from which the others' entries were taken out.
+    let broken = broken(&export);
+    assert_eq!((broken.what, broken.file.as_str()), (Break::EntryMissing, STATE_FILE));
+    assert!(verify_export(&export, &tenant("acme"), &trusted(), &[]).is_err(), "another tenant's");
+    assert!(verify_export(&archive, &tenant("globex"), &trusted(), &[]).is_err(), "no export");
+    verify_export(&export, &tenant("globex"), &trusted(), &[]).unwrap();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::bundle;
 use super::checkpoint::Checkpoint;
 use super::line::{Archived, Origin};
 use super::reader::IDS_FILE;
-use super::state::{State, served_path, set_back, tenant_dir, tenant_origin};
+use super::state::{STATE_FILE, State, served_path, set_back, tenant_dir, tenant_origin};
 use crate::broken::{Break, Broken};
 use crate::format::hash::{Hash, next_in_chain};
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys};
@@ -90,17 +90,50 @@ impl fmt::Display for ArchiveReport {
     }
 }
 
-/// Proves the archive in `dir`, or the export of one tenant, also while it is being appended to.
+/// Proves the whole archive in `dir`, also while it is being appended to.
 ///
 /// Each of `earlier` is a signed checkpoint that was kept elsewhere, of the installation or of a tenant: it has to be the
 /// beginning of what is here. Without a trusted key the public keys in the folder are used, which proves consistency only.
 ///
 /// # Errors
-/// The first place where it does not hold.
+/// The first place where it does not hold. An archive that calls itself an export does not: what it says of itself is not
+/// signed, and must not excuse it from having everybody's entries.
 pub fn verify_archive(dir: &Path, trusted: &[VerifyingKey], earlier: &[String]) -> Result<ArchiveReport, Broken> {
+    verify_part(dir, None, trusted, earlier)
+}
+
+/// Proves the export of one tenant's entries in `dir`, as [`verify_archive`] proves the whole: the tenant's entries are
+/// here, of the others their hashes.
+///
+/// # Errors
+/// The first place where it does not hold, also where it is a whole archive or another tenant's export.
+pub fn verify_export(
+    dir: &Path,
+    tenant: &TenantName,
+    trusted: &[VerifyingKey],
+    earlier: &[String],
+) -> Result<ArchiveReport, Broken> {
+    verify_part(dir, Some(tenant), trusted, earlier)
+}
+
+/// Proves an archive, or an export where the caller expects that tenant's.
+fn verify_part(
+    dir: &Path,
+    expected: Option<&TenantName>,
+    trusted: &[VerifyingKey],
+    earlier: &[String],
+) -> Result<ArchiveReport, Broken> {
     let Some(state) = State::read(dir)? else {
         return Err(Broken::new(dir.display(), Break::NoRecord, "there is no archive in this folder"));
     };
+    if state.export_of.as_ref() != expected {
+        let is = |of: Option<&TenantName>| {
+            of.map_or_else(|| "a whole archive".to_owned(), |of| format!("an export of tenant `{of}`"))
+        };
+        let detail =
+            format_args!("it says that it is {}, and {} was asked for", is(state.export_of.as_ref()), is(expected));
+        return Err(Broken::new(STATE_FILE, Break::EntryMissing, detail));
+    }
     let (keys, trust) = if trusted.is_empty() {
         (beside(dir)?, Trust::ConsistencyOnly)
     } else {
@@ -397,7 +430,7 @@ impl<'a> Proof<'a> {
             .map(|(name, at)| (name.clone(), ChainEnd { boot: at.boot, sequence: at.sequence, chain: at.chain }));
         if self.confirmed != self.sources || self.confirmed != cursors.collect() {
             let detail = "the gateways' last entries are not those that were sealed last";
-            return Err(Broken::new(super::state::STATE_FILE, Break::ChainBroken, detail));
+            return Err(Broken::new(STATE_FILE, Break::ChainBroken, detail));
         }
         Ok(())
     }
