@@ -269,6 +269,7 @@ refusal-client-certificate-required = ይህ አድራሻ የደንበኛ የም
 refusal-credentials-ambiguous = ጥያቄው ከአንድ በላይ የማንነት ማስረጃ ይዟል።
 refusal-credentials-invalid = እነዚህ የማንነት ማስረጃዎች ትክክል አይደሉም።
 refusal-session-store-unavailable = የመግቢያ ሁኔታን አሁን ማረጋገጥ አይቻልም።
+refusal-issuer-unavailable = ማንነትዎን የሚያረጋግጠውን አካል አሁን መጠየቅ አይቻልም።
 refusal-quota-exceeded = ጥያቄዎች በጣም በዝተዋል። እባክዎ ትንሽ ይጠብቁ።
 refusal-cross-origin = ይህ ጥያቄ የመጣው ከሌላ ጣቢያ ነው።
 refusal-attack-detected = ይህ ጥያቄ ጥቃት ስለሚመስል ታግዷል።

@@ -288,6 +288,7 @@ refusal-client-certificate-required = This address asks for a client certificate
 refusal-credentials-ambiguous = The request carries more than one credential.
 refusal-credentials-invalid = These credentials are not valid.
 refusal-session-store-unavailable = Sign-in state cannot be checked right now.
+refusal-issuer-unavailable = Whoever vouches for you cannot be asked right now.
 refusal-quota-exceeded = Too many requests. Please wait a moment.
 refusal-cross-origin = This request came from another site.
 refusal-attack-detected = This request looks like an attack and was stopped.

@@ -269,6 +269,7 @@ refusal-client-certificate-required = این نشانی گواهی کارخوا�
 refusal-credentials-ambiguous = درخواست بیش از یک اعتبارنامه دارد.
 refusal-credentials-invalid = این اعتبارنامه معتبر نیست.
 refusal-session-store-unavailable = اکنون نمی‌توان وضعیت ورود را بررسی کرد.
+refusal-issuer-unavailable = از آن که هویت شما را گواهی می‌کند اکنون نمی‌توان پرسید.
 refusal-quota-exceeded = شمار درخواست‌ها بیش از اندازه است. لطفاً کمی صبر کنید.
 refusal-cross-origin = این درخواست از سایت دیگری آمده است.
 refusal-attack-detected = این درخواست به حمله می‌ماند و متوقف شد.
