@@ -47,6 +47,7 @@
 //! nothing of the spool. To add a kind of event: one variant in `cedargate_model::EventBody`, and nothing here.
 
 mod archive;
+mod bounded;
 mod broken;
 mod format;
 mod read;

@@ -3,7 +3,6 @@
 //! A full bundle is gzip that `zcat` reads. Its extra field holds the SHA-256 of what follows it, because gzip itself
 //! does not notice every changed bit.
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
+use crate::bounded;
 use crate::broken::{Break, Broken};
 use crate::format::entry::LINE_BYTES_MAX;
 use crate::format::hash::Hash;
@@ -21,6 +21,9 @@ const HEADER: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 36, 0, b'C', b'G
 
 /// The longest that a bundle's lines may be, all together.
 const BUNDLE_BYTES_MAX: u64 = TILE_WIDTH * (LINE_BYTES_MAX as u64 + 256);
+
+/// The longest that a full bundle's file may be: what does not compress gets longer by far less than a hundredth.
+const FILE_BYTES_MAX: u64 = BUNDLE_BYTES_MAX + BUNDLE_BYTES_MAX / 100;
 
 /// How hard is tried. Most of what is left are ids and salts, which do not get shorter.
 const LEVEL: u32 = 4;
@@ -63,22 +66,29 @@ pub(crate) fn read(dir: &Path, bundle: u64, width: u64) -> Result<(String, Vec<u
     let missing = |path: String| Broken::new(path, Break::EntryMissing, "these entries are gone");
     if width < TILE_WIDTH {
         let path = partial_path(bundle);
-        match fs::read(dir.join(&path)) {
+        match bounded::read(&dir.join(&path), BUNDLE_BYTES_MAX) {
             Ok(lines) if lines.ends_with(b"\n") => return Ok((path, lines)),
             Ok(_) => return Err(Broken::new(path, Break::EntryMissing, "its last line has no end")),
             // It has become full since.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Broken::unreadable(path, &error)),
+            Err(error) => return Err(unreadable(path, &error)),
         }
     }
     let path = full_path(bundle);
-    match fs::read(dir.join(&path)) {
+    match bounded::read(&dir.join(&path), FILE_BYTES_MAX) {
         Ok(file) => match expand(&file) {
             Some(lines) if lines.ends_with(b"\n") => Ok((path, lines)),
             Some(_) | None => Err(Broken::new(path, Break::EventChanged, "it is not what was compressed")),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(path)),
-        Err(error) => Err(Broken::unreadable(path, &error)),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: String, error: &io::Error) -> Broken {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => Broken::new(path, Break::EventChanged, error),
+        _ => Broken::unreadable(path, error),
     }
 }
 

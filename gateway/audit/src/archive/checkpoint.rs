@@ -12,7 +12,7 @@ use crate::format::keys::KeyId;
 const ED25519: u8 = 0x01;
 
 /// The largest note that is read. With a dozen witnesses it has some two thousand octets.
-const NOTE_BYTES_MAX: usize = 16 << 10;
+pub(crate) const NOTE_BYTES_MAX: usize = 16 << 10;
 
 /// The most signatures that are looked at.
 const SIGNATURES_MAX: usize = 64;

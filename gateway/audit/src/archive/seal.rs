@@ -15,11 +15,12 @@ use cedargate_model::{Clock, TenantName};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use super::bundle;
-use super::checkpoint::{Checkpoint, UnverifiedCheckpoint, is_origin};
+use super::checkpoint::{Checkpoint, NOTE_BYTES_MAX, UnverifiedCheckpoint, is_origin};
 use super::files::{Files, remove};
 use super::line::{Archived, Belongs, Origin, SealedUpTo, SealingMarker};
 use super::reader::IDS_FILE;
 use super::state::{Cursor, STATE_FILE, State, served_path, set_back, tenant_dir, tenant_origin};
+use crate::bounded;
 use crate::broken::{Break, Broken};
 use crate::format::directory::{LOCK_FILE, SegmentName};
 use crate::format::hash::{Hash, Salt};
@@ -431,7 +432,7 @@ fn refuse_if_set_back(dir: &Path, state: &State) -> Result<(), SealError> {
             None => (served_path(None), Some(state.checkpoint()?)),
             Some(tenant) => (served_path(Some(tenant)), state.checkpoint_of(tenant)?),
         };
-        let served = match fs::read(dir.join(&path)) {
+        let served = match bounded::read(&dir.join(&path), NOTE_BYTES_MAX as u64) {
             Ok(served) => served,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(Broken::unreadable(path, &error).into()),

@@ -263,6 +263,26 @@ fn an_archive_whose_state_is_gone_is_not_begun_anew() {
 }
 
 #[test]
+fn a_file_that_was_made_huge_is_named_and_not_read() {
+    let (_dir, _, archive) = archived(300);
+    for (path, what) in [
+        ("tile/0/000", Break::TileChanged),
+        ("tenants/acme/tile/0/000.p/200", Break::TileChanged),
+        ("entries/000.jsonl.gz", Break::EventChanged),
+        ("entries/001.jsonl", Break::EventChanged),
+        ("checkpoint", Break::CheckpointInvalid),
+    ] {
+        let file = archive.join(path);
+        let octets = fs::read(&file).unwrap();
+        // Sparse, and of any length that a verifier without a bound would take memory for.
+        fs::File::options().write(true).open(&file).unwrap().set_len(1 << 30).unwrap();
+        assert_eq!(broken(&archive).what, what, "{path}");
+        fs::write(&file, octets).unwrap();
+    }
+    proved(&archive);
+}
+
+#[test]
 fn whoever_may_write_every_file_and_has_no_key_is_found_out() {
     let (dir, _, archive) = archived(20);
     // Everything made anew from another spool, with a key of their own in the place of ours.

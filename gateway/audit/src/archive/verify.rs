@@ -13,15 +13,16 @@ use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use super::bundle;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, NOTE_BYTES_MAX};
 use super::line::{Archived, Origin};
 use super::reader::IDS_FILE;
 use super::state::{STATE_FILE, State, served_path, set_back, tenant_dir, tenant_origin};
+use crate::bounded;
 use crate::broken::{Break, Broken};
 use crate::format::hash::{Hash, next_in_chain};
 use crate::format::keys::{KeyId, PUBLIC_KEYS_FILE, PublicKeys};
 use crate::tree::edge::Edge;
-use crate::tree::tile::{TILE_WIDTH, octets, read_tile, tile_path};
+use crate::tree::tile::{TILE_BYTES_MAX, TILE_WIDTH, octets, read_tile, tile_path};
 use crate::verify::Trust;
 
 /// How long a new tree's checkpoint may be missing while somebody seals: some writes on a slow disk.
@@ -263,7 +264,7 @@ impl<'a> Proof<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Broken::new(path, Break::CheckpointInvalid, "the signed checkpoint is gone"))
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge) => {
                 Err(Broken::new(path, Break::CheckpointInvalid, "this is not a checkpoint"))
             }
             Err(error) => Err(Broken::unreadable(path, &error)),
@@ -486,11 +487,11 @@ impl Rebuilt {
 fn read_published(path: &Path) -> io::Result<String> {
     let until = Instant::now() + PUBLISHED_WITHIN;
     loop {
-        match fs::read_to_string(path) {
+        match bounded::read(path, NOTE_BYTES_MAX as u64) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < until => {
                 thread::sleep(RETRY_AFTER)
             }
-            read => return read,
+            read => return String::from_utf8(read?).map_err(|_| io::ErrorKind::InvalidData.into()),
         }
     }
 }
@@ -515,11 +516,12 @@ fn check_tile(tree: &Path, dir: &str, level: u8, index: u64, hashes: &[Hash]) ->
         // A wider one is of a sealing that is under way.
         let Some(expected) = expected else { continue };
         let path = tile_path(level, index, part);
-        match fs::read(tree.join(&path)) {
+        match bounded::read(&tree.join(&path), TILE_BYTES_MAX) {
             Ok(found) if found == octets(expected) => {}
             Ok(_) => return Err(changed(&path)),
             // It was removed, because the tile is full now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(changed(&path)),
             Err(error) => return Err(Broken::unreadable(path, &error)),
         }
     }

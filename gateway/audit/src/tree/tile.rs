@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{perfect_root, split};
+use crate::bounded;
 use crate::broken::{Break, Broken};
 use crate::format::hash::Hash;
 
@@ -17,6 +17,9 @@ pub(crate) const TILE_WIDTH: u64 = 256;
 
 /// How many levels of the tree lie between two levels of tiles.
 const TILE_HEIGHT: u32 = 8;
+
+/// The octets of a full tile.
+pub(crate) const TILE_BYTES_MAX: u64 = TILE_WIDTH * 32;
 
 /// How many tiles a reader keeps: what a few thousand proofs share.
 const CACHED_TILES_MAX: usize = 4096;
@@ -114,14 +117,15 @@ impl Tiles {
 /// Reads a tile of at least that width: a partial one may have become a full one since.
 pub(crate) fn read_tile(dir: &Path, level: u8, index: u64, width: u64) -> Result<Vec<Hash>, Broken> {
     let path = tile_path(level, index, width);
-    let found = match fs::read(dir.join(&path)) {
+    let found = match bounded::read(&dir.join(&path), TILE_BYTES_MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && width < TILE_WIDTH => {
-            fs::read(dir.join(tile_path(level, index, TILE_WIDTH)))
+            bounded::read(&dir.join(tile_path(level, index, TILE_WIDTH)), TILE_BYTES_MAX)
         }
         found => found,
     };
     let octets = found.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Broken::new(&path, Break::TileMissing, "this tile is gone"),
+        io::ErrorKind::FileTooLarge => Broken::new(&path, Break::TileChanged, &error),
         _ => Broken::unreadable(&path, &error),
     })?;
     let (hashes, rest) = octets.as_chunks::<32>();
