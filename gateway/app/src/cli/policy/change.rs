@@ -473,7 +473,8 @@ fn failed(error: PolicyChangeError) -> Failure {
         | PolicyChangeError::TooLarge
         | PolicyChangeError::TooMany
         | PolicyChangeError::Refused(_)
-        | PolicyChangeError::NothingBefore | PolicyChangeError::DirectoryBefore
+        | PolicyChangeError::NothingBefore
+        | PolicyChangeError::DirectoryBefore
         | PolicyChangeError::Overtaken => Failure::mistaken(&error),
     }
 }
