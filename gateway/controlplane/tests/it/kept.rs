@@ -1,4 +1,5 @@
 //! A form that was kept while its sender confirmed who they are.
+#![expect(clippy::unwrap_used, reason = "a test without its world has failed")]
 
 use cedargate_identity::{KeptPosts, NewKeptPost, PresentedToken};
 use cedargate_model::{AccountAct, Clock as _, PostedForm};
