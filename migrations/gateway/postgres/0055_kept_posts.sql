@@ -22,4 +22,7 @@ ALTER TABLE kept_posts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE kept_posts FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_rows ON kept_posts TO cedargate_tenant
     USING (tenant_id = CAST(nullif(current_setting('cedargate.tenant_id', true), '') AS uuid));
+CREATE POLICY system_reads ON kept_posts FOR SELECT TO cedargate_system USING (true);
+CREATE POLICY system_prunes ON kept_posts FOR DELETE TO cedargate_system USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON kept_posts TO cedargate_tenant;
+GRANT SELECT (tenant_id, id, expires_at), DELETE ON kept_posts TO cedargate_system;
